@@ -1,0 +1,1 @@
+"""CUDA C++ sources of pyneural, installed beside the Python package."""

@@ -1,0 +1,163 @@
+"""How wrong a backend may be: the one rule that tests, benchmarks and the demo judge kernels by.
+
+Against the reference evaluated in float64, a kernel's error may be at most twice that of the
+reference evaluated in the kernel's own dtype, plus a few units of that dtype's epsilon (the
+contract's ``ulps``). The rule follows FlashAttention's tests (Dao, 2022). A NaN or an infinity is
+wrong wherever the reference has another value there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .backend import Backend, backend
+from .contract import Operation, Sample
+from .record import copied
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on one call.
+
+    Attributes:
+        error: the largest error, relative to the reference element (``"elementwise"``) or to the
+            largest one (``"norm"``).
+        allowed: what was allowed where the error came nearest to it or passed it.
+        message: what is wrong, with values; empty where nothing is.
+    """
+
+    error: float
+    allowed: float
+    message: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.message
+
+
+def compare(operation: Operation, sample: Sample, subject: Backend) -> Report:
+    """Run ``sample`` on ``subject`` with poisoned outputs and judge every result."""
+    got = evaluate(operation, sample, subject)
+    dtype = floating_dtype(sample)
+    if operation.error == "exact" or dtype is None:
+        truth = plain = evaluate(operation, sample, backend("reference"))
+    else:
+        truth = evaluate(operation, cast_sample(sample, dtypes.float64), backend("reference"))
+        # float64 has no more accurate evaluation to hold the plain one against: float32's error, scaled, stands in.
+        plain_dtype = dtypes.float32 if dtype == dtypes.float64 else dtype
+        plain = evaluate(operation, cast_sample(sample, plain_dtype), backend("reference"))
+    worst = Report(0.0, float("inf"), "")
+    for index, (g, t, p) in enumerate(zip(got, truth, plain, strict=True)):
+        report = _judge(operation, dtype, index, g, t, p)
+        if not report.ok:
+            return report
+        if report.error > worst.error or worst.allowed == float("inf"):
+            worst = report
+    return worst
+
+
+def evaluate(operation: Operation, sample: Sample, subject: Backend) -> list[np.ndarray]:
+    """The results of a call, as a list; the outputs handed to the kernel are full of NaN (or ones' bits)."""
+    args, kwargs = copied(sample.args), copied(sample.kwargs)
+    specs = operation.check(*args, **kwargs)
+    call = getattr(subject, operation.name)
+    if specs is None:
+        call(*args, **kwargs)
+        bound = operation.signature.bind(*args, **kwargs).arguments
+        return [array for name in operation.writes for array in _flat(bound[name])]
+    single = not isinstance(specs, tuple)
+    out = tuple(poisoned(spec.shape, spec.dtype) for spec in ((specs,) if single else specs))
+    call(*args, out=out[0] if single else out, **kwargs)
+    return list(out)
+
+
+def poisoned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """An array of NaN, or of a conspicuous number where the dtype has no NaN."""
+    if dtypes.is_floating(dtype):
+        return np.full(shape, np.nan, dtype)
+    return np.full(shape, True if dtype == dtypes.bool_ else 111, dtype)
+
+
+def floating_dtype(sample: Sample) -> np.dtype[Any] | None:
+    """The dtype of the first floating array of a call, or its ``dtype`` attribute if that is floating."""
+    for array in _flat((*sample.args, *sample.kwargs.values())):
+        if dtypes.is_floating(array.dtype):
+            return array.dtype
+    return None
+
+
+def cast_sample(sample: Sample, dtype: np.dtype[Any]) -> Sample:
+    """The call with every floating array as ``dtype``."""
+
+    def cast(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)(cast(each) for each in value)
+        if isinstance(value, np.ndarray) and dtypes.is_floating(value.dtype):
+            return value.astype(dtype)
+        return value
+
+    return Sample(cast(sample.args), {key: cast(value) for key, value in sample.kwargs.items()}, sample.name)
+
+
+def _flat(value: Any) -> list[np.ndarray]:
+    if isinstance(value, (list, tuple)):
+        return [array for each in value for array in _flat(each)]
+    return [value] if isinstance(value, np.ndarray) else []
+
+
+def _judge(
+    operation: Operation,
+    dtype: np.dtype[Any] | None,
+    index: int,
+    got: np.ndarray,
+    truth: np.ndarray,
+    plain: np.ndarray,
+) -> Report:
+    where = f"{operation.name}, result {index}"
+    if got.shape != truth.shape:
+        return Report(float("inf"), 0.0, f"{where}: shape {got.shape}, expected {truth.shape}")
+    if operation.error == "exact" or dtype is None or not dtypes.is_floating(got.dtype):
+        equal = (got == truth) | ((got != got) & (truth != truth))
+        if np.all(equal):
+            return Report(0.0, 0.0, "")
+        at = tuple(int(i) for i in np.argwhere(~equal)[0])
+        return Report(float("inf"), 0.0, f"{where}: {got[at]!r} at {at}, expected {truth[at]!r}")
+    g, t, p = (each.astype(np.float64) for each in (got, truth, plain))
+    unit = dtypes.epsilon(dtype)
+    scale_of_plain = 2.0
+    if dtype == dtypes.float64:
+        scale_of_plain = 2.0 * unit / dtypes.epsilon(dtypes.float32)
+    with np.errstate(all="ignore"):
+        # Beyond the dtype's range the plain evaluation says which way it overflows.
+        special = ~np.isfinite(t) | (~np.isfinite(p) if dtype != dtypes.float64 else False)
+        target = np.where(np.isfinite(t), p, t) if dtype != dtypes.float64 else t
+        wrong = special & ~((g == target) | (np.isnan(g) & np.isnan(target)))
+        wrong |= ~special & ~np.isfinite(g)
+        if wrong.any():
+            at = tuple(int(i) for i in np.argwhere(wrong)[0])
+            return Report(float("inf"), 0.0, f"{where}: {got[at]!r} at {at}, expected {truth[at]!r}")
+        error = np.where(special, 0.0, np.abs(g - t))
+        plain_error = np.where(special | ~np.isfinite(p), 0.0, np.abs(p - t))
+        size = np.where(special, 0.0, np.abs(t))
+        smallest = 0.0 if dtype == dtypes.bfloat16 else float(np.finfo(dtype).smallest_subnormal)
+        smallest = max(smallest, float(np.finfo(np.float32).tiny) * unit)
+        if operation.error == "norm":
+            size, plain_error = np.max(size, initial=0.0), np.max(plain_error, initial=0.0)
+        allowed = np.broadcast_to(scale_of_plain * plain_error + operation.ulps * (unit * size + smallest), error.shape)
+        if error.size == 0:
+            return Report(0.0, 0.0, "")
+        at = np.unravel_index(int(np.argmax(error - allowed)), error.shape)
+        message = ""
+        if not np.all(error <= allowed):
+            place = tuple(int(i) for i in at)
+            message = (
+                f"{where}: {g[at]!r} at {place}, expected {t[at]!r} (plain evaluation {p[at]!r}): "
+                f"error {error[at]:.3g}, allowed {allowed[at]:.3g}"
+            )
+        largest = float(np.max(size, initial=0.0)) or 1.0
+        relative = float(error[at]) / largest
+    return Report(relative, float(allowed[at]) / largest, message)

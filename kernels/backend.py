@@ -1,0 +1,242 @@
+"""Backends: one set of kernels for every declared operation, behind the contract's checks."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import memory
+from .contract import OPERATIONS, Operation, Spec
+from .dtypes import HALVES, float32
+
+Array = Any
+_HALF_CHARS = frozenset(dtype.char for dtype in HALVES)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a backend's arrays are.
+
+    Attributes:
+        array_type: the class of its arrays.
+        empty: ``empty(shape, dtype)`` allocates one.
+        widen_halves: float16 and bfloat16 inputs are computed in float32 and rounded once at the end.
+    """
+
+    array_type: type
+    empty: Callable[[tuple[int, ...], np.dtype[Any]], Array]
+    widen_halves: bool
+
+
+HOST = Engine(np.ndarray, memory.empty, widen_halves=True)
+
+
+class Backend:
+    """The operations as attributes: ``backend.gelu(x, approximate="tanh", out=None)``.
+
+    An operation's arguments are checked by its contract, results are allocated unless ``out`` gives
+    them (one array, or a tuple for several results), and the kernel of the same name in the module
+    ``kernels/<family>/<backend name>.py`` is called with every argument and ``out``. Modules load on
+    first use. Kernels of the ``"reference"`` backend return new arrays instead.
+    """
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.name = name
+        self.engine = engine
+
+    def __repr__(self) -> str:
+        return f"<pyneural.kernels backend {self.name!r}>"
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or name not in OPERATIONS:
+            raise AttributeError(f"backend {self.name!r}: no operation is named {name!r}")
+        bound = self._bind(OPERATIONS[name])
+        setattr(self, name, bound)  # the next look-up is a plain attribute
+        return bound
+
+    def implementation(self, operation: Operation) -> Callable[..., Any]:
+        """The kernel itself, unchecked; NotImplementedError names what the backend lacks."""
+        path = f"{__package__}.{operation.family}.{self.name}"
+        try:
+            module = importlib.import_module(path)
+        except ModuleNotFoundError as error:
+            if error.name != path:
+                raise
+            module = types.ModuleType(path)
+        kernel = getattr(module, operation.name, None)
+        if kernel is None:
+            raise NotImplementedError(f"{operation.name} is not implemented by the backend {self.name!r}")
+        return kernel  # type: ignore[no-any-return]
+
+    def _bind(self, operation: Operation) -> Callable[..., Any]:
+        kernel = self.implementation(operation)
+        if self.name == "reference":
+            kernel = _writing(operation, kernel)
+        if self.engine.widen_halves:
+            kernel = _widening(operation, kernel)
+        check, empty, name = operation.check, self.engine.empty, operation.name
+
+        def call(*args: Any, out: Any = None, **attributes: Any) -> Any:
+            try:
+                spec = check(*args, **attributes)
+                if out is None:
+                    if type(spec) is Spec:
+                        out = empty(spec.shape, spec.dtype)
+                    elif spec is not None:
+                        out = tuple([empty(each.shape, each.dtype) for each in spec])
+                else:
+                    _check_out(name, out, spec)
+                if spec is None:
+                    kernel(*args, **attributes)
+                else:
+                    kernel(*args, out=out, **attributes)
+            except Exception:
+                self._explain(operation, args)
+                raise
+            return out
+
+        call.__name__ = call.__qualname__ = name
+        call.__doc__ = operation.doc
+        return call
+
+    def _explain(self, operation: Operation, args: tuple[Any, ...]) -> None:
+        """After a failure, say so if an argument was no array of this backend at all."""
+        for parameter, value in zip(operation.signature.parameters.values(), args, strict=False):
+            if parameter.annotation not in ("Array", "Array | None") or (
+                value is None and parameter.annotation == "Array | None"
+            ):
+                continue
+            if not isinstance(value, self.engine.array_type):
+                wanted = f"{self.engine.array_type.__module__}.{self.engine.array_type.__qualname__}"
+                found = f"{type(value).__module__}.{type(value).__qualname__}"
+                raise TypeError(
+                    f"{operation.name}: {parameter.name} must be a {wanted} for the backend {self.name!r}, not {found}"
+                ) from None
+
+
+def _check_out(name: str, out: Any, spec: Any) -> None:
+    if spec is None:
+        raise TypeError(f"{name}: works in place and takes no out")
+    outs, specs = ((out,), (spec,)) if isinstance(spec, Spec) else (out, spec)
+    if len(outs) != len(specs):
+        raise ValueError(f"{name}: out must hold {len(specs)} arrays, not {len(outs)}")
+    for array, each in zip(outs, specs, strict=True):
+        if tuple(array.shape) != each.shape or array.dtype != each.dtype:
+            raise ValueError(
+                f"{name}: out must have shape {each.shape} and dtype {each.dtype}, "
+                f"not shape {tuple(array.shape)} and dtype {array.dtype}"
+            )
+
+
+def _writing(operation: Operation, function: Callable[..., Any]) -> Callable[..., None]:
+    """A reference function, which returns new arrays, as a kernel that writes into ``out``."""
+    if operation.writes:
+        return function
+
+    def kernel(*args: Any, out: Any, **attributes: Any) -> None:
+        results = function(*args, **attributes)
+        outs, results = ((out,), (results,)) if not isinstance(out, tuple) else (out, results)
+        for target, result in zip(outs, results, strict=True):
+            if np.shape(result) != target.shape:
+                raise AssertionError(f"{operation.name}: reference gave shape {np.shape(result)}, contract {target.shape}")
+            target[...] = result
+
+    return kernel
+
+
+def _is_half(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.char in _HALF_CHARS
+
+
+def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[..., None]:
+    """``kernel`` with 16-bit floating arrays computed in float32 and rounded once."""
+
+    def widen(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)(widen(each) for each in value)
+        return value.astype(float32) if _is_half(value) else value
+
+    def narrow(target: Any, value: Any) -> None:
+        if isinstance(target, (list, tuple)):
+            for each, result in zip(target, value, strict=True):
+                narrow(each, result)
+        elif _is_half(target):
+            target[...] = value
+
+    def widened(args: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+        wide = [widen(value) for value in args]
+        wide_attributes = {key: widen(value) for key, value in attributes.items()}
+        kernel(*wide, **wide_attributes)
+        for name, before, after in zip(operation.signature.parameters, args, wide, strict=False):
+            if name in operation.writes:
+                narrow(before, after)
+        if "out" in attributes:
+            narrow(attributes["out"], wide_attributes["out"])
+
+    def call(*args: Any, **attributes: Any) -> None:
+        out = attributes.get("out")
+        first = args[0] if args else out
+        if isinstance(first, (list, tuple)):
+            first = first[0] if first else out
+        if (type(first) is np.ndarray and first.dtype.char in _HALF_CHARS) or (
+            type(out) is np.ndarray and out.dtype.char in _HALF_CHARS
+        ):
+            widened(args, attributes)
+        else:
+            kernel(*args, **attributes)
+
+    return call
+
+
+BACKENDS: dict[str, Backend] = {
+    "reference": Backend("reference", HOST),
+    "numba_cpu": Backend("numba_cpu", HOST),
+}
+
+_choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",)}
+_active: dict[str, Backend] = {device: BACKENDS[names[0]] for device, names in _choices.items()}
+
+
+def backend(name: str) -> Backend:
+    """The backend called ``name``; ValueError lists the known ones."""
+    try:
+        return BACKENDS[name]
+    except KeyError:
+        raise ValueError(f"backend: {name!r} is none of {', '.join(BACKENDS)}") from None
+
+
+def active(device_type: str) -> Backend:
+    """The backend that computes for a device type (``"cpu"``, ``"reference"``) at present."""
+    return _active[device_type]
+
+
+@contextmanager
+def use(name: str) -> Iterator[Backend]:
+    """Let the devices that can do so compute with the backend ``name`` inside the ``with`` block.
+
+    The choice holds for the whole process, not for one thread.
+    """
+    chosen = backend(name)
+    before = dict(_active)
+    _active.update({device: chosen for device, names in _choices.items() if name in names})
+    try:
+        yield chosen
+    finally:
+        _active.update(before)
+
+
+@contextmanager
+def replaced(replace: Callable[[Backend], Backend]) -> Iterator[None]:
+    """Put ``replace(backend)`` in the place of every active backend inside the ``with`` block."""
+    before = dict(_active)
+    _active.update({device: replace(each) for device, each in before.items()})
+    try:
+        yield
+    finally:
+        _active.update(before)
