@@ -78,11 +78,14 @@ def dim(operation: str, value: Any, ndim: int, name: str = "dim") -> int:
 
 
 def dims(operation: str, value: Any, ndim: int) -> tuple[int, ...]:
-    """``value`` (None for all, an int or a sequence) as sorted distinct dimensions."""
+    """``value`` (None or an empty sequence for all, an int or a sequence) as sorted distinct dimensions."""
     if value is None:
         return tuple(range(ndim))
+    found: tuple[int, ...]
     if isinstance(value, (int, np.integer)):
         found = (dim(operation, value, ndim),)
+    elif not value:
+        found = tuple(range(ndim))
     else:
         found = tuple(sorted(dim(operation, each, ndim) for each in value))
         if len(set(found)) != len(found):
