@@ -167,7 +167,8 @@ def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[...,
             for each, result in zip(target, value, strict=True):
                 narrow(each, result)
         elif _is_half(target):
-            target[...] = value
+            with np.errstate(over="ignore"):  # beyond the range of 16 bits lies infinity
+                target[...] = value
 
     def widened(args: tuple[Any, ...], attributes: dict[str, Any]) -> None:
         wide = [widen(value) for value in args]

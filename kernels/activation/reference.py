@@ -1,0 +1,121 @@
+"""Activation functions in plain NumPy and SciPy; 16-bit floats are computed in float32 and rounded once."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ..dtypes import accumulator
+
+Array = Any
+
+SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
+CUBIC = 0.044715  # of the tanh approximation of gelu
+
+
+def _in_accumulator(function: Callable[..., Array]) -> Callable[..., Array]:
+    """``function`` on arrays in the dtype that halves accumulate in, its result in theirs, without warnings."""
+
+    @functools.wraps(function)
+    def call(*arrays: Array, **attributes: Any) -> Array:
+        dtype = arrays[0].dtype
+        wide = accumulator(dtype)
+        with np.errstate(all="ignore"):
+            result = function(*(each.astype(wide) for each in arrays), **attributes)
+            return np.asarray(result).astype(wide).astype(dtype)
+
+    return call
+
+
+@_in_accumulator
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+@_in_accumulator
+def relu_backward(grad: Array, y: Array) -> Array:
+    return np.where(y <= 0, 0, grad)
+
+
+@_in_accumulator
+def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
+    return np.where(x > 0, x, x * negative_slope)
+
+
+@_in_accumulator
+def leaky_relu_backward(grad: Array, x: Array, *, negative_slope: float = 0.01) -> Array:
+    return np.where(x > 0, grad, grad * negative_slope)
+
+
+@_in_accumulator
+def elu(x: Array, *, alpha: float = 1.0) -> Array:
+    return np.where(x > 0, x, alpha * np.expm1(x))
+
+
+@_in_accumulator
+def elu_backward(grad: Array, x: Array, *, alpha: float = 1.0) -> Array:
+    return np.where(x > 0, grad, grad * alpha * np.exp(x))
+
+
+@_in_accumulator
+def gelu(x: Array, *, approximate: str = "none") -> Array:
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)))
+    return x * special.ndtr(x)
+
+
+@_in_accumulator
+def gelu_backward(grad: Array, x: Array, *, approximate: str = "none") -> Array:
+    if approximate == "tanh":
+        t = np.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x))
+        slope = 1 - t * t
+        inner = SQRT_2_OVER_PI * (1 + 3 * CUBIC * x * x)
+        # Far out the slope is 0 and x^2 overflows: their product is 0.
+        return grad * (0.5 * (1 + t) + np.where(slope == 0, 0, 0.5 * x * slope * inner))
+    return grad * (special.ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
+
+
+@_in_accumulator
+def silu(x: Array) -> Array:
+    return x / (1 + np.exp(-x))
+
+
+@_in_accumulator
+def silu_backward(grad: Array, x: Array) -> Array:
+    s = 1 / (1 + np.exp(-x))
+    return grad * s * (1 + x * (1 - s))
+
+
+@_in_accumulator
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+@_in_accumulator
+def sigmoid_backward(grad: Array, y: Array) -> Array:
+    return grad * y * (1 - y)
+
+
+@_in_accumulator
+def tanh(x: Array) -> Array:
+    return np.tanh(x)
+
+
+@_in_accumulator
+def tanh_backward(grad: Array, y: Array) -> Array:
+    return grad * (1 - y * y)
+
+
+@_in_accumulator
+def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    return np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta)
+
+
+@_in_accumulator
+def softplus_backward(grad: Array, x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    return np.where(x * beta > threshold, grad, grad / (1 + np.exp(-x * beta)))

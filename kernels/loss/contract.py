@@ -1,0 +1,244 @@
+"""Contracts of loss functions and of their backward kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import check, dtypes
+from ..contract import Sample, Spec, Wrong, operation
+from ..samples import arrays, normal, positive, special
+
+Array = Any
+DType = np.dtype[Any]
+
+
+def _classification(
+    name: str, logits: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float
+) -> None:
+    """Check the arguments that `cross_entropy` and its backward kernel have in common."""
+    check.floating(name, logits=logits)
+    shape = logits.shape
+    if len(shape) == 0:
+        raise ValueError(f"{name}: logits must have shape (N, C, ...) or (C,), not ()")
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if target.shape != expected:
+        raise ValueError(f"{name}: target must have shape {expected} for logits of shape {shape}, not {target.shape}")
+    if target.dtype != dtypes.int64:
+        raise TypeError(f"{name}: target must have dtype int64, not {target.dtype}")
+    if weight is not None:
+        check.shape(name, "weight", weight, (classes,))
+        check.same_dtype(name, logits=logits, weight=weight)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"{name}: label_smoothing (={label_smoothing}) must be in [0, 1]")
+    if isinstance(target, np.ndarray) and target.size and (target.min() < 0 or target.max() >= classes):
+        _check_targets(name, target, classes, ignore_index)
+
+
+def _check_targets(name: str, target: Array, classes: int, ignore_index: int) -> None:
+    wrong = np.argwhere(((target < 0) | (target >= classes)) & (target != ignore_index))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise IndexError(
+            f"{name}: target (={target[at]}) at {at} must be in [0, {classes - 1}] for {classes} classes, "
+            f"or ignore_index (={ignore_index})"
+        )
+
+
+def _cases(rng: np.random.Generator, dtype: DType) -> Iterator[tuple[str, Array, Array, Array | None, dict[str, Any]]]:
+    """Name, logits, target, weight and attributes of calls of `cross_entropy`."""
+
+    def case(
+        name: str, shape: tuple[int, ...], *, weighted: bool = False, ignored: int | None = None, smooth: float = 0.0
+    ) -> tuple[str, Array, Array, Array | None, dict[str, Any]]:
+        classes = shape[0] if len(shape) == 1 else shape[1]
+        target = np.asarray(rng.integers(0, classes, shape[:1] + shape[2:] if len(shape) > 1 else ()), np.int64)
+        attributes: dict[str, Any] = {}
+        if ignored is not None:
+            attributes["ignore_index"] = ignored
+            target = np.where(np.arange(target.size).reshape(target.shape) % 3 == 1, np.int64(ignored), target)
+        if smooth:
+            attributes["label_smoothing"] = smooth
+        weight = positive(rng, (classes,), dtype) if weighted else None
+        return name, (normal(rng, shape, dtypes.float64) * 3).astype(dtype), target, weight, attributes
+
+    yield case("matrix", (5, 7))
+    yield case("one class", (3, 1))
+    yield case("one position", (11,))
+    yield case("one position, weighted and smoothed", (5,), weighted=True, smooth=0.2)
+    yield case("weighted", (4, 6), weighted=True)
+    yield case("ignoring", (7, 5), ignored=-100)
+    yield case("ignoring a class, weighted", (7, 5), weighted=True, ignored=2)
+    yield case("smoothed", (3, 33), smooth=0.1)
+    yield case("all of it", (6, 9), weighted=True, ignored=-1, smooth=0.3)
+    yield case("image", (2, 5, 3, 4))
+    yield case("image, all of it", (2, 3, 5, 3), weighted=True, ignored=255, smooth=0.25)
+    yield case("empty", (0, 5))
+    yield case("no positions", (3, 4, 0))
+    yield case("large", (131, 127), smooth=0.1)
+    yield case("large image", (3, 7, 29, 31), weighted=True)
+    name, logits, target, _, attributes = case("strided", (9, 14))
+    yield name, logits[::-1, ::2], target % 7, None, attributes
+    name, logits, target, _, attributes = case("channels last", (2, 3, 5))
+    yield name, np.ascontiguousarray(logits.transpose(0, 2, 1)).transpose(0, 2, 1), target, None, attributes
+    name, logits, target, _, attributes = case("special values", (8, 31))
+    logits[0, 3], logits[1, 4], logits[2, 5], logits[3], logits[4] = np.nan, np.inf, -np.inf, -np.inf, np.inf
+    target[2] = 5
+    logits[6] *= 1000
+    yield name, logits, target, None, attributes
+
+
+def _samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for name, logits, target, weight, attributes in _cases(rng, dtype):
+        yield Sample((logits, target) if weight is None else (logits, target, weight), attributes, name)
+
+
+def _backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for name, logits, target, weight, attributes in _cases(rng, dtype):
+        x = logits.astype(dtypes.float64)
+        with np.errstate(all="ignore"):
+            lse = np.log(np.exp(x).sum(0 if x.ndim == 1 else 1)) if name != "special values" else x[:, 0] + 3
+        lse = np.asarray(lse).astype(dtypes.accumulator(dtype))
+        yield Sample((normal(rng, target.shape, dtype), logits, target, lse, weight), attributes, name)
+
+
+def _wrong() -> Iterator[Wrong]:
+    x, t = np.ones((2, 3), np.float32), np.zeros(2, np.int64)
+    out_of_range = r"target \(=3\) at \(1,\) must be in \[0, 2\] for 3 classes, or ignore_index \(=-100\)"
+    yield Wrong((x, np.array([0, 3])), {}, IndexError, out_of_range)
+    yield Wrong(
+        (x, np.array([-1, 0])), {"ignore_index": 7}, IndexError, r"target \(=-1\) at \(0,\).*ignore_index \(=7\)"
+    )
+    yield Wrong((x, np.zeros(3, np.int64)), {}, ValueError, r"target must have shape \(2,\) .*, not \(3,\)")
+    yield Wrong((x, t.astype(np.int32)), {}, TypeError, "target must have dtype int64, not int32")
+    yield Wrong((x, t, np.ones(4, np.float32)), {}, ValueError, r"weight must have shape \(3,\), not \(4,\)")
+    yield Wrong((x, t), {"label_smoothing": 1.5}, ValueError, r"label_smoothing \(=1\.5\) must be in \[0, 1\]")
+
+
+def _wrong_backward() -> Iterator[Wrong]:
+    x, t, g = np.ones((2, 3), np.float32), np.zeros(2, np.int64), np.ones(2, np.float32)
+    yield Wrong((np.ones(3, np.float32), x, t, g), {}, ValueError, r"grad must have shape \(2,\), not \(3,\)")
+    yield Wrong((g, x, t, g.astype(float)), {}, TypeError, "logsumexp must have dtype float32, not float64")
+    yield Wrong((g, x, np.array([0, 9]), g), {}, IndexError, r"target \(=9\) at \(1,\)")
+
+
+@operation(samples=_samples, wrong=_wrong, gradient=2, source="-ln softmax(logits)[target] (Szegedy et al. 2016)")
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> tuple[Spec, Spec]:
+    """Unreduced cross-entropy of class indices, and the logarithm of each position's sum of exponentials.
+
+    ``logits`` (N, C, ...) or (C,), floating; ``target`` (N, ...) or (), int64; ``weight`` (C,) of the
+    logits' dtype. With p the softmax and e the smoothing, the loss is ``-(1-e) w_t ln p_t - e/C sum_c w_c
+    ln p_c``, and 0 where the target is ``ignore_index``. Both results have the target's shape; logsumexp
+    is float32 for 16-bit logits.
+
+    Raises ValueError for shapes and for a ``label_smoothing`` outside [0, 1], TypeError for dtypes,
+    IndexError where a target is no class (checked for host arrays).
+    """
+    _classification("cross_entropy", logits, target, weight, ignore_index, label_smoothing)
+    return Spec(target.shape, logits.dtype), Spec(target.shape, dtypes.accumulator(logits.dtype))
+
+
+@operation(samples=_backward_samples, wrong=_wrong_backward, source="grad (w_t (p - onehot(t)))")
+def cross_entropy_backward(
+    grad: Array,
+    logits: Array,
+    target: Array,
+    logsumexp: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Spec:
+    """Gradient of `cross_entropy` with respect to the logits, from its second result.
+
+    ``grad`` has the target's shape and the logits' dtype, ``logsumexp`` the target's shape; the rest is
+    as for `cross_entropy`, errors as well.
+    """
+    name = "cross_entropy_backward"
+    _classification(name, logits, target, weight, ignore_index, label_smoothing)
+    check.shape(name, "grad", grad, target.shape)
+    check.shape(name, "logsumexp", logsumexp, target.shape)
+    check.same_dtype(name, grad=grad, logits=logits)
+    kept = dtypes.accumulator(logits.dtype)
+    if logsumexp.dtype != kept:
+        raise TypeError(f"{name}: logsumexp must have dtype {kept}, not {logsumexp.dtype}")
+    return Spec(logits.shape, logits.dtype)
+
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _regression(name: str, x: Array, target: Array, reduction: str) -> None:
+    if x.shape != target.shape:
+        check.same_shape(name, x=x, target=target)
+    check.same_dtype(name, x=x, target=target)
+    check.floating(name, x=x)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: reduction (={reduction!r}) must be 'mean', 'sum' or 'none'")
+
+
+def _mse_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for i, (name, x) in enumerate(arrays(rng, dtype)):
+        yield Sample((x, normal(rng, x.shape, dtype)), {"reduction": REDUCTIONS[i % 3]}, name)
+    x = normal(rng, (131, 127), dtype)
+    yield Sample((x, normal(rng, x.shape, dtype)), {"reduction": "mean"}, "large mean")
+    yield Sample((x.T, normal(rng, (127, 131), dtype)), {"reduction": "none"}, "large transposed")
+    yield Sample((special(dtype), np.zeros(217, dtype)), {"reduction": "none"}, "special values")
+    yield Sample((special(dtype), np.zeros(217, dtype)), {"reduction": "sum"}, "NaN in a sum")
+
+
+def _mse_backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for sample in _mse_samples(rng, dtype):
+        x, reduction = sample.args[0], sample.kwargs["reduction"]
+        grad = normal(rng, x.shape if reduction == "none" else (), dtype)
+        yield Sample((grad, *sample.args), sample.kwargs, sample.name)
+
+
+def _wrong_mse() -> Iterator[Wrong]:
+    x = np.ones((2, 3), np.float32)
+    yield Wrong((x, x[0]), {}, ValueError, r"x has shape \(2, 3\) but target has shape \(3,\)")
+    yield Wrong((x, x.astype(float)), {}, TypeError, "x has dtype float32 but target has dtype float64")
+    yield Wrong((x, x), {"reduction": "max"}, ValueError, r"reduction \(='max'\) must be 'mean', 'sum' or 'none'")
+    yield Wrong((np.ones(3, int), np.ones(3, int)), {}, TypeError, "x must have a floating dtype, not int64")
+
+
+def _wrong_mse_backward() -> Iterator[Wrong]:
+    x, g = np.ones((2, 3), np.float32), np.ones((), np.float32)
+    yield Wrong((x, x, x), {"reduction": "mean"}, ValueError, r"grad must have shape \(\), not \(2, 3\)")
+    yield Wrong((g, x, x), {"reduction": "none"}, ValueError, r"grad must have shape \(2, 3\), not \(\)")
+    yield Wrong((g.astype(float), x, x), {}, TypeError, "grad has dtype float64 but x has dtype float32")
+
+
+@operation(samples=_mse_samples, wrong=_wrong_mse, gradient=2, source="mean (x - target)^2")
+def mse_loss(x: Array, target: Array, *, reduction: str = "mean") -> Spec:
+    """Squared difference of two floating arrays of one shape and dtype: its mean, its sum or each element's.
+
+    The result has shape () for ``"mean"`` and ``"sum"``; the mean of nothing is NaN. Raises ValueError
+    where the shapes differ or the reduction is unknown, TypeError where the dtypes differ or are not floating.
+    """
+    _regression("mse_loss", x, target, reduction)
+    return Spec(x.shape if reduction == "none" else (), x.dtype)
+
+
+@operation(samples=_mse_backward_samples, wrong=_wrong_mse_backward, source="2 grad (x - target) / n")
+def mse_loss_backward(grad: Array, x: Array, target: Array, *, reduction: str = "mean") -> Spec:
+    """Gradient of `mse_loss` with respect to ``x``; ``grad`` has the shape of its result.
+
+    Raises ValueError where shapes do not fit or the reduction is unknown, TypeError where the dtypes
+    differ or are not floating.
+    """
+    name = "mse_loss_backward"
+    _regression(name, x, target, reduction)
+    check.shape(name, "grad", grad, x.shape if reduction == "none" else ())
+    check.same_dtype(name, grad=grad, x=x)
+    return Spec(x.shape, x.dtype)

@@ -1,0 +1,84 @@
+"""Loss functions in plain NumPy; 16-bit floats are computed in float32 and rounded once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import accumulator
+
+Array = Any
+
+
+def _positions(logits: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array]:
+    """Logits (positions, classes) in their accumulator dtype, flat targets, and a weight for each class."""
+    x = logits.astype(accumulator(logits.dtype))
+    x = x[None] if x.ndim == 1 else np.moveaxis(x, 1, -1)
+    x = x.reshape(target.size, x.shape[-1])
+    w = np.ones(x.shape[-1], x.dtype) if weight is None else weight.astype(x.dtype)
+    return x, target.reshape(-1), w
+
+
+@np.errstate(all="ignore")
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> tuple[Array, Array]:
+    x, t, w = _positions(logits, target, weight)
+    kept = t != ignore_index
+    t = np.where(kept, t, 0)
+    top = x.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(x - top).sum(axis=1, keepdims=True))
+    nll = log_sum - (x - top)  # -ln p of every class
+    loss = (1 - label_smoothing) * w[t] * nll[np.arange(len(t)), t]
+    if label_smoothing:
+        loss = loss + label_smoothing / x.shape[1] * (w * nll).sum(axis=1)
+    loss = np.where(kept, loss, 0).astype(logits.dtype)
+    return loss.reshape(target.shape), (top + log_sum).astype(x.dtype).reshape(target.shape)
+
+
+@np.errstate(all="ignore")
+def cross_entropy_backward(
+    grad: Array,
+    logits: Array,
+    target: Array,
+    logsumexp: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Array:
+    x, t, w = _positions(logits, target, weight)
+    kept = t != ignore_index
+    t = np.where(kept, t, 0)
+    p = np.exp(x - logsumexp.reshape(-1, 1))
+    onehot = np.arange(x.shape[1]) == t[:, None]
+    dx = (1 - label_smoothing) * w[t][:, None] * (p - onehot)
+    if label_smoothing:
+        dx = dx + label_smoothing / x.shape[1] * (p * w.sum() - w)
+    dx = np.where(kept[:, None], grad.reshape(-1, 1).astype(x.dtype) * dx, 0).astype(logits.dtype)
+    if logits.ndim == 1:
+        return dx.reshape(logits.shape)
+    return np.moveaxis(dx.reshape(*target.shape, logits.shape[1]), -1, 1)
+
+
+@np.errstate(all="ignore")
+def mse_loss(x: Array, target: Array, *, reduction: str = "mean") -> Array:
+    wide = accumulator(x.dtype)
+    squares = (x.astype(wide) - target.astype(wide)) ** 2
+    if reduction == "none":
+        return np.asarray(squares).astype(x.dtype)
+    total = np.sum(squares, dtype=wide)
+    return np.asarray(total / squares.size if reduction == "mean" else total).astype(x.dtype)
+
+
+@np.errstate(all="ignore")
+def mse_loss_backward(grad: Array, x: Array, target: Array, *, reduction: str = "mean") -> Array:
+    wide = accumulator(x.dtype)
+    dx = 2 * grad.astype(wide) * (x.astype(wide) - target.astype(wide))
+    return np.asarray(dx / x.size if reduction == "mean" else dx).astype(x.dtype)

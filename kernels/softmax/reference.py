@@ -1,0 +1,48 @@
+"""Softmax and log-softmax in plain NumPy; 16-bit floats are computed in float32 and rounded once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import accumulator
+
+Array = Any
+
+
+def _rows(x: Array, dim: int) -> Array:
+    """``x`` in its accumulator dtype with ``dim`` as the last of at least one dimension."""
+    return np.moveaxis(np.atleast_1d(x.astype(accumulator(x.dtype))), dim, -1)
+
+
+def _back(rows: Array, x: Array, dim: int) -> Array:
+    return np.moveaxis(rows, -1, dim).reshape(x.shape).astype(x.dtype)
+
+
+def _shifted(rows: Array) -> Array:
+    return rows - np.max(rows, axis=-1, keepdims=True) if rows.size else rows
+
+
+@np.errstate(all="ignore")
+def softmax(x: Array, *, dim: int) -> Array:
+    e = np.exp(_shifted(_rows(x, dim)))
+    return _back(e / e.sum(-1, keepdims=True), x, dim)
+
+
+@np.errstate(all="ignore")
+def softmax_backward(grad: Array, y: Array, *, dim: int) -> Array:
+    g, p = _rows(grad, dim), _rows(y, dim)
+    return _back(p * (g - (g * p).sum(-1, keepdims=True)), y, dim)
+
+
+@np.errstate(all="ignore")
+def log_softmax(x: Array, *, dim: int) -> Array:
+    shifted = _shifted(_rows(x, dim))
+    return _back(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)), x, dim)
+
+
+@np.errstate(all="ignore")
+def log_softmax_backward(grad: Array, y: Array, *, dim: int) -> Array:
+    g, p = _rows(grad, dim), np.exp(_rows(y, dim))
+    return _back(g - p * g.sum(-1, keepdims=True), y, dim)
