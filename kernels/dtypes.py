@@ -57,7 +57,8 @@ def epsilon(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).eps)
 
 
-def _category(dtype: np.dtype[Any]) -> int:
+def category(dtype: np.dtype[Any]) -> int:
+    """0 for bool, 1 for integers, 2 for floating dtypes."""
     if dtype in _FLOAT_SET:
         return 2
     return 0 if dtype == bool_ else 1
@@ -75,7 +76,7 @@ def promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     key = (a, b)
     found = _PROMOTED.get(key)
     if found is None:
-        rank_a, rank_b = _category(a), _category(b)
+        rank_a, rank_b = category(a), category(b)
         if rank_a != rank_b:
             found = a if rank_a > rank_b else b
         elif a in _HALF_SET and b in _HALF_SET and a != b:

@@ -1,0 +1,18 @@
+"""pyneural: hand-written CUDA C++ and Numba kernels under a small autograd engine.
+
+>>> from pyneural import Tensor
+>>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> (x * x).sum().backward()
+>>> x.grad
+tensor([2., 4., 6.])
+"""
+
+from . import autograd, functional, kernels
+from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .device import Device, device, get_default_device, set_default_device
+from .functional import *  # noqa: F403
+from .kernels.dtypes import bfloat16, bool_, float16, float32, float64, int8, int16, int32, int64, uint8
+from .random import Generator, manual_seed
+from .tensor import Tensor, from_dlpack, from_numpy, get_default_dtype, set_default_dtype
+
+__version__ = "0.1.0"

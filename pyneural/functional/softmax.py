@@ -1,0 +1,89 @@
+"""Softmax and its logarithm along one dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyneural.autograd.function import Function
+from pyneural.kernels import Backend
+from pyneural.tensor import Tensor
+
+from .elementwise import exp, to_dtype
+from .operands import require_tensor
+
+
+class Softmax(Function):
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save_outputs()
+        return kernels.softmax(x.array, dim=self.dim)
+
+    def backward(self, grad: Tensor) -> Any:
+        (y,) = self.saved_outputs
+        return SoftmaxBackward(self.dim)(grad, y)
+
+
+class SoftmaxBackward(Function):
+    """y * (grad - sum(grad * y))"""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, kernels: Backend, grad: Tensor, y: Tensor) -> Any:
+        self.save(grad, y)
+        return kernels.softmax_backward(grad.array, y.array, dim=self.dim)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        grad, y = self.saved
+        by_grad = SoftmaxBackward(self.dim)(cotangent, y)
+        if not self.needs[1]:
+            return by_grad, None
+        dot_grad = (grad * y).sum(dim=self.dim, keepdim=True)
+        dot_cotangent = (cotangent * y).sum(dim=self.dim, keepdim=True)
+        return by_grad, cotangent * (grad - dot_grad) - grad * dot_cotangent
+
+
+class LogSoftmax(Function):
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save_outputs()
+        return kernels.log_softmax(x.array, dim=self.dim)
+
+    def backward(self, grad: Tensor) -> Any:
+        (y,) = self.saved_outputs
+        return LogSoftmaxBackward(self.dim)(grad, y)
+
+
+class LogSoftmaxBackward(Function):
+    """grad - exp(y) * sum(grad)"""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, kernels: Backend, grad: Tensor, y: Tensor) -> Any:
+        self.save(grad, y)
+        return kernels.log_softmax_backward(grad.array, y.array, dim=self.dim)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        grad, y = self.saved
+        probabilities = exp(y)
+        by_grad = cotangent - (cotangent * probabilities).sum(dim=self.dim, keepdim=True)
+        if not self.needs[1]:
+            return by_grad, None
+        return by_grad, -(cotangent * probabilities * grad.sum(dim=self.dim, keepdim=True))
+
+
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """``exp(input) / sum(exp(input))`` along ``dim``, computed in ``dtype`` if one is given."""
+    require_tensor("softmax", input=input)
+    return Softmax(dim)(input if dtype is None else to_dtype(input, dtype))  # type: ignore[no-any-return]
+
+
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """``log(softmax(input, dim))`` without overflow or cancellation."""
+    require_tensor("log_softmax", input=input)
+    return LogSoftmax(dim)(input if dtype is None else to_dtype(input, dtype))  # type: ignore[no-any-return]
