@@ -69,7 +69,7 @@ class Pow(Function):
         if self.needs[1]:
             (result,) = self.saved_outputs
             # 0**b is flat in b for b >= 0, where 0 * log(0) would be NaN.
-            flat = (a == 0) * (b >= 0)
+            flat = where(b >= 0, a == 0, False)
             by_b = grad * where(flat, 0.0, result * log(where(flat, 1.0, a)))
         return by_a, by_b
 
