@@ -112,9 +112,12 @@ class Backend:
                 value is None and parameter.annotation == "Array | None"
             ):
                 continue
-            if not isinstance(value, self.engine.array_type):
+            several = isinstance(value, (list, tuple))
+            for each in value if several else (value,):
+                if isinstance(each, self.engine.array_type) or (several and each is None):
+                    continue
                 wanted = f"{self.engine.array_type.__module__}.{self.engine.array_type.__qualname__}"
-                found = f"{type(value).__module__}.{type(value).__qualname__}"
+                found = f"{type(each).__module__}.{type(each).__qualname__}"
                 raise TypeError(
                     f"{operation.name}: {parameter.name} must be a {wanted} for the backend {self.name!r}, not {found}"
                 ) from None
