@@ -144,7 +144,7 @@ def _adam_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sa
     for attributes in cases:
         for shapes in (_SHAPES, _LARGE):
             params, grads, averages, squares = _arrays(rng, dtype, shapes, 4)
-            squares = [each * each for each in squares]
+            squares = [np.asarray(each * each) for each in squares]
             yield Sample((params, grads, averages, squares), attributes, f"{len(shapes)} parameters, {attributes}")
     yield Sample(([], [], [], []), {"step": 1, "lr": 0.1}, "no parameters")
 
