@@ -1,0 +1,74 @@
+# make demo    train a network on real images through our kernels, in about a minute
+# make test    every test; ends with pytest's summary
+# make lint    ruff, ruff format, mypy --strict
+# make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
+# make docs    write docs/operations.md anew from the contracts
+# make clean   remove what the other targets made, .venv included
+#
+# Each creates .venv and installs what it needs. Another Python: make test PYTHON=python3.12
+# PyTorch is never installed: tests that compare with it are skipped where it is missing
+# (.venv/bin/python -m pip install torch adds it).
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs clean
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+# The first interpreter that runs and has a version we support.
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	"$$each" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$each" && break; done)
+
+VENV := .venv
+PY := $(VENV)/bin/python
+REGULAR := build/regular
+comma := ,
+
+# A virtual environment or Python path of the caller's must not leak in.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+# Worker processes of the tests: two of them compile kernels side by side. WORKERS=0 runs all in one process.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.installed-apps
+	$(PY) -m pyneural.cli demo
+
+test: $(VENV)/.installed-apps-test
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+# The types are checked on a regular installation: an editable one maps folders by an import hook, which mypy cannot see.
+lint: $(VENV)/.installed-apps-dev-test
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	rm -rf build
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --target $(REGULAR) .
+	cd $(REGULAR) && ../../$(PY) -m mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p pyneural
+
+# Both variables choose a slower OpenBLAS kernel than the machine's own; the comparison must not profit from it.
+bench: $(VENV)/.installed-apps-bench
+	set -e; for each in bench/bench_*.py; do \
+		env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PY) -m bench.$$(basename $$each .py); done
+
+docs: $(VENV)/.installed-apps
+	$(PY) docs/generate.py
+
+clean:
+	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# .installed-apps-test: the package with its extras "apps" and "test", in editable form.
+$(VENV)/.installed-%: pyproject.toml setup.py | $(PY)
+	@echo "installing pyneural[$(subst -,$(comma),$*)] into $(VENV)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check "setuptools>=68" wheel
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(subst -,$(comma),$*)]"
+	@touch $@
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "no Python 3.10 to 3.13 found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+		{ echo "$(PYTHON) is not Python 3.10 to 3.13" >&2; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
