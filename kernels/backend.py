@@ -78,8 +78,7 @@ class Backend:
         kernel = self.implementation(operation)
         if self.name == "reference":
             kernel = _writing(operation, kernel)
-        if self.engine.widen_halves:
-            kernel = _widening(operation, kernel)
+        widened = _widening(operation, kernel) if self.engine.widen_halves else None
         check, empty, name = operation.check, self.engine.empty, operation.name
 
         def call(*args: Any, out: Any = None, **attributes: Any) -> Any:
@@ -92,10 +91,11 @@ class Backend:
                         out = tuple([empty(each.shape, each.dtype) for each in spec])
                 else:
                     _check_out(name, out, spec)
+                run = kernel if widened is None or not _has_half(args, out) else widened
                 if spec is None:
-                    kernel(*args, **attributes)
+                    run(*args, **attributes)
                 else:
-                    kernel(*args, out=out, **attributes)
+                    run(*args, out=out, **attributes)
             except Exception:
                 self._explain(operation, args)
                 raise
@@ -157,6 +157,14 @@ def _is_half(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.char in _HALF_CHARS
 
 
+def _has_half(args: tuple[Any, ...], out: Any) -> bool:
+    """True if a call computes in 16 bits: its first array, or its only result, says so."""
+    first = args[0] if args else out
+    if type(first) in (list, tuple):
+        first = first[0] if first else out
+    return _is_half(first) or (out is not None and _is_half(out))
+
+
 def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[..., None]:
     """``kernel`` with 16-bit floating arrays computed in float32 and rounded once."""
 
@@ -170,10 +178,9 @@ def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[...,
             for each, result in zip(target, value, strict=True):
                 narrow(each, result)
         elif _is_half(target):
-            with np.errstate(over="ignore"):  # beyond the range of 16 bits lies infinity
-                target[...] = value
+            target[...] = value
 
-    def widened(args: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+    def widened(*args: Any, **attributes: Any) -> None:
         wide = [widen(value) for value in args]
         wide_attributes = {key: widen(value) for key, value in attributes.items()}
         kernel(*wide, **wide_attributes)
@@ -183,19 +190,7 @@ def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[...,
         if "out" in attributes:
             narrow(attributes["out"], wide_attributes["out"])
 
-    def call(*args: Any, **attributes: Any) -> None:
-        out = attributes.get("out")
-        first = args[0] if args else out
-        if isinstance(first, (list, tuple)):
-            first = first[0] if first else out
-        if (type(first) is np.ndarray and first.dtype.char in _HALF_CHARS) or (
-            type(out) is np.ndarray and out.dtype.char in _HALF_CHARS
-        ):
-            widened(args, attributes)
-        else:
-            kernel(*args, **attributes)
-
-    return call
+    return widened
 
 
 BACKENDS: dict[str, Backend] = {

@@ -27,7 +27,7 @@ from . import dtypes
 Results = Any  # a Spec, a tuple of Specs, or None for an operation that works in place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made at every call, and freezing doubles its cost
 class Spec:
     """Shape and dtype of one array."""
 
