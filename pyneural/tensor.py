@@ -5,6 +5,7 @@ This module knows no operation. `pyneural.functional` attaches them as methods (
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,11 @@ def check_dtype(operation: str, dtype: DTypeLike) -> np.dtype[Any]:
 class RemovableHandle:
     """Undoes a registration: ``handle.remove()``."""
 
+    _numbers = itertools.count()
+
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self._hooks = hooks
-        self._id = id(self)
+        self._id = next(self._numbers)  # not id(self): a dropped handle's id comes back while its hook stays
         hooks[self._id] = hook
 
     def remove(self) -> None:

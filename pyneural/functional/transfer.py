@@ -32,25 +32,34 @@ def to(self: Tensor, *targets: Any, dtype: Any = None, device: Any = None, copy:
 
     Itself if nothing changes, unless ``copy``.
     """
-    for each in targets:
-        if isinstance(each, Tensor):
-            dtype, device = each.dtype, each.device
-        elif isinstance(each, Device):
-            device = each
-        elif isinstance(each, str) and _dtype_or_none(each) is None:
-            device = each
-        else:
-            dtype = each
+    wanted, target = destination(targets, dtype, device)
     result = self
-    if dtype is not None:
-        result = cast(result, check_dtype("to", dtype))
-    if device is not None:
-        target = find_device(device)
-        if target is not result.device:
-            result = ToDevice(target)(result)
+    if wanted is not None:
+        result = cast(result, wanted)
+    if target is not None and target is not result.device:
+        result = ToDevice(target)(result)
     if copy and result is self:
         result = self.clone()
     return result
+
+
+def destination(targets: tuple[Any, ...], dtype: Any = None, device: Any = None) -> tuple[Any, Device | None]:
+    """The dtype and the device that arguments of ``to`` name, each None where none does.
+
+    Raises:
+        TypeError, ValueError: an argument names neither.
+    """
+    for each in targets:
+        if isinstance(each, Tensor):
+            dtype, device = each.dtype, each.device
+        elif isinstance(each, Device) or (isinstance(each, str) and _dtype_or_none(each) is None):
+            device = each
+        else:
+            dtype = each
+    return (
+        None if dtype is None else check_dtype("to", dtype),
+        None if device is None else find_device(device),
+    )
 
 
 def _dtype_or_none(name: str) -> Any:
