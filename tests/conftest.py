@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
+
+# Before anything loads Numba: more than one thread even on one core, so that parallel kernels really
+# share their work, and threads that sleep while they wait, because worker processes share the cores.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, (os.cpu_count() or 1) // _WORKERS)))
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
 
 SEED = int(os.environ.setdefault("PYNEURAL_TEST_SEED", str(int.from_bytes(os.urandom(4), "little"))))
 
+GENERATED = ("tests/kernels/test_contracts.py", "tests/pyneural/test_gradients.py")
+"""The files whose tests are generated from the contracts."""
+
 
 def pytest_report_header() -> str:
     return f"pyneural: PYNEURAL_TEST_SEED={SEED} repeats this run's random inputs"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were generated from how many contracts."""
+    kinds: Counter[str] = Counter()
+    for outcome in ("passed", "failed", "skipped", "xfailed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            path, _, name = report.nodeid.partition("::")
+            if path.endswith(GENERATED):
+                kinds[name.partition("[")[0].removeprefix("test_").replace("_", " ")] += 1
+    if kinds:
+        from pyneural.kernels import BACKENDS, OPERATIONS
+
+        parts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        terminalreporter.write_line(
+            f"{kinds.total()} contract tests generated from {len(OPERATIONS)} operations "
+            f"and {len(BACKENDS)} backends: {parts}"
+        )
 
 
 @pytest.fixture
