@@ -112,7 +112,10 @@ class Backend:
                 value is None and parameter.annotation == "Array | None"
             ):
                 continue
-            several = isinstance(value, (list, tuple))
+            # A list that holds no array at all is itself what is wrong.
+            several = isinstance(value, (list, tuple)) and (
+                not value or any(isinstance(each, self.engine.array_type) for each in value)
+            )
             for each in value if several else (value,):
                 if isinstance(each, self.engine.array_type) or (several and each is None):
                     continue
@@ -178,7 +181,8 @@ def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[...,
             for each, result in zip(target, value, strict=True):
                 narrow(each, result)
         elif _is_half(target):
-            target[...] = value
+            with np.errstate(over="ignore"):  # beyond the range of 16 bits lies infinity
+                target[...] = value
 
     def widened(*args: Any, **attributes: Any) -> None:
         wide = [widen(value) for value in args]
