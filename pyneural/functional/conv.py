@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from pyneural.autograd.function import Function
-from pyneural.kernels import Backend
+from pyneural.kernels import Backend, check
 from pyneural.tensor import Tensor
 
 from .activation import ReluBackward
+from .layout import pad, squeeze, unsqueeze
 from .operands import require_tensor
 
 IntPair = int | tuple[int, int]
@@ -82,12 +83,29 @@ class Conv2dWgrad(_Conv2d):
         )
 
 
+def _padded(
+    input: Tensor, weight: Tensor, stride: IntPair, padding: str, dilation: IntPair
+) -> tuple[Tensor, tuple[int, int]]:
+    """The input and the symmetric padding that "same" or "valid" mean."""
+    if padding == "valid":
+        return input, (0, 0)
+    if padding != "same":
+        raise ValueError(f"conv2d: padding (={padding!r}) must be ints, 'same' or 'valid'")
+    if check.pair("conv2d", "stride", stride, 1) != (1, 1):
+        raise ValueError(f"conv2d: padding='same' needs stride 1, not {stride}")
+    dilations = check.pair("conv2d", "dilation", dilation, 1)
+    total = [d * (n - 1) for d, n in zip(dilations, weight.shape[2:], strict=True)]
+    if any(each % 2 for each in total):  # the odd one goes behind, as in PyTorch
+        input = pad(input, (0, total[1] % 2, 0, total[0] % 2))
+    return input, (total[0] // 2, total[1] // 2)
+
+
 def conv2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: IntPair = 1,
-    padding: IntPair = 0,
+    padding: IntPair | str = 0,
     dilation: IntPair = 1,
     groups: int = 1,
     *,
@@ -95,9 +113,16 @@ def conv2d(
 ) -> Tensor:
     """Cross-correlation of images with filters, with an activation (None or "relu") in the same kernel.
 
-    Shapes: input (N, C, H, W), weight (K, C/groups, R, S), bias (K) -> (N, K, P, Q) with
-    P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1.
+    Shapes: input (N, C, H, W) or (C, H, W), weight (K, C/groups, R, S), bias (K) -> (N, K, P, Q) with
+    P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1. ``padding`` may also be "valid" (none)
+    or, with stride 1, "same" (P = H).
     """
     require_tensor("conv2d", input=input, weight=weight, bias=bias)
+    if input.ndim == 3:
+        batch = unsqueeze(input, 0)
+        image = conv2d(batch, weight, bias, stride, padding, dilation, groups, activation=activation)
+        return squeeze(image, 0)
+    if isinstance(padding, str):
+        input, padding = _padded(input, weight, stride, padding, dilation)
     geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return Conv2d(geometry, activation)(input, weight, bias)  # type: ignore[no-any-return]

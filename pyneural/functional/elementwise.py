@@ -334,9 +334,16 @@ def cos(input: Tensor) -> Tensor:
     return Cos()(floating(input))  # type: ignore[no-any-return]
 
 
-def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """``input`` limited to [min, max]; the gradient passes where min <= input <= max."""
+def clamp(input: Tensor, min: float | Tensor | None = None, max: float | Tensor | None = None) -> Tensor:
+    """``input`` limited to [min, max], numbers or tensors; the gradient passes where min <= input <= max.
+
+    Where min exceeds max the result is max.
+    """
     require_tensor("clamp", input=input)
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        if min is not None:
+            input = where(input < min, min, input)
+        return input if max is None else where(input > max, max, input)
     if any(isinstance(limit, float) for limit in (min, max)):
         input = floating(input)
     return Clamp(min, max)(input)  # type: ignore[no-any-return]

@@ -256,6 +256,8 @@ def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int =
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Joined along an existing dimension; all other lengths must agree."""
     joined = _one_dtype("cat", tensors)
+    # As in PyTorch, an empty 1-D tensor may stand among tensors of any shape.
+    joined = [each for each in joined if each.shape != (0,)] or joined[:1]
     return Cat(check.dim("cat", dim, joined[0].ndim))(*joined)  # type: ignore[no-any-return]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyneural.autograd.function import Function
+from pyneural.autograd.grad_mode import is_grad_enabled
 from pyneural.kernels import Backend, dtypes
 from pyneural.tensor import Tensor
 
@@ -147,9 +148,15 @@ def cross_entropy(
 
     Raises:
         IndexError: a target outside [0, C) that is not ``ignore_index``.
+        RuntimeError: ``weight`` requires a gradient: it is a constant here, as in PyTorch.
         ValueError, TypeError: shapes, dtypes or attributes that do not fit.
     """
     require_tensor("cross_entropy", input=input, target=target, weight=weight)
+    if weight is not None and weight.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            f"cross_entropy: weight of shape {weight.shape} requires a gradient, but its derivative is not defined; "
+            "use weight.detach()"
+        )
     _check_reduction("cross_entropy", reduction)
     if dtypes.is_floating(target.dtype):
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)

@@ -8,6 +8,7 @@ from pyneural.autograd.function import Function
 from pyneural.kernels import Backend
 from pyneural.tensor import Tensor
 
+from .layout import squeeze, unsqueeze
 from .operands import require_tensor
 
 IntPair = int | tuple[int, int]
@@ -85,7 +86,7 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The largest element of each window of an (N, C, H, W) tensor; padding counts as -inf.
+    """The largest element of each window of an (N, C, H, W) or (C, H, W) tensor; padding counts as -inf.
 
     With ``return_indices`` also where each was, as an int64 index into the flattened H x W.
     """
@@ -97,7 +98,10 @@ def max_pool2d(
         "dilation": dilation,
         "ceil_mode": ceil_mode,
     }
-    values, indices = MaxPool2d(window)(input)
+    if input.ndim == 3:
+        values, indices = (squeeze(each, 0) for each in MaxPool2d(window)(unsqueeze(input, 0)))
+    else:
+        values, indices = MaxPool2d(window)(input)
     return (values, indices) if return_indices else values
 
 
@@ -110,7 +114,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """The mean of each window of an (N, C, H, W) tensor; padding counts as 0, or not at all."""
+    """The mean of each window of an (N, C, H, W) or (C, H, W) tensor; padding counts as 0, or not at all."""
     require_tensor("avg_pool2d", input=input)
     window = {
         "kernel_size": kernel_size,
@@ -120,4 +124,6 @@ def avg_pool2d(
         "count_include_pad": count_include_pad,
         "divisor_override": divisor_override,
     }
+    if input.ndim == 3:
+        return squeeze(AvgPool2d(window)(unsqueeze(input, 0)), 0)
     return AvgPool2d(window)(input)  # type: ignore[no-any-return]

@@ -113,14 +113,44 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     return Mean(dims, keepdim)(source)  # type: ignore[no-any-return]
 
 
-def var(input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """The variance over ``dim`` (default: all), divided by ``count - correction``."""
-    return Var(_normalized("var", input, dim), correction, keepdim)(input)  # type: ignore[no-any-return]
+def var(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """The variance over ``dim`` (default: all), divided by ``count - correction``.
+
+    ``unbiased`` is the older way to ask for a correction of 1 (the default) or 0; alone it may stand
+    in the place of ``dim``.
+    """
+    return _spread("var", input, dim, unbiased, keepdim, correction)
 
 
-def std(input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
+def std(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
     """The square root of `var`."""
-    return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
+    return sqrt(_spread("std", input, dim, unbiased, keepdim, correction))
+
+
+def _spread(
+    operation: str, input: Tensor, dim: Dims, unbiased: bool | None, keepdim: bool, correction: float | None
+) -> Tensor:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise ValueError(f"{operation}: give unbiased (={unbiased}) or correction (={correction}), not both")
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    return Var(_normalized(operation, input, dim), correction, keepdim)(input)  # type: ignore[no-any-return]
 
 
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
