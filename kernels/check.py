@@ -102,8 +102,10 @@ def reduced_shape(shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) 
 
 
 def pair(operation: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
-    """``value`` (an int or two ints) as two ints, each at least ``minimum``."""
+    """``value`` (an int, a sequence of one, or of two) as two ints, each at least ``minimum``."""
     values: Sequence[Any] = (value, value) if isinstance(value, (int, np.integer)) else value
+    if isinstance(values, (tuple, list)) and len(values) == 1:
+        values = (values[0], values[0])
     if not isinstance(values, (tuple, list)) or len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
         raise TypeError(f"{operation}: {name} (={value!r}) must be an int or two ints")
     if min(values) < minimum:

@@ -102,9 +102,11 @@ def normal(
 
 
 def randint(
-    low: int, high: int, size: tuple[int, ...], *, generator: Generator | None = None, device: Any = None
+    low: int, high: Any, size: Any = None, *, generator: Generator | None = None, device: Any = None
 ) -> Tensor:
-    """Random int64 numbers in [low, high)."""
+    """Random int64 numbers in [low, high); ``randint(high, size)`` begins at 0."""
+    if size is None:
+        low, high, size = 0, low, high
     return _made("randint", shape_of("randint", (size,)), generator, device, False, low=low, high=high)
 
 

@@ -142,7 +142,7 @@ def compare(entry: str, call: Callable[..., Any], sample: Any, reference: Any, r
             np.asarray(g.detach().to(pyneural.float64).numpy()), e.detach().double().numpy(), rtol=1e-9, atol=1e-10
         )
     pairs = [(g, e) for g, e in zip(got, expected, strict=True) if e.requires_grad]
-    assert all(g.requires_grad for g, _ in pairs)
+    assert entry in RANDOM or all(g.requires_grad for g, _ in pairs)
     inputs = [each for each in tensors((arguments, sample.kwargs), torch.Tensor) if each.requires_grad]
     own = [each for each in tensors(mine, Tensor) if each.requires_grad]
     if not pairs or not inputs or entry in RANDOM:
