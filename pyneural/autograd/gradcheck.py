@@ -73,7 +73,7 @@ def gradcheck(
     for (i, each), found in zip(checked, analytic, strict=True):
         exact = np.zeros(each.shape) if found is None else np.array(found.device.to_host(found.array), copy=True)
         numeric = _central_differences(f, arguments, each, cotangents, eps)
-        excess = np.abs(exact - numeric) - (atol + rtol * np.abs(numeric))
+        excess = np.asarray(np.abs(exact - numeric) - (atol + rtol * np.abs(numeric)))
         excess[~np.isfinite(exact) | ~np.isfinite(numeric)] = np.inf
         if excess.size and excess.max() > 0 and (worst is None or excess.max() > worst[0]):
             at = tuple(int(j) for j in np.unravel_index(int(np.argmax(excess)), excess.shape))

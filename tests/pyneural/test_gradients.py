@@ -1,0 +1,134 @@
+"""Generated from the contracts: the gradient of every differentiable operation against central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyneural import Tensor, functional
+from pyneural.autograd import gradcheck, gradgradcheck
+from pyneural.kernels import OPERATIONS, Operation, dtypes
+
+DEVICES = ("reference", "cpu")
+LARGEST = 200  # elements of a sample whose every element is moved
+
+# Indexing is an operator, not a function.
+_OPERATORS: dict[str, Callable[..., Any]] = {"index": lambda x, key: x[key]}
+# Where the contract returns one value a position, the function reduces them unless told not to.
+_UNREDUCED = {"cross_entropy": {"reduction": "none"}}
+# Parameters that have no derivative.
+_CONSTANTS = {("cross_entropy", "weight")}
+
+
+def _function(operation: Operation) -> Callable[..., Any]:
+    return _OPERATORS.get(operation.name) or getattr(functional, operation.name)
+
+
+def _floats(value: Any) -> list[np.ndarray]:
+    if isinstance(value, (list, tuple)):
+        return [array for each in value for array in _floats(each)]
+    return [value] if isinstance(value, np.ndarray) and dtypes.is_floating(value.dtype) else []
+
+
+class Apart:
+    """Moves numbers apart, so that no central difference steps over a kink or a tie.
+
+    Every number is rounded to a multiple of 0.01, where the kinks of the samples' attributes lie,
+    and shifted by its own fraction of 0.01: no two numbers of a call are equal, none is on a multiple.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.shifts = iter((rng.permutation(2 * LARGEST) + 0.5) / (2 * LARGEST))
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        shifts = np.array([next(self.shifts) for _ in range(array.size)]).reshape(array.shape)
+        return np.floor(array * 100) / 100 + shifts / 100
+
+
+def _tensors(value: Any, device: str, apart: Apart, leaves: list[Tensor]) -> Any:
+    """Arrays as tensors, the floating ones moved apart, requiring gradients and noted in ``leaves``."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_tensors(each, device, apart, leaves) for each in value)
+    if not isinstance(value, np.ndarray):
+        return value
+    if not dtypes.is_floating(value.dtype):
+        return Tensor(value, device=device)
+    leaf = Tensor(apart(value), device=device, requires_grad=True)
+    leaves.append(leaf)
+    return leaf
+
+
+def _with(value: Any, leaves: Iterator[Tensor]) -> Any:
+    """``value`` with its tensors that require gradients replaced by those of ``leaves`` in turn."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_with(each, leaves) for each in value)
+    return next(leaves) if isinstance(value, Tensor) and value.requires_grad else value
+
+
+def _calls(operation: Operation, device: str, rng: np.random.Generator) -> Iterator[tuple[str, Any, list[Tensor]]]:
+    """(name, function of the floating tensors alone, those tensors) of every small float64 sample."""
+    function, extra = _function(operation), _UNREDUCED.get(operation.name, {})
+    for sample in operation.samples(rng, dtypes.float64):
+        size = sum(each.size for each in _floats(sample.args))
+        if not 0 < size < LARGEST or not all(np.isfinite(each).all() for each in _floats(sample.args)):
+            continue
+        leaves: list[Tensor] = []
+        apart = Apart(rng)
+        args = tuple(
+            Tensor(value, device=device)
+            if (operation.name, name) in _CONSTANTS
+            else _tensors(value, device, apart, leaves)
+            for name, value in zip(operation.signature.parameters, sample.args, strict=False)
+        )
+        kwargs = {**sample.kwargs, **extra}
+        if "key" in kwargs:  # an index stays what it is
+            kwargs["key"] = tuple(
+                Tensor(each, device=device) if isinstance(each, np.ndarray) else each for each in kwargs["key"]
+            )
+
+        def call(*given: Tensor, args: Any = args, kwargs: Any = kwargs) -> Any:
+            return function(*_with(args, iter(given)), **kwargs)
+
+        outputs = call(*leaves)
+        if all(np.isfinite(each.detach().numpy()).all() for each in (outputs if isinstance(outputs, tuple) else (outputs,))):
+            yield sample.name, call, leaves
+
+
+def _cases(order: int) -> list[Any]:
+    return [
+        pytest.param(operation, device, id=f"{operation.name}-{device}", marks=pytest.mark.xdist_group(operation.family))
+        for operation in OPERATIONS.values()
+        if operation.gradient >= order
+        for device in DEVICES
+    ]
+
+
+@pytest.mark.parametrize(("operation", "device"), _cases(1))
+def test_gradient(operation: Operation, device: str, rng: np.random.Generator) -> None:
+    """Backward agrees with central differences on every small sample."""
+    checked = 0
+    for name, call, leaves in _calls(operation, device, rng):
+        try:
+            gradcheck(call, leaves, rng=rng)
+        except RuntimeError as error:
+            raise AssertionError(f"{name}: {error}") from error
+        checked += 1
+    assert checked >= 3, "too few small samples to check the gradient on"
+
+
+@pytest.mark.parametrize(("operation", "device"), _cases(2))
+def test_second_derivative(operation: Operation, device: str, rng: np.random.Generator) -> None:
+    """The derivative of backward agrees with central differences of backward on small samples."""
+    checked = 0
+    for name, call, leaves in _calls(operation, device, rng):
+        if sum(each.numel() for each in leaves) > 100:
+            continue
+        try:
+            gradgradcheck(call, leaves, rng=rng, atol=1e-4)
+        except RuntimeError as error:
+            raise AssertionError(f"{name}: {error}") from error
+        checked += 1
+    assert checked >= 3, "too few small samples to check the second derivative on"
