@@ -7,6 +7,7 @@ from . import methods
 from .activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .conv import conv2d
 from .creation import arange, empty, eye, full, linspace, ones, ones_like, tensor, zeros, zeros_like
+from .einsum import einsum
 from .elementwise import (
     abs,
     add,
