@@ -50,6 +50,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "T": lambda x: x.T,
     "mT": lambda x: x.mT,
     "contiguous": method("contiguous"),
+    "einsum": lambda tensors, equation: F.einsum(equation, *tensors),
     "expand": method("expand"),
     "permute": method("permute"),
     "reshape": method("reshape"),
