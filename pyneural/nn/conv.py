@@ -57,7 +57,8 @@ class Conv2d(Module):
             if channels % groups:
                 raise ValueError(f"Conv2d: {name} (={channels}) must be divisible by groups (={groups})")
         arguments.choice("Conv2d", "activation", activation, (None, "relu"))
-        self.in_channels, self.out_channels, self.groups, self.activation = in_channels, out_channels, groups, activation
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.groups, self.activation = groups, activation
         self.kernel_size = check.pair("Conv2d", "kernel_size", kernel_size, 1)
         self.stride = check.pair("Conv2d", "stride", stride, 1)
         self.padding = check.pair("Conv2d", "padding", padding, 0)

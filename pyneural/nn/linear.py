@@ -60,7 +60,7 @@ class Linear(Module):
         return int(output.numel()) * (2 * self.in_features + (self.bias is not None))
 
     def extra_repr(self) -> str:
-        activation = "" if self.activation is None else f", activation={self.activation!r}"
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}{activation}"
-        )
+        parts = [f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"]
+        if self.activation is not None:
+            parts.append(f"activation={self.activation!r}")
+        return ", ".join(parts)
