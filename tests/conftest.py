@@ -47,3 +47,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """A generator of its own for each test, so that one test alone repeats as well."""
     return np.random.default_rng([SEED, zlib.crc32(request.node.nodeid.encode())])
+
+
+@pytest.fixture(params=("reference", "cpu"))
+def device(request: pytest.FixtureRequest) -> str:
+    """Every device of this machine in turn."""
+    return str(request.param)
