@@ -21,10 +21,12 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
+from numba import extending
 from numba.core import types
-from numba.extending import intrinsic
 
 from .jit import jit
+
+intrinsic: Any = extending.intrinsic  # its type would ask callers for the typing context
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,11 @@ ACTIVATIONS = (None, "relu")
 """What `conv2d` can apply to its result before storing it."""
 
 
+def as_pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """An attribute that a contract has accepted, as two ints."""
+    return (int(value[0]), int(value[1])) if isinstance(value, (tuple, list)) else (int(value), int(value))
+
+
 def _pair(operation: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     if type(value) is int and value >= minimum:  # the common cases without a call
         return value, value

@@ -1,0 +1,126 @@
+"""Convolution on the CPU: which of the kernels computes which shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from .. import memory
+from ..microkernel import ROWS, TILE_BYTES
+from . import plan
+from .contract import as_pair
+from .correlate import correlate, pack_weight, scratch_items
+from .weight_gradient import divide, part_items, weight_gradient
+
+Array = np.ndarray[Any, Any]
+
+_INT64 = np.dtype(np.int64)
+
+
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    out: Array,
+) -> None:
+    _, _, r, s = weight.shape
+    phases = plan.forward_phases((r, s), as_pair(stride), as_pair(padding), as_pair(dilation))
+    k, outer = weight.strides[0], weight.shape[0] // groups
+    strides = (k * outer, k, weight.strides[1], weight.strides[2], weight.strides[3])
+    _correlate(x, weight, strides, bias, 0.0 if activation == "relu" else -np.inf, groups, phases, out)
+
+
+def conv2d_dgrad(
+    grad: Array, weight: Array, *, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int, out: Array
+) -> None:
+    k, _, r, s = weight.shape
+    phases = plan.backward_phases((r, s), as_pair(stride), as_pair(padding), as_pair(dilation))
+    inner = weight.strides[0]
+    strides = (inner * (k // groups), weight.strides[1], inner, weight.strides[2], weight.strides[3])
+    _correlate(grad, weight, strides, None, -np.inf, groups, phases, out)
+
+
+def conv2d_wgrad(
+    grad: Array, x: Array, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int, out: Array
+) -> None:
+    if not out.flags.c_contiguous:
+        result = memory.empty(out.shape, out.dtype)
+        conv2d_wgrad(
+            grad, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, groups=groups,
+            out=result,
+        )  # fmt: skip
+        out[...] = result
+        return
+    if not out.size or not grad.size:
+        out[...] = 0
+        return
+    phases = plan.forward_phases(as_pair(kernel_size), as_pair(stride), as_pair(padding), as_pair(dilation))
+    geometry, work = divide(x, grad, groups, phases)
+    taps = len(phases.taps)
+    sums, scratch = part_items(geometry, work, taps, x.itemsize)
+    tasks = work.parts * work.slices * groups
+    chunks = min(tasks, numba.get_num_threads())
+    weight_gradient(
+        out.reshape(-1),
+        memory.empty((tasks, sums), x.dtype),
+        memory.empty((chunks, scratch), x.dtype),
+        memory.empty((chunks, work.slice_channels * taps + ROWS + 2 * work.rows), _INT64),
+        x.ctypes.data,
+        grad.ctypes.data,
+        phases.taps,
+        x.shape[1] // groups,
+        geometry,
+        work,
+    )
+
+
+def _correlate(
+    source: Array,
+    weight: Array,
+    strides: tuple[int, int, int, int, int],
+    bias: Array | None,
+    floor: float,
+    groups: int,
+    phases: plan.Phases,
+    out: Array,
+) -> None:
+    """``strides``: of the weight from group to group, lane to lane, inner channel, row, column."""
+    if not out.flags.c_contiguous:
+        result = memory.empty(out.shape, out.dtype)
+        _correlate(source, weight, strides, bias, floor, groups, phases, result)
+        out[...] = result
+        return
+    if not out.size:
+        return
+    dtype = out.dtype
+    threads = numba.get_num_threads()
+    geometry = plan.geometry(source, out, groups, phases, threads)
+    width = TILE_BYTES // dtype.itemsize
+    panels = plan.panels(geometry.outer, dtype.itemsize)
+    taps = len(phases.taps)
+    shift = np.zeros((groups, panels * width), dtype)
+    if bias is not None:
+        shift[:, : geometry.outer] = bias.reshape(groups, geometry.outer)
+    packed = memory.empty((groups * panels * taps * geometry.inner * width,), dtype)
+    pack_weight(packed, weight.ctypes.data, *strides, groups, geometry.inner, geometry.outer, phases.taps)
+    chunks = min(geometry.tasks, threads)
+    correlate(
+        out.reshape(-1),
+        memory.empty((chunks, scratch_items(geometry, dtype.itemsize)), dtype),
+        memory.empty((chunks, 2 * taps + 2 * geometry.task_pixels), _INT64),
+        packed,
+        shift.reshape(-1),
+        dtype.type(floor),
+        source.ctypes.data,
+        phases.taps,
+        phases.phases,
+        geometry,
+    )
