@@ -14,7 +14,7 @@ Array = Any
 
 _SOURCE = "Ioffe and Szegedy, Batch Normalization, ICML 2015; torch.nn.functional.batch_norm"
 _SHAPES: tuple[tuple[int, ...], ...] = (
-    (2, 1),
+    (4, 1),
     (7, 5),
     (3, 2, 4),
     (2, 3, 5, 3),
@@ -66,23 +66,24 @@ def _more_than_one(name: str, x: Array) -> None:
 
 
 def _inputs(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[tuple[Array, Array, Array, str]]:
-    """Images and a weight and bias for each."""
+    """Images and a weight and bias for each. They are not centered, so that the mean is no difference of equals."""
     for shape in _SHAPES:
         weight, bias = rng.standard_normal((2, shape[1])).astype(dtype)
-        yield rng.standard_normal(shape).astype(dtype), weight, bias, f"{shape}"
+        yield (rng.standard_normal(shape) + 0.7).astype(dtype), weight, bias, f"{shape}"
     weight, bias = rng.standard_normal((2, 4)).astype(dtype)
-    yield rng.standard_normal((5, 3, 4)).astype(dtype).transpose(1, 2, 0), weight, bias, "channels last"
-    yield rng.standard_normal((6, 8, 5)).astype(dtype)[::-1, ::2, 1:], weight[::-1], bias, "strided"
+    yield (rng.standard_normal((5, 3, 4)) + 0.7).astype(dtype).transpose(1, 2, 0), weight, bias, "channels last"
+    yield (rng.standard_normal((6, 8, 5)) - 0.7).astype(dtype)[::-1, ::2, 1:], weight[::-1], bias, "strided"
 
 
 def _train_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
     for x, weight, bias, name in _inputs(rng, dtype):
         yield Sample((x, weight, bias), {"eps": 1e-5}, name)
-    x = rng.standard_normal((4, 3, 5, 5))
+    x = rng.standard_normal((4, 3, 5, 5)) + 0.7
+    yield Sample((x[:2, :, 0, 0].astype(dtype),), {}, "two values a channel")
     yield Sample((x.astype(dtype),), {"eps": 0.1}, "no weight, no bias")
     yield Sample((x.astype(dtype), rng.standard_normal(3).astype(dtype)), {}, "weight only")
     yield Sample(((x + np.array([50.0, 0.0, -50.0])[:, None, None]).astype(dtype),), {"eps": 1e-3}, "far from zero")
-    x = rng.standard_normal((4, 3, 9, 9)).astype(dtype)
+    x = (rng.standard_normal((4, 3, 9, 9)) + 0.7).astype(dtype)
     x[:, 1], x[2, 2, 4, 4] = 0.0, np.nan
     yield Sample((x,), {}, "constant channel, NaN in another")
 

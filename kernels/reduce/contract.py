@@ -24,8 +24,8 @@ def _samples(
 
     def fill(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if dtypes.is_floating(dtype):
-            return (rng.standard_normal(shape) + center).astype(dtype)
-        return rng.integers(0 if dtype == dtypes.uint8 else -50, 50, shape).astype(dtype)
+            return np.asarray(rng.standard_normal(shape) + center).astype(dtype)
+        return np.asarray(rng.integers(0 if dtype == dtypes.uint8 else -50, 50, shape)).astype(dtype)
 
     def samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
         yield Sample((fill(rng, (), dtype),), {}, "0-d")

@@ -1,0 +1,96 @@
+"""The compiled loops of argmax: the first largest element, NaN counting as the largest of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from ..jit import SERIAL, jit
+from .loops import RUN, WIDTH, largest, largest_integer
+
+Kernel = Any
+
+
+def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
+    """Kernels over contiguous rows and over columns of a (outer, length, inner) array."""
+
+    @jit(inline=True)
+    def find(row):  # type: ignore[no-untyped-def]
+        """The largest value and its first place: a fast pass for the value, then a search for it."""
+        value = largest_of(row)
+        if value != value:
+            for k in range(row.size):
+                if row[k] != row[k]:
+                    return value, k
+        for k in range(row.size):
+            if row[k] == value:
+                return value, k
+        return value, 0
+
+    @jit(name=f"argmax_{kind}_rows", parallel=True)
+    def rows(x, out):  # type: ignore[no-untyped-def]
+        outer, length, _ = x.shape
+        if x.size < SERIAL:
+            for o in range(outer):
+                out[o, 0] = find(x[o, :, 0])[1]
+        elif length <= 4 * RUN or outer >= 64:
+            for o in prange(outer):
+                out[o, 0] = find(x[o, :, 0])[1]
+        else:
+            parts = (length + RUN - 1) // RUN
+            values = np.empty((outer, parts), x.dtype)
+            places = np.empty((outer, parts), np.int64)
+            for task in prange(outer * parts):
+                o, part = task // parts, task % parts
+                value, place = find(x[o, part * RUN : min(part * RUN + RUN, length), 0])
+                values[o, part], places[o, part] = value, part * RUN + place
+            for o in range(outer):
+                best = 0
+                for part in range(1, parts):
+                    a, b = values[o, best], values[o, part]
+                    if b > a or (b != b and a == a):
+                        best = part
+                out[o, 0] = places[o, best]
+
+    @jit(inline=True)
+    def columns_part(x, out, task):  # type: ignore[no-untyped-def]
+        _, length, inner = x.shape
+        across = (inner + WIDTH - 1) // WIDTH
+        o, left = task // across, task % across * WIDTH
+        width = min(WIDTH, inner - left)
+        best = np.empty(WIDTH, x.dtype)
+        place = out[o, left : left + width]
+        for k in range(width):
+            best[k], place[k] = x[o, 0, left + k], 0
+        for row in range(1, length):
+            values = x[o, row, left : left + width]
+            for k in range(width):
+                value = values[k]
+                better = (value > best[k]) | ((value != value) & (best[k] == best[k]))
+                best[k] = value if better else best[k]
+                place[k] = row if better else place[k]
+
+    @jit(name=f"argmax_{kind}_columns", parallel=True)
+    def columns(x, out):  # type: ignore[no-untyped-def]
+        tasks = x.shape[0] * ((x.shape[2] + WIDTH - 1) // WIDTH)
+        if x.size < SERIAL:
+            for task in range(tasks):
+                columns_part(x, out, task)
+        else:
+            for task in prange(tasks):
+                columns_part(x, out, task)
+
+    return rows, columns
+
+
+_integers = _make("integers", largest_integer)
+_floats = _make("floats", largest)
+
+ROWS = {False: _integers[0], True: _floats[0]}
+"""Kernels ``(x, out)`` for an inner size of 1, by whether x is floating."""
+
+COLUMNS = {False: _integers[1], True: _floats[1]}
+"""Kernels ``(x, out)`` for a larger inner size."""
