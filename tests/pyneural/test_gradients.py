@@ -93,13 +93,17 @@ def _calls(operation: Operation, device: str, rng: np.random.Generator) -> Itera
             return function(*_with(args, iter(given)), **kwargs)
 
         outputs = call(*leaves)
-        if all(np.isfinite(each.detach().numpy()).all() for each in (outputs if isinstance(outputs, tuple) else (outputs,))):
+        if all(
+            np.isfinite(each.detach().numpy()).all() for each in (outputs if isinstance(outputs, tuple) else (outputs,))
+        ):
             yield sample.name, call, leaves
 
 
 def _cases(order: int) -> list[Any]:
     return [
-        pytest.param(operation, device, id=f"{operation.name}-{device}", marks=pytest.mark.xdist_group(operation.family))
+        pytest.param(
+            operation, device, id=f"{operation.name}-{device}", marks=pytest.mark.xdist_group(operation.family)
+        )
         for operation in OPERATIONS.values()
         if operation.gradient >= order
         for device in DEVICES
