@@ -100,8 +100,8 @@ class Tensor:
     grad: Tensor | None
     _node: Function | None  # what computed it; None for a leaf
     _slot: int  # which result of the node it is
-    _version: list[int]  # number of in-place changes, shared with every view
-    _view: bool
+    _version: list[int]  # numbers of in-place changes and, of these, recorded ones; shared with every view
+    _view: int  # 0: has its own memory; -1: shares it outside the graph; n > 0: view taken after n - 1 recorded changes
     _hooks: dict[int, Hook] | None
 
     # NumPy must not treat a tensor as a sequence of objects in `array + tensor`.
@@ -134,8 +134,8 @@ class Tensor:
         self.grad = None
         self._node = None
         self._slot = 0
-        self._version = [0]
-        self._view = False
+        self._version = [0, 0]
+        self._view = 0
         self._hooks = None
 
     @classmethod
@@ -148,8 +148,8 @@ class Tensor:
         tensor.grad = None
         tensor._node = None
         tensor._slot = 0
-        tensor._version = [0]
-        tensor._view = False
+        tensor._version = [0, 0]
+        tensor._view = 0
         tensor._hooks = None
         return tensor
 
@@ -312,7 +312,7 @@ class Tensor:
         """A tensor over the same memory, outside the graph."""
         tensor = Tensor._over(self.array, self.device)
         tensor._version = self._version
-        tensor._view = True
+        tensor._view = -1
         return tensor
 
     def backward(

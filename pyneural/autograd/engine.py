@@ -226,9 +226,13 @@ def _hooked(hooks: Any, gradient: Any) -> Any:
 
 
 def _accumulate(leaf: Tensor, gradient: Tensor, create: bool) -> None:
-    gradient = _hooked(leaf._hooks, gradient)
+    if leaf._hooks:  # a hook may keep what it is given, or give what it keeps
+        gradient = _hooked(leaf._hooks, gradient)
     if leaf.grad is None:
-        leaf.grad = gradient if create or _exclusive(gradient) else gradient._copy()
+        if create and gradient.requires_grad:
+            leaf.grad = gradient.clone()
+        else:
+            leaf.grad = gradient if not leaf._hooks and _exclusive(gradient) else gradient._copy()
     elif create or leaf.grad.requires_grad:
         leaf.grad = leaf.grad + gradient  # type: ignore[operator]
     else:

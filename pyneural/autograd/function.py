@@ -136,6 +136,8 @@ class Function:
                     raise ValueError(f"{self.name.lower()}: tensors are on two devices, {device} and {each.device}")
                 if each.requires_grad:
                     tracked = True
+                if each._view > 0 and each._view <= each._version[1]:
+                    self._refuse_stale(each)
         tracked = tracked and state.enabled
         if tracked:
             self.needs = tuple([each is not None and each.requires_grad for each in inputs])
@@ -147,11 +149,19 @@ class Function:
         else:
             tensors = (Tensor._over(result, device),)
         if self.is_view:
-            tensors[0]._version = inputs[0]._version  # type: ignore[union-attr]
-            tensors[0]._view = True
+            version = inputs[0]._version  # type: ignore[union-attr]
+            tensors[0]._version, tensors[0]._view = version, version[1] + 1
         if tracked:
             self._record(inputs, tensors)
         return tensors if type(result) is tuple else tensors[0]
+
+    def _refuse_stale(self, view: Tensor) -> None:
+        """A recorded in-place change gave a view's memory a new history, which the view does not have."""
+        if state.enabled:
+            raise RuntimeError(
+                f"{self.name}: a view of shape {view.shape} was taken before its base was changed in place in a "
+                "recorded graph, and would give a wrong gradient; take the view after the change"
+            )
 
     def _record(self, inputs: tuple[Tensor | None, ...], tensors: tuple[Tensor, ...]) -> None:
         """Become a node of the graph between ``inputs`` and ``tensors``."""

@@ -43,6 +43,7 @@ def _replace(name: str, tensor: Tensor, result: Tensor) -> Tensor:
     tensor.device.kernels.cast(result.array, dtype=tensor.dtype, out=tensor.array)
     tensor._version[0] += 1
     if result.requires_grad:
+        tensor._version[1] += 1
         tensor._node, tensor._slot, tensor.requires_grad = result._node, result._slot, True
     return tensor
 

@@ -329,7 +329,7 @@ class Module:
         for tensor, result in moved:
             if result is not tensor:
                 tensor.array, tensor.device = result.array, result.device
-                tensor._version = [tensor._version[0] + 1]  # what a graph saved of it is stale
+                tensor._version = [tensor._version[0] + 1, tensor._version[1]]  # what a graph saved of it is stale
         return self
 
     def float(self: M) -> M:

@@ -26,7 +26,7 @@ class Parameter(Tensor):
         source = data if isinstance(data, Tensor) else Tensor(data)
         self._set(source.array, source.device)
         self._version = source._version
-        self._view = isinstance(data, Tensor)
+        self._view = -1 if isinstance(data, Tensor) else 0
         if requires_grad:
             self.requires_grad_()
 
