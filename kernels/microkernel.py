@@ -404,6 +404,19 @@ def copy_vector(typing: Any, like: Any, source: Any, target: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def copy_half(typing: Any, like: Any, source: Any, target: Any) -> Any:
+    """Copy half a vector of contiguous items."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        _, source, target = arguments
+        emit = _Emitter(builder, signature.args[0])
+        emit.store(emit.load(source, ir.VectorType(emit.scalar, emit.lanes // 2)), target)
+        return context.get_dummy_value()
+
+    return types.void(like, types.intp, types.intp), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def load(typing: Any, like: Any, address: Any) -> Any:
     """The item at an address."""
 

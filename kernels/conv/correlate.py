@@ -15,9 +15,11 @@ from ..microkernel import (
     ROWS,
     TILE_BYTES,
     VECTOR_BYTES,
+    copy_half,
     copy_vector,
     load,
     simd_jit,
+    store,
     tap_tile,
     tap_tile_narrow,
     transpose_finish,
@@ -25,6 +27,9 @@ from ..microkernel import (
 from .plan import STRIP, Geometry
 
 Array = Any
+
+RESIDENT_BYTES = 384 * 1024
+"""Packed weight that is kept in the second cache while all pixels of a task pass by."""
 
 
 @simd_jit(parallel=True)  # type: ignore[untyped-decorator]
@@ -63,28 +68,33 @@ def pack_weight(
 def copy_window(
     window: Array, source: int, row: int, column: int, rows: int, columns: int, channels: int, geometry: Geometry
 ) -> None:
-    """Copy ``rows`` x ``columns`` source pixels from (row, column) on, of ``channels`` channels; zeros outside."""
+    """Copy ``rows`` x ``columns`` source pixels from (row, column) on, of ``channels`` channels; zeros outside.
+
+    Channels are planes of ``window_plane`` items, or, where that is 1, the last dimension.
+    """
+    g = geometry
     like, size = window.dtype.type(0), window.itemsize
-    vector = VECTOR_BYTES // size
-    top, bottom = min(max(-row, 0), rows), max(min(geometry.height - row, rows), 0)
-    left, right = min(max(-column, 0), columns), max(min(geometry.width - column, columns), 0)
+    vector, half = VECTOR_BYTES // size, VECTOR_BYTES // size // 2
+    top, bottom = max(-row, 0), min(g.height - row, rows)
+    left, right = max(-column, 0), min(g.width - column, columns)
+    if top > 0 or bottom < rows or left > 0 or right < columns:
+        window[: max(channels * g.window_plane, rows * columns * channels)] = 0
+    pixel = channels if g.window_plane == 1 else 1
+    count = right - left
     for c in range(channels):
-        for i in range(rows):
-            line = window[c * geometry.window_plane + i * columns :][:columns]
-            if i < top or i >= bottom:
-                line[:] = 0
-                continue
-            line[:left] = 0
-            line[right:] = 0
-            start = source + c * geometry.channel_stride + (row + i) * geometry.row_stride
-            start += (column + left) * geometry.column_stride
-            whole = 0
-            if geometry.column_stride == size:
-                whole = max(right - left, 0) // vector * vector
-                for j in range(0, whole, vector):
-                    copy_vector(like, start + j * size, line.ctypes.data + (left + j) * size)
-            for j in range(whole, right - left):
-                line[left + j] = load(like, start + j * geometry.column_stride)
+        for i in range(top, bottom):
+            start = source + c * g.channel_stride + (row + i) * g.row_stride + (column + left) * g.column_stride
+            target = window.ctypes.data + (c * g.window_plane + (i * columns + left) * pixel) * size
+            done = 0
+            if g.column_stride == size and pixel == 1:
+                while done + vector <= count:
+                    copy_vector(like, start + done * size, target + done * size)
+                    done += vector
+                if done + half <= count:
+                    copy_half(like, start + done * size, target + done * size)
+                    done += half
+            for j in range(done, count):
+                store(load(like, start + j * g.column_stride), target + j * pixel * size)
 
 
 @simd_jit
@@ -110,6 +120,17 @@ def _store_strip(
             for i in range(min(vector, lanes - lane)):
                 for j in range(count):
                     out[first + i * plane + where[pixel + j]] = square[i * vector + j]
+
+
+@simd_jit
+def _tile(
+    like: Any, narrow: bool, taps: int, a_taps: int, b_taps: int, depth: int, a: int, a_rows: int, a_step: int, b: int,
+    target: int,
+) -> None:  # fmt: skip
+    if narrow:
+        tap_tile_narrow(like, taps, a_taps, b_taps, depth, a, a_rows, a_step, b, TILE_BYTES, target, TILE_BYTES, 0)
+    else:
+        tap_tile(like, taps, a_taps, b_taps, depth, a, a_rows, a_step, b, TILE_BYTES, target, TILE_BYTES, 0)
 
 
 @simd_jit
@@ -145,21 +166,23 @@ def _task(
     if g.window_plane:
         for n in range(images):
             copy_window(
-                window[n * g.inner * g.window_plane :], start + n * g.image_stride, top, left,
+                window[n * g.window_items :], start + n * g.image_stride, top, left,
                 g.window_rows, g.window_columns, g.inner, g,
             )  # fmt: skip
         start = window.ctypes.data
-        image_stride, channel_stride = g.inner * g.window_plane * size, g.window_plane * size
-        row_stride, column_stride = g.window_columns * size, size
+        pixel = g.inner if g.window_plane == 1 else 1
+        image_stride, channel_stride = g.window_items * size, g.window_plane * size
+        row_stride, column_stride = g.window_columns * pixel * size, pixel * size
     else:
         start += top * g.row_stride + left * g.column_stride
         image_stride, channel_stride = g.image_stride, g.channel_stride
         row_stride, column_stride = g.row_stride, g.column_stride
     count = taps.shape[0]
     source_taps, weight_taps = tables[:count], tables[count : 2 * count]
-    for tap in range(count):
-        source_taps[tap] = (taps[tap, 2] - g.low_row) * row_stride + (taps[tap, 3] - g.low_column) * column_stride
-        weight_taps[tap] = tap * g.inner * TILE_BYTES
+    for run in range(count // g.run):
+        tap = run * g.run
+        source_taps[run] = (taps[tap, 2] - g.low_row) * row_stride + (taps[tap, 3] - g.low_column) * column_stride
+        weight_taps[run] = tap * g.inner * TILE_BYTES
     half = (tables.size - 2 * count) // 2
     pixels, where = tables[2 * count : 2 * count + half], tables[2 * count + half :]
     for phase in range(phases.shape[0]):
@@ -182,35 +205,31 @@ def _task(
             continue
         for m in range(total, (total + ROWS - 1) // ROWS * ROWS):
             pixels[m] = pixels[total - 1]  # rows of the last tile that nobody needs
-        for panel in range(panels):
-            channel = group * g.outer + panel * width
-            lanes = min(width, g.outer - panel * width)
-            weight = packed.ctypes.data + (group * panels + panel) * count * g.inner * TILE_BYTES
+        begin, end = begin // g.run, end // g.run
+        together = max(1, RESIDENT_BYTES // (count * g.inner * TILE_BYTES))
+        for first in range(0, panels, together):
             for strip in range(0, total, STRIP):
-                for m in range(0, min(STRIP, total - strip), ROWS):
-                    target = sums.ctypes.data + m * TILE_BYTES
-                    if lanes * size > VECTOR_BYTES:
-                        tap_tile(
-                            like, end - begin, source_taps.ctypes.data + 8 * begin, weight_taps.ctypes.data + 8 * begin,
-                            g.inner, start, pixels.ctypes.data + 8 * (strip + m), channel_stride, weight, TILE_BYTES,
-                            target, TILE_BYTES, 0,
+                for panel in range(first, min(first + together, panels)):
+                    channel = group * g.outer + panel * width
+                    lanes = min(width, g.outer - panel * width)
+                    weight = packed.ctypes.data + (group * panels + panel) * count * g.inner * TILE_BYTES
+                    for m in range(0, min(STRIP, total - strip), ROWS):
+                        _tile(
+                            like, lanes * size <= VECTOR_BYTES, end - begin, source_taps.ctypes.data + 8 * begin,
+                            weight_taps.ctypes.data + 8 * begin, g.inner * g.run, start,
+                            pixels.ctypes.data + 8 * (strip + m), channel_stride, weight,
+                            sums.ctypes.data + m * TILE_BYTES,
                         )  # fmt: skip
-                    else:
-                        tap_tile_narrow(
-                            like, end - begin, source_taps.ctypes.data + 8 * begin, weight_taps.ctypes.data + 8 * begin,
-                            g.inner, start, pixels.ctypes.data + 8 * (strip + m), channel_stride, weight, TILE_BYTES,
-                            target, TILE_BYTES, 0,
-                        )  # fmt: skip
-                _store_strip(
-                    out, (image * g.groups * g.outer + channel) * out_plane, out_plane, where[strip:],
-                    min(STRIP, total - strip), lanes, sums, square, bias[(group * panels + panel) * width :], floor,
-                )  # fmt: skip
+                    _store_strip(
+                        out, (image * g.groups * g.outer + channel) * out_plane, out_plane, where[strip:],
+                        min(STRIP, total - strip), lanes, sums, square, bias[(group * panels + panel) * width :], floor,
+                    )  # fmt: skip
 
 
 def scratch_items(geometry: Geometry, itemsize: int) -> int:
     """Items of one chunk's scratch: a strip, a square to transpose in, a window."""
     width = TILE_BYTES // itemsize
-    return STRIP * width + width * width + geometry.window_items
+    return STRIP * width + width * width + geometry.task_images * geometry.window_items
 
 
 @simd_jit(parallel=True)  # type: ignore[untyped-decorator]

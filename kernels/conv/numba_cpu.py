@@ -72,7 +72,7 @@ def conv2d_wgrad(
         out.reshape(-1),
         memory.empty((tasks, sums), x.dtype),
         memory.empty((chunks, scratch), x.dtype),
-        memory.empty((chunks, work.slice_channels * taps + ROWS + 2 * work.rows), _INT64),
+        memory.empty((chunks, work.slice_channels * taps + ROWS + 2 * work.images * work.rows), _INT64),
         x.ctypes.data,
         grad.ctypes.data,
         phases.taps,

@@ -25,15 +25,23 @@ STRIP = math.lcm(ROWS, VECTOR_BYTES // 4)
 WINDOW_BYTES = 512 * 1024
 """Largest copy of source pixels for one task: half of a second cache."""
 
+FEW_CHANNELS = 4
+"""Up to so many source channels become the last dimension of the window: longer inner loops."""
+
 TASK_PIXELS = 4 * STRIP
 """Result pixels that make a task worth its tables; small images are computed several at once."""
 
 
 class Phases(NamedTuple):
-    """``taps``: rows of (r, s, row offset, column offset); ``phases``: rows of (h, w, first tap, last tap + 1)."""
+    """``taps``: rows of (r, s, row offset, column offset); ``phases``: rows of (h, w, first tap, last tap + 1).
+
+    Taps of a phase go up by row, then by column; ``run``: so many of them always follow each other in one
+    row without a gap.
+    """
 
     taps: Array
     phases: Array
+    run: int
     low_row: int
     high_row: int
     low_column: int
@@ -43,15 +51,22 @@ class Phases(NamedTuple):
 
 
 def _phases(found: list[tuple[tuple[int, int], list[tuple[int, int, int, int]]]], step: Any, spread: Any) -> Phases:
+    found = [(phase, sorted(each, key=lambda tap: tap[2:])) for phase, each in found]
     taps = np.array([tap for _, each in found for tap in each], np.int64).reshape(-1, 4)
-    phases, start = [], 0
+    phases, start, run = [], 0, 0
     for (h, w), each in found:
         phases.append((h, w, start, start + len(each)))
         start += len(each)
+        length = 0
+        for i, tap in enumerate(each):
+            length += 1
+            if i + 1 == len(each) or each[i + 1][2:] != (tap[2], tap[3] + 1):
+                run, length = math.gcd(run, length), 0
     rows, columns = taps[:, 2], taps[:, 3]
     return Phases(
         taps,
         np.array(phases, np.int64),
+        run,
         int(rows.min()),
         int(rows.max()),
         int(columns.min()),
@@ -100,7 +115,9 @@ class Geometry(NamedTuple):
     ``height``, ``width`` of the source; its strides in bytes; ``step``: source pixels from one result
     pixel of a phase to the next; ``spread``: result pixels between them; ``low`` and ``high``: extreme tap
     offsets; how many images and how many rows of a phase make a task; ``window``: the copy of the source
-    pixels that a task needs, ``window_plane`` items for each channel, or 0 to read the source itself.
+    pixels that a task needs from each image, ``window_plane`` items from channel to channel, or 0 to read
+    the source itself; ``run``: taps that the inner loop takes in one go, more than 1 only where channels
+    are the window's last dimension.
     """
 
     images: int
@@ -126,6 +143,8 @@ class Geometry(NamedTuple):
     window_rows: int
     window_columns: int
     window_plane: int
+    window_items: int
+    run: int
 
     @property
     def phase_rows(self) -> int:
@@ -143,10 +162,6 @@ class Geometry(NamedTuple):
     def task_pixels(self) -> int:
         """Result pixels of one phase of one task, rounded up to whole strips."""
         return -(-self.task_images * self.task_rows * self.phase_columns // STRIP) * STRIP
-
-    @property
-    def window_items(self) -> int:
-        return self.task_images * self.inner * self.window_plane
 
 
 def four_strides(array: Array) -> tuple[int, int, int, int]:
@@ -190,13 +205,17 @@ def geometry(
     )
     # A plane of a multiple of 2 KiB would put a pixel of every channel into the same few cache sets.
     copy = must_copy or not inside or source.strides[1] % 2048 == 0
-    plane = window_rows(task_rows) * window_columns
-    line_items = 64 // size
-    plane = (-(-plane // line_items) | 1) * line_items
+    pixels = window_rows(task_rows) * window_columns
+    if inner <= FEW_CHANNELS:
+        plane, items, run, copy = 1, pixels * inner, phases.run, True
+    else:
+        line_items = 64 // size
+        plane, run = (-(-pixels // line_items) | 1) * line_items, 1
+        items = plane * inner
     return Geometry(
         images, groups, inner, outs // groups, height, width, *four_strides(source), *phases.step, *phases.spread,
         out_height, out_width, phases.low_row, phases.low_column, task_images, task_rows,
-        window_rows(task_rows) if copy else 0, window_columns if copy else 0, plane if copy else 0,
+        *((window_rows(task_rows), window_columns, plane, items) if copy else (0, 0, 0, 0)), run,
     )  # fmt: skip
 
 

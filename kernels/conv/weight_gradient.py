@@ -39,12 +39,13 @@ PART_BYTES = 16 << 20
 class Work(NamedTuple):
     """How the gradient is divided.
 
-    ``rows``: result rows of a block; ``blocks`` of them in an image; ``parts`` of all images' blocks;
-    ``slices`` of the input channels, ``slice_channels`` each; strides of ``grad`` in bytes.
+    ``rows``: result rows of a block; ``blocks`` of them in an image, or ``images`` whole images in a
+    block; ``parts`` of all blocks; ``slices`` of the input channels, ``slice_channels`` each; strides of ``grad`` in bytes.
     """
 
     rows: int
     blocks: int
+    images: int
     parts: int
     slices: int
     slice_channels: int
@@ -65,16 +66,22 @@ def divide(source: Array, grad: Array, groups: int, phases: Phases) -> tuple[Geo
     rows = -(-out_height // blocks)
     blocks = -(-out_height // rows)
     window_rows = (rows - 1) * phases.step[0] + reach + 1
-    parts = max(1, min(images * blocks, PARTS, PART_BYTES // max(outs * inner * taps * size, 1)))
-    slices = max(-(-PARTS // (parts * groups)), -(-inner * window_rows * columns * size // WINDOW_BYTES))
+    line = inner * window_rows * columns * size
+    together = 1
+    if blocks == 1:
+        together = max(1, min(images, PIXELS // (rows * out_width), WINDOW_BYTES // line))
+    total = -(-images // together) * blocks
+    parts = max(1, min(total, PARTS, PART_BYTES // max(outs * inner * taps * size, 1)))
+    slices = max(-(-PARTS // (parts * groups)), -(-line // WINDOW_BYTES))
     slice_channels = max(-(-inner // slices), min(inner, ROWS))
     slices = -(-inner // slice_channels)
     plane = (-(-window_rows * columns * size // 64) | 1) * 64 // size
     geometry = Geometry(
         images, groups, slice_channels, outer, height, width, *four_strides(source), *phases.step, 1, 1,
-        out_height, out_width, phases.low_row, phases.low_column, 1, rows, window_rows, columns, plane,
+        out_height, out_width, phases.low_row, phases.low_column, together, rows, window_rows, columns, plane,
+        slice_channels * plane, 1,
     )  # fmt: skip
-    return geometry, Work(rows, blocks, parts, slices, slice_channels, *four_strides(grad))
+    return geometry, Work(rows, blocks, together, parts, slices, slice_channels, *four_strides(grad))
 
 
 def part_items(geometry: Geometry, work: Work, taps: int, itemsize: int) -> tuple[int, int]:
@@ -82,21 +89,24 @@ def part_items(geometry: Geometry, work: Work, taps: int, itemsize: int) -> tupl
     width = TILE_BYTES // itemsize
     panels = -(-geometry.outer // width)
     strips = -(-work.slice_channels * taps // ROWS)
-    pixels = -(-work.rows * geometry.out_width * itemsize // VECTOR_BYTES) * VECTOR_BYTES // itemsize
-    return panels * strips * ROWS * width, geometry.window_items + panels * pixels * width
+    pixels = work.images * work.rows * geometry.out_width
+    return panels * strips * ROWS * width, work.images * geometry.window_items + panels * pixels * width
 
 
 @simd_jit
 def _transpose_grad(
-    target: Array, grad: int, channels: int, rows: int, columns: int, channel: int, row: int, column: int
+    target: Array, stride: int, grad: int, channels: int, rows: int, columns: int, channel: int, row: int, column: int
 ) -> None:
-    """Copy ``grad`` (channels, rows, columns), strides in bytes, to (panels, rows * columns, one tile's width)."""
+    """Copy ``grad`` (channels, rows, columns), strides in bytes, to (panels, rows * columns, one tile's width).
+
+    ``stride``: items from panel to panel of the target.
+    """
     like, size = target.dtype.type(0), target.itemsize
     vector, width = VECTOR_BYTES // size, TILE_BYTES // size
     pixels = rows * columns
     flat = column == size and (row == columns * size or rows == 1)
     for panel in range((channels + width - 1) // width):
-        first, base = panel * width, panel * pixels * width
+        first, base = panel * width, panel * stride
         lanes = min(width, channels - first)
         done = lanes // vector * vector if flat else 0
         squares = pixels // vector * vector if flat else 0
@@ -139,7 +149,7 @@ def _task(
     channels = min(work.slice_channels, inner - first)
     strips = (channels * count + ROWS - 1) // ROWS
     panels = (g.outer + width - 1) // width
-    items = g.inner * g.window_plane
+    items = work.images * g.window_items
     window, transposed = scratch[:items], scratch[items:]
     offsets = table[: strips * ROWS]
     for row in range(strips * ROWS):
@@ -147,40 +157,43 @@ def _task(
         offsets[row] = (
             c * g.window_plane + (taps[tap, 2] - g.low_row) * g.window_columns + taps[tap, 3] - g.low_column
         ) * size
-    source_rows, grad_rows = table[strips * ROWS :][: work.rows], table[strips * ROWS + work.rows :][: work.rows]
-    for i in range(work.rows):
-        source_rows[i] = i * g.step_rows * g.window_columns * size
+    half = work.images * work.rows
+    source_rows, grad_rows = table[strips * ROWS :][:half], table[strips * ROWS + half :][:half]
+    for i in range(half):
+        image, row = i // work.rows, i % work.rows
+        source_rows[i] = (image * g.window_items + row * g.step_rows * g.window_columns) * size
         grad_rows[i] = i * g.out_width * TILE_BYTES
-    blocks = g.images * work.blocks
+    blocks = (g.images + work.images - 1) // work.images * work.blocks
     begin, end = part * blocks // work.parts, (part + 1) * blocks // work.parts
     for block in range(begin, end):
-        image, top = block // work.blocks, block % work.blocks * work.rows
-        rows = min(work.rows, g.out_height - top)
-        copy_window(
-            window,
-            source + image * g.image_stride + (group * inner + first) * g.channel_stride,
-            top * g.step_rows + g.low_row, g.low_column, g.window_rows, g.window_columns, channels, g,
-        )  # fmt: skip
-        _transpose_grad(
-            transposed,
-            grad + image * work.grad_image + group * g.outer * work.grad_channel + top * work.grad_row,
-            g.outer, rows, g.out_width, work.grad_channel, work.grad_row, work.grad_column,
-        )  # fmt: skip
+        image, top = block // work.blocks * work.images, block % work.blocks * work.rows
+        images, rows = min(work.images, g.images - image), min(work.rows, g.out_height - top)
+        for n in range(images):
+            copy_window(
+                window[n * g.window_items :],
+                source + (image + n) * g.image_stride + (group * inner + first) * g.channel_stride,
+                top * g.step_rows + g.low_row, g.low_column, g.window_rows, g.window_columns, channels, g,
+            )  # fmt: skip
+            _transpose_grad(
+                transposed[n * rows * g.out_width * width :], images * rows * g.out_width * width,
+                grad + (image + n) * work.grad_image + group * g.outer * work.grad_channel + top * work.grad_row,
+                g.outer, rows, g.out_width, work.grad_channel, work.grad_row, work.grad_column,
+            )  # fmt: skip
         for panel in range(panels):
-            b = transposed.ctypes.data + panel * rows * g.out_width * TILE_BYTES
+            b = transposed.ctypes.data + panel * images * rows * g.out_width * TILE_BYTES
             narrow = (g.outer - panel * width) * size <= VECTOR_BYTES
             for strip in range(strips):
                 target = sums.ctypes.data + (panel * strips + strip) * ROWS * TILE_BYTES
                 where = offsets.ctypes.data + 8 * strip * ROWS
                 if narrow:
                     tap_tile_narrow(
-                        like, rows, source_rows.ctypes.data, grad_rows.ctypes.data, g.out_width,
+                        like, images * rows, source_rows.ctypes.data, grad_rows.ctypes.data, g.out_width,
                         window.ctypes.data, where, g.step_columns * size, b, TILE_BYTES, target, TILE_BYTES,
                         block - begin,
                     )  # fmt: skip
                 else:
                     tap_tile(
-                        like, rows, source_rows.ctypes.data, grad_rows.ctypes.data, g.out_width,
+                        like, images * rows, source_rows.ctypes.data, grad_rows.ctypes.data, g.out_width,
                         window.ctypes.data, where, g.step_columns * size, b, TILE_BYTES, target, TILE_BYTES,
                         block - begin,
                     )  # fmt: skip
