@@ -1,0 +1,186 @@
+"""The compiled loops of 2-D pooling over (planes, H, W) arrays, one plane after the other in each thread.
+
+The general kernels run over the elements of a window outside and over a row of windows inside, so the
+inner loop is branch-free and vectorises. `geometry` is int64: window height and width, stride, padding
+and dilation, each (rows, columns).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from ..jit import SERIAL, jit
+from ..vector import select
+
+
+@jit(inline=True)
+def _inside(size, windows, tap, stride, padding, dilation):  # type: ignore[no-untyped-def]
+    """The windows whose element ``tap`` lies inside: first, one past the last, coordinate of the first."""
+    shift = tap * dilation - padding
+    first = max((stride - 1 - shift) // stride, 0)
+    last = min((size - 1 - shift) // stride + 1, windows)
+    return first, last, first * stride + shift
+
+
+@jit(inline=True)
+def _max_plane(x, values, indices, geometry):  # type: ignore[no-untyped-def]
+    h, w = x.shape
+    nothing = x.dtype.type(-np.inf)
+    for r in range(values.shape[0]):
+        value, index = values[r], indices[r]
+        for k in range(value.size):
+            value[k], index[k] = nothing, -1
+        for i in range(geometry[0]):
+            row = r * geometry[2] - geometry[4] + i * geometry[6]
+            if row < 0 or row >= h:
+                continue
+            for j in range(geometry[1]):
+                first, last, column = _inside(w, value.size, j, geometry[3], geometry[5], geometry[7])
+                line = x[row]
+                for k in range(first, last):
+                    at = column + (k - first) * geometry[3]
+                    tap = line[at]
+                    # The first element inside stands for a window of nothing but minus infinity.
+                    wins = (tap > value[k]) | (tap != tap) | (index[k] < 0)
+                    value[k] = select(wins, tap, value[k])
+                    index[k] = select(wins, row * w + at, index[k])
+
+
+@jit(parallel=True)
+def max_pool(x, values, indices, geometry):  # type: ignore[no-untyped-def]
+    """Values and flat indices of the largest element of each window."""
+    if x.size < SERIAL:
+        for plane in range(x.shape[0]):
+            _max_plane(x[plane], values[plane], indices[plane], geometry)
+    else:
+        for plane in prange(x.shape[0]):
+            _max_plane(x[plane], values[plane], indices[plane], geometry)
+
+
+@jit(inline=True)
+def _max_plane_2x2(x, values, indices):  # type: ignore[no-untyped-def]
+    w = x.shape[1]
+    for r in range(values.shape[0]):
+        upper, lower, value, index = x[2 * r], x[2 * r + 1], values[r], indices[r]
+        start = 2 * r * w
+        for k in range(value.size):
+            a, b, c, d = upper[2 * k], upper[2 * k + 1], lower[2 * k], lower[2 * k + 1]
+            at = start + 2 * k
+            right = (b > a) | (b != b)
+            top, top_at = select(right, b, a), select(right, at + 1, at)
+            right = (d > c) | (d != d)
+            bottom, bottom_at = select(right, d, c), select(right, at + w + 1, at + w)
+            below = (bottom > top) | (bottom != bottom)
+            value[k] = select(below, bottom, top)
+            index[k] = select(below, bottom_at, top_at)
+
+
+@jit(parallel=True)
+def max_pool_2x2(x, values, indices):  # type: ignore[no-untyped-def]
+    """`max_pool` of 2x2 windows side by side, all inside the plane."""
+    if x.size < SERIAL:
+        for plane in range(x.shape[0]):
+            _max_plane_2x2(x[plane], values[plane], indices[plane])
+    else:
+        for plane in prange(x.shape[0]):
+            _max_plane_2x2(x[plane], values[plane], indices[plane])
+
+
+@jit(inline=True)
+def _scatter_plane(grad, indices, out):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        out[k] = 0.0
+    for k in range(grad.size):
+        out[indices[k]] += grad[k]
+
+
+@jit(parallel=True)
+def scatter(grad, indices, out):  # type: ignore[no-untyped-def]
+    """Zeros with ``grad`` added at ``indices``, plane by plane; all arrays are (planes, elements)."""
+    if out.size < SERIAL and grad.size < SERIAL:
+        for plane in range(out.shape[0]):
+            _scatter_plane(grad[plane], indices[plane], out[plane])
+    else:
+        for plane in prange(out.shape[0]):
+            _scatter_plane(grad[plane], indices[plane], out[plane])
+
+
+@jit(inline=True)
+def _gather_plane(x, indices, out):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        out[k] = x[indices[k]]
+
+
+@jit(parallel=True)
+def gather(x, indices, out):  # type: ignore[no-untyped-def]
+    """The elements at ``indices``, plane by plane; all arrays are (planes, elements)."""
+    if out.size < SERIAL:
+        for plane in range(out.shape[0]):
+            _gather_plane(x[plane], indices[plane], out[plane])
+    else:
+        for plane in prange(out.shape[0]):
+            _gather_plane(x[plane], indices[plane], out[plane])
+
+
+@jit(inline=True)
+def _average_plane(x, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+    h, w = x.shape
+    for r in range(out.shape[0]):
+        total = out[r]
+        for k in range(total.size):
+            total[k] = 0.0
+        for i in range(geometry[0]):
+            row = r * geometry[2] - geometry[4] + i
+            if row < 0 or row >= h:
+                continue
+            for j in range(geometry[1]):
+                first, last, column = _inside(w, total.size, j, geometry[3], geometry[5], 1)
+                line = x[row]
+                for k in range(first, last):
+                    total[k] += line[column + (k - first) * geometry[3]]
+        for k in range(total.size):
+            total[k] /= rows[r] * columns[k]
+
+
+@jit(parallel=True)
+def average_pool(x, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+    """The sum of each window over ``rows[r] * columns[k]``."""
+    if x.size < SERIAL:
+        for plane in range(x.shape[0]):
+            _average_plane(x[plane], out[plane], rows, columns, geometry)
+    else:
+        for plane in prange(x.shape[0]):
+            _average_plane(x[plane], out[plane], rows, columns, geometry)
+
+
+@jit(inline=True)
+def _spread_plane(grad, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+    h, w = out.shape
+    share = np.empty(grad.shape[1], grad.dtype)
+    for row in range(h):
+        for k in range(w):
+            out[row, k] = 0.0
+    for r in range(grad.shape[0]):
+        for k in range(share.size):
+            share[k] = grad[r, k] / (rows[r] * columns[k])
+        for i in range(geometry[0]):
+            row = r * geometry[2] - geometry[4] + i
+            if row < 0 or row >= h:
+                continue
+            for j in range(geometry[1]):
+                first, last, column = _inside(w, share.size, j, geometry[3], geometry[5], 1)
+                line = out[row]
+                for k in range(first, last):
+                    line[column + (k - first) * geometry[3]] += share[k]
+
+
+@jit(parallel=True)
+def average_spread(grad, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+    """The gradient of `average_pool`."""
+    if out.size < SERIAL:
+        for plane in range(out.shape[0]):
+            _spread_plane(grad[plane], out[plane], rows, columns, geometry)
+    else:
+        for plane in prange(out.shape[0]):
+            _spread_plane(grad[plane], out[plane], rows, columns, geometry)
