@@ -159,6 +159,8 @@ def cross_entropy(
         )
     _check_reduction("cross_entropy", reduction)
     if dtypes.is_floating(target.dtype):
+        if ignore_index >= 0:
+            raise ValueError(f"cross_entropy: ignore_index (={ignore_index}) has no meaning for probabilities")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     loss, _ = CrossEntropy(ignore_index, label_smoothing)(input, target, weight)
     if reduction == "none":

@@ -134,7 +134,9 @@ def test_a_saved_operand_changed_in_place(device: str, function: Any, name: str)
         y.backward()
 
 
-@pytest.mark.parametrize("function", [exp, sigmoid, relu, lambda x: softmax(x, -1)], ids=["exp", "sigmoid", "relu", "softmax"])
+@pytest.mark.parametrize(
+    "function", [exp, sigmoid, relu, lambda x: softmax(x, -1)], ids=["exp", "sigmoid", "relu", "softmax"]
+)
 def test_a_saved_result_changed_in_place(device: str, function: Any) -> None:
     x = leaf([1.0, 2.0], device)
     y = function(x)
