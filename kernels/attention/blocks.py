@@ -1,0 +1,202 @@
+"""Blocks of attention: scores of some queries with some keys, transposed, and products with them.
+
+Scores lie with keys as rows and queries as columns. So the keys' own rows are the micro-kernel's
+left operand, wherever they lie; a block of queries is packed once, transposed; and maxima and sums
+over keys run down the columns, a vector of queries at a time. The transposed weights are then the
+left operand of the product with the values without being moved.
+
+Operands are addresses and strides. Scratch is cut from one array a thread; a panel is as wide as one
+register tile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import vector
+from ..matmul.gemm import pack_a, pack_b
+from ..microkernel import ROWS, TILE_BYTES, VECTOR_BYTES, itemsize, panel_tile, panel_tile_narrow, simd_jit
+
+Array = Any
+Strides = tuple[int, int]  # of a row, of a feature; in bytes
+Operand = tuple[int, int, int]  # address and strides
+Sizes = tuple[int, int, int, int]  # queries, keys, features, features of values
+
+QUERIES = 64
+"""Queries of a block: a multiple of every tile's width."""
+
+KEYS = 128 // ROWS * ROWS
+"""Keys of a block: its weights fill 32 KiB in float32."""
+
+LEADING = -(-QUERIES // ROWS) * ROWS
+"""Items from one key's scores to the next's: the last strip of queries may be cut by no tile."""
+
+
+@simd_jit
+def padded(features: int, itemsize: int) -> int:
+    """``features`` rounded up to whole tiles."""
+    width = TILE_BYTES // itemsize
+    return (features + width - 1) // width * width
+
+
+@simd_jit
+def pack_queries(like: Any, address: int, strides: Strides, count: int, features: int, target: int) -> None:
+    """Pack ``count`` rows transposed: panels of ``features`` rows of one tile's width."""
+    width = TILE_BYTES // itemsize(like)
+    for panel in range((count + width - 1) // width):
+        first = panel * width
+        pack_b(
+            like, address + first * strides[0], strides[1], strides[0], features, min(width, count - first),
+            target + panel * features * TILE_BYTES,
+        )  # fmt: skip
+
+
+@simd_jit
+def scores(
+    like: Any,
+    rows: int,
+    strides: Strides,
+    available: int,
+    keys: int,
+    features: int,
+    packed: int,
+    queries: int,
+    tail: int,
+    out: int,
+) -> None:
+    """``out[j, i] = sum of rows[j, :] * queries[i, :]`` for ``keys`` rows, of which ``available`` may be read.
+
+    ``packed`` as `pack_queries` leaves them; ``tail`` has room for one strip of rows.
+    """
+    size = itemsize(like)
+    width = TILE_BYTES // size
+    for strip in range(0, keys, ROWS):
+        a, a_row, a_step = rows + strip * strides[0], strides[0], strides[1]
+        if available - strip < ROWS:
+            pack_a(like, a, a_row, a_step, available - strip, features, tail)
+            a = tail
+            if a_step == size:
+                a_row = features * size
+            else:
+                a_row, a_step = size, ROWS * size
+        for first in range(0, queries, width):
+            b = packed + first * features * size
+            c = out + (strip * LEADING + first) * size
+            if (queries - first) * size <= VECTOR_BYTES:
+                panel_tile_narrow(like, features, a, a_row, a_step, b, TILE_BYTES, c, LEADING * size, 0)
+            else:
+                panel_tile(like, features, a, a_row, a_step, b, TILE_BYTES, c, LEADING * size, 0)
+
+
+@simd_jit
+def multiply(
+    like: Any,
+    weights: int,
+    row: int,
+    step: int,
+    count: int,
+    depth: int,
+    right: int,
+    strides: Strides,
+    features: int,
+    panel: int,
+    out: int,
+    out_row: int,
+    accumulate: int,
+) -> None:
+    """``out (+)= weights @ right``: ``count`` rows of weights by ``depth`` rows of ``features`` at ``right``.
+
+    Weight (i, k) lies at ``weights + i*row + k*step``. Whole tiles of ``out`` are written: its rows are
+    padded, and up to a strip of rows behind ``count`` changes. ``panel`` has room for ``depth`` tile rows.
+    """
+    size = itemsize(like)
+    width = TILE_BYTES // size
+    for column in range(0, features, width):
+        columns = min(width, features - column)
+        b, b_step = right + column * strides[1], strides[0]
+        if columns < width or strides[1] != size:
+            pack_b(like, b, strides[0], strides[1], depth, columns, panel)
+            b, b_step = panel, TILE_BYTES
+        for strip in range(0, count, ROWS):
+            a, c = weights + strip * row, out + strip * out_row + column * size
+            if columns * size <= VECTOR_BYTES:
+                panel_tile_narrow(like, depth, a, row, step, b, b_step, c, out_row, accumulate)
+            else:
+                panel_tile(like, depth, a, row, step, b, b_step, c, out_row, accumulate)
+
+
+@simd_jit
+def _pack_mask(
+    flags: Array, added: Array, place: tuple[int, int, int], keys: int, queries: int, rows: Array, panels: Array
+) -> None:
+    """The mask of a block as numbers to add, in panels of the scores' order: 0 and -inf for flags."""
+    like = rows.dtype.type(0)
+    width = TILE_BYTES // rows.itemsize
+    excluded = rows.dtype.type(-float("inf"))
+    first, query_stride, key_stride = place
+    for i in range(queries):
+        start = first + i * query_stride
+        if flags.size:
+            for j in range(keys):
+                rows[i * KEYS + j] = vector.select(flags[start + j * key_stride] != 0, like, excluded)
+        else:
+            for j in range(keys):
+                rows[i * KEYS + j] = added[start + j * key_stride]
+    for column in range(0, queries, width):
+        pack_b(
+            like, rows.ctypes.data + column * KEYS * rows.itemsize, rows.itemsize, KEYS * rows.itemsize, keys,
+            min(width, queries - column), panels.ctypes.data + column * KEYS * rows.itemsize,
+        )  # fmt: skip
+
+
+@simd_jit
+def scale_and_mask(
+    weights: Array,
+    scale: Any,
+    keys: int,
+    queries: int,
+    flags: Array,
+    added: Array,
+    place: tuple[int, int, int],
+    behind: int,
+    mask: Array,
+) -> None:
+    """Scores times ``scale``, plus the mask; -inf where a key takes no part.
+
+    Args:
+        weights: the block's scores; changed.
+        flags, added: the mask as bytes or numbers, one of them or both empty.
+        place: where the block's mask begins, and its strides from query to query and from key to key.
+        behind: key j takes queries from ``j + behind`` on (causal); far below zero for all.
+        mask: scratch for two blocks, empty where there is no mask.
+    """
+    width = TILE_BYTES // weights.itemsize
+    columns = (queries + width - 1) // width * width
+    excluded = weights.dtype.type(-float("inf"))
+    zero = weights.dtype.type(0)
+    if flags.size or added.size:
+        panels = mask[QUERIES * KEYS :]
+        _pack_mask(flags, added, place, keys, queries, mask[: QUERIES * KEYS], panels)
+        for j in range(keys):
+            for column in range(0, columns, width):
+                score, sum = weights[j * LEADING + column :], panels[column * KEYS + j * width :]
+                if flags.size:
+                    for i in range(width):
+                        score[i] = vector.select(sum[i] < zero, excluded, score[i] * scale)
+                else:
+                    for i in range(width):
+                        score[i] = score[i] * scale + sum[i]
+    else:
+        for j in range(keys):
+            score = weights[j * LEADING :]
+            for i in range(columns):
+                score[i] *= scale
+    for j in range(keys):
+        for i in range(min(max(j + behind, 0), columns)):
+            weights[j * LEADING + i] = excluded
+
+
+@simd_jit
+def turning(round: int, chunks: int, chunk: int) -> int:
+    """The task that thread ``chunk`` takes in a round: forth and back, as blocks of causal entries grow in length."""
+    return round * chunks + (chunks - 1 - chunk if round % 2 else chunk)

@@ -1,0 +1,165 @@
+"""The forward of attention: blocks of queries by blocks of keys with a running maximum.
+
+Dao et al., FlashAttention (2022): no more than one block of scores exists at a time. A task is one
+block of queries of one batch entry.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from .. import vector
+from ..microkernel import ROWS, simd_jit
+from .blocks import KEYS, LEADING, QUERIES, Operand, Sizes, multiply, pack_queries, padded, scale_and_mask, scores, turning
+
+Array = Any
+
+
+def forward_items(sizes: Sizes, masked: bool, itemsize: int) -> int:
+    """Items of scratch that one task needs."""
+    _, _, features, value_features = sizes
+    return (
+        QUERIES * features  # packed queries
+        + KEYS * LEADING  # weights
+        + LEADING * padded.py_func(value_features, itemsize)  # sums
+        + KEYS * padded.py_func(1, itemsize)  # one panel of values
+        + ROWS * features  # one strip of keys
+        + 3 * QUERIES
+        + (2 * QUERIES * KEYS if masked else 0)
+    )
+
+
+@simd_jit
+def _soften(weights: Array, keys: int, columns: int, largest: Array, total: Array, factor: Array) -> None:
+    """Scores to ``exp(score - maximum so far)``; ``factor`` is what earlier sums are worth since."""
+    minus_infinity = weights.dtype.type(-float("inf"))
+    zero = weights.dtype.type(0)
+    for i in range(columns):
+        factor[i] = largest[i]
+    for j in range(keys):
+        score = weights[j * LEADING :]
+        for i in range(columns):
+            largest[i] = vector.maxnum(largest[i], score[i])
+    for i in range(columns):
+        # Where no key took part yet, -inf - -inf would be NaN.
+        shift = vector.select(largest[i] == minus_infinity, zero, largest[i])
+        factor[i] = vector.exp(factor[i] - shift)
+        total[i] *= factor[i]
+    for j in range(keys):
+        score = weights[j * LEADING :]
+        for i in range(columns):
+            shift = vector.select(largest[i] == minus_infinity, zero, largest[i])
+            score[i] = vector.exp(score[i] - shift)
+            total[i] += score[i]
+
+
+@simd_jit
+def _block(
+    out: Array,
+    logsumexp: Array,
+    scratch: Array,
+    entry: int,
+    start: int,
+    sizes: Sizes,
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    flags: Array,
+    added: Array,
+    mask_place: tuple[int, int, int],
+    is_causal: bool,
+    scale: Any,
+) -> None:
+    """The results of one block of queries, from ``start`` on, of one entry of the batch."""
+    length, total_keys, features, value_features = sizes
+    like, size = out.dtype.type(0), out.itemsize
+    queries = min(QUERIES, length - start)
+    width = padded(1, size)
+    columns = padded(queries, size)
+    out_columns = padded(value_features, size)
+
+    end = QUERIES * features
+    packed, rest = scratch[:end], scratch[end:]
+    weights, rest = rest[: KEYS * LEADING], rest[KEYS * LEADING :]
+    sums, rest = rest[: LEADING * out_columns], rest[LEADING * out_columns :]
+    panel, rest = rest[: KEYS * width], rest[KEYS * width :]
+    tail, rest = rest[: ROWS * features], rest[ROWS * features :]
+    largest, total, factor = rest[:QUERIES], rest[QUERIES : 2 * QUERIES], rest[2 * QUERIES : 3 * QUERIES]
+    mask = rest[3 * QUERIES :]
+
+    largest[:] = -float("inf")
+    total[:] = 0
+    sums[:] = 0
+    pack_queries(like, query[0] + start * query[1], query[1:], queries, features, packed.ctypes.data)
+    limit = min(total_keys, start + queries) if is_causal else total_keys
+    for first in range(0, limit, KEYS):
+        keys = min(KEYS, limit - first)
+        scores(
+            like, key[0] + first * key[1], key[1:], total_keys - first, keys, features, packed.ctypes.data,
+            queries, tail.ctypes.data, weights.ctypes.data,
+        )  # fmt: skip
+        place = mask_place[0] + start * mask_place[1] + first * mask_place[2], mask_place[1], mask_place[2]
+        behind = first - start if is_causal else -KEYS
+        scale_and_mask(weights, scale, keys, queries, flags, added, place, behind, mask)
+        _soften(weights, keys, columns, largest, total, factor)
+        if first:
+            for i in range(queries):
+                row = sums[i * out_columns : (i + 1) * out_columns]
+                for j in range(out_columns):
+                    row[j] *= factor[i]
+        multiply(
+            like, weights.ctypes.data, size, LEADING * size, queries, keys, value[0] + first * value[1],
+            value[1:], value_features, panel.ctypes.data, sums.ctypes.data, out_columns * size, first,
+        )  # fmt: skip
+    one = out.dtype.type(1)
+    for i in range(queries):
+        share = one / total[i] if total[i] != 0 else one
+        result = out[(entry * length + start + i) * value_features :]
+        row = sums[i * out_columns :]
+        for j in range(value_features):
+            result[j] = row[j] * share
+        shift = largest[i] if total[i] != 0 else like
+        logsumexp[entry * length + start + i] = shift + vector.log(total[i])
+
+
+@simd_jit(parallel=True)
+def forward(
+    out: Array,
+    logsumexp: Array,
+    workspace: Array,
+    chunks: int,
+    sizes: Sizes,
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    offsets: Array,
+    flags: Array,
+    added: Array,
+    mask_strides: tuple[int, int],
+    is_causal: bool,
+    scale: Any,
+) -> None:
+    """Every block of queries of every entry, dealt out to ``chunks`` threads, forth and back.
+
+    ``out`` and ``logsumexp`` are flat. Row e of ``offsets`` says where entry e begins: in bytes for query,
+    key and value, in items for the mask.
+    """
+    blocks = (sizes[0] + QUERIES - 1) // QUERIES
+    tasks = offsets.shape[0] * blocks
+    items = workspace.size // chunks
+    for chunk in prange(chunks):
+        scratch = workspace[chunk * items : (chunk + 1) * items]
+        for round in range((tasks + chunks - 1) // chunks):
+            task = turning(round, chunks, np.int64(chunk))
+            if task < tasks:
+                entry = task // blocks
+                at = offsets[entry]
+                _block(
+                    out, logsumexp, scratch, entry, task % blocks * QUERIES, sizes,
+                    (query[0] + at[0], query[1], query[2]), (key[0] + at[1], key[1], key[2]),
+                    (value[0] + at[2], value[1], value[2]), flags, added,
+                    (at[3], mask_strides[0], mask_strides[1]), is_causal, scale,
+                )  # fmt: skip
