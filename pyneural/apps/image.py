@@ -1,0 +1,68 @@
+"""A picture of a digit, from a file, as the network knows digits: 8 x 8, bright on dark, filling the height."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from pyneural.tensor import Tensor
+
+from .extras import need
+
+SIDE = 8
+
+
+def read_digit(path: str | os.PathLike[str], device: Any = None) -> Tensor:
+    """A picture as a (1, 1, 8, 8) tensor from 0 to 1.
+
+    Dark ink on a bright ground is inverted; a picture larger than 8 x 8 is cut to its ink, scaled to
+    the full height and centred.
+
+    Raises:
+        MissingPackage: Pillow is not installed.
+        FileNotFoundError: there is no such file.
+        ValueError: it is no picture, or an empty one.
+    """
+    pillow = need("PIL.Image", "Pillow")
+    try:
+        with pillow.open(path) as opened:
+            grey = np.asarray(_flattened(pillow, opened), np.float32) / 255.0
+    except (pillow.UnidentifiedImageError, pillow.DecompressionBombError, SyntaxError) as error:
+        raise ValueError(f"read_digit: {os.fspath(path)} is no picture: {error}") from None
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+            raise
+        raise ValueError(f"read_digit: {os.fspath(path)} is no whole picture: {error}") from None
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    ink = 1.0 - grey if np.median(border) > 0.5 else grey
+    if ink.max() - ink.min() < 0.1:
+        raise ValueError(f"read_digit: {os.fspath(path)} is empty: all of its {ink.shape} pixels are alike")
+    if ink.shape != (SIDE, SIDE):
+        ink = _fitted(pillow, ink)
+    return Tensor(ink[None, None], dtype=np.float32, device=device)
+
+
+def _flattened(pillow: Any, picture: Any) -> Any:
+    """Grey, with what is transparent laid over white."""
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        ground = pillow.new("RGBA", picture.size, "white")
+        picture = pillow.alpha_composite(ground, picture)
+    return picture.convert("L")
+
+
+def _fitted(pillow: Any, ink: np.ndarray) -> np.ndarray:
+    """Cut to the ink, scaled to 8 pixels (height, or width where that is larger) and centred."""
+    there = ink > ink.min() + 0.2 * (ink.max() - ink.min())
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = SIDE / max(cut.shape)
+    height, width = (max(1, round(n * scale)) for n in cut.shape)
+    small = np.asarray(pillow.fromarray(cut).resize((width, height), pillow.Resampling.BOX), np.float32)
+    small = (small - ink.min()) / max(float(small.max() - ink.min()), 1e-6)
+    result = np.zeros((SIDE, SIDE), np.float32)
+    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    result[top : top + height, left : left + width] = np.clip(small, 0.0, 1.0)
+    return result

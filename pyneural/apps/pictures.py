@@ -1,0 +1,92 @@
+"""What the digits application draws, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .extras import need
+
+_INK, _FAINT, _RIGHT, _WRONG = "#222222", "#9aa5b1", "#1f6fb2", "#c6282d"
+
+
+def _pyplot() -> tuple[Any, Any]:
+    """matplotlib's Figure and the canvas that draws to files only; no window system is touched."""
+    figure = need("matplotlib.figure", "matplotlib").Figure
+    canvas = need("matplotlib.backends.backend_agg", "matplotlib").FigureCanvasAgg
+    return figure, canvas
+
+
+def draw_predictions(
+    path: Path, images: np.ndarray, labels: np.ndarray, predictions: np.ndarray, columns: int = 12, rows: int = 8
+) -> None:
+    """A grid of test images with what the network says: every wrong one first, marked, then right ones.
+
+    Args:
+        images: (N, 8, 8); labels, predictions: (N).
+    """
+    make, canvas = _pyplot()
+    wrong = np.flatnonzero(labels != predictions)
+    right = np.flatnonzero(labels == predictions)
+    count = columns * rows
+    # The right ones evenly from the whole set, so that every writer and digit has a chance.
+    room = max(count - len(wrong), 0)
+    chosen = right[np.linspace(0, len(right) - 1, min(room, len(right))).astype(int)] if len(right) else right
+    shown = [*wrong[:count], *chosen]
+    figure = make(figsize=(columns * 0.82, rows * 1.02 + 0.7), dpi=130, layout="constrained")
+    canvas(figure)
+    accuracy = len(right) / max(len(labels), 1)
+    figure.suptitle(
+        f"{len(labels)} test images, {len(wrong)} wrong (red: what it said, and what it is): accuracy {accuracy:.4f}",
+        fontsize=11,
+        color=_INK,
+    )
+    for place, axes in enumerate(figure.subplots(rows, columns).flat):
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if place >= len(shown):
+            axes.axis("off")
+            continue
+        index = shown[place]
+        axes.imshow(images[index], cmap="gray_r", vmin=0.0, vmax=1.0)
+        fault = labels[index] != predictions[index]
+        text = f"{predictions[index]}, is {labels[index]}" if fault else f"{predictions[index]}"
+        axes.set_title(
+            text, fontsize=10, color=_WRONG if fault else _RIGHT, fontweight="bold" if fault else None, pad=3
+        )
+        for spine in axes.spines.values():
+            spine.set_color(_WRONG if fault else "#dddddd")
+            spine.set_linewidth(2.5 if fault else 0.8)
+    figure.savefig(path)
+
+
+def draw_loss(path: Path, losses: Sequence[float], accuracies: Sequence[float]) -> None:
+    """The loss of every step with its mean over each epoch, and below it the training accuracy."""
+    make, canvas = _pyplot()
+    figure = make(figsize=(8.0, 6.0), dpi=130, layout="constrained")
+    canvas(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    epochs = len(accuracies)
+    per_epoch = len(losses) // epochs
+    steps = np.arange(1, len(losses) + 1) / per_epoch
+    ends = np.arange(1, epochs + 1)
+    means = np.asarray(losses).reshape(epochs, per_epoch).mean(axis=1)
+    upper.plot(steps, losses, color=_FAINT, linewidth=0.7, label="each step")
+    upper.plot(ends - 0.5, means, color=_RIGHT, linewidth=2.0, label="mean of each epoch")
+    upper.set_yscale("log")
+    upper.yaxis.set_major_formatter(need("matplotlib.ticker", "matplotlib").FormatStrFormatter("%g"))
+    upper.yaxis.set_minor_formatter(need("matplotlib.ticker", "matplotlib").FormatStrFormatter("%g"))
+    upper.set_ylabel("cross-entropy, smoothed labels")
+    upper.set_title("Training on the first half of digits", fontsize=11, color=_INK)
+    upper.legend(frameon=False)
+    lower.plot(ends, accuracies, color=_RIGHT, linewidth=2.0, marker="o", markersize=3.5)
+    lower.set_ylabel("training accuracy")
+    lower.set_xlabel("epoch")
+    lower.set_xlim(0, epochs + 0.2)
+    for axes in (upper, lower):
+        axes.grid(color="#e6e9ed", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)

@@ -1,0 +1,63 @@
+"""What the commands print with, and how they fail."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+console = Console()
+errors = Console(stderr=True)
+
+
+class Failure(Exception):
+    """A check failed: the command ends with exit code 1 and this message."""
+
+
+class Misuse(Exception):
+    """The command was used wrongly: exit code 2 and this message."""
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turn what users can cause into one sentence and an exit code."""
+    from pyneural.apps.extras import MissingPackage
+
+    try:
+        yield
+    except (Failure, MissingPackage) as error:
+        _say(str(error))
+        raise typer.Exit(1) from None
+    except Misuse as error:
+        _say(str(error))
+        raise typer.Exit(2) from None
+
+
+def _say(message: str) -> None:
+    errors.print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
+
+
+def progress_bar() -> Progress:
+    """A bar with the steps made and, in the field ``note``, what there is to say beside it."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def folder(path: Path) -> Path:
+    """``path``, made if it is not there; `Misuse` where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misuse(f"the folder {path} cannot be made: {error.strerror}") from None
+    return path
