@@ -124,7 +124,8 @@ def _cast_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
         x = normal(rng, shape, dtypes.float32 if dtype in _FLOATS else dtype)
         return (np.abs(x) if target == dtypes.uint8 else x).astype(dtype)
 
-    for i, target in enumerate(targets):
+    # What integers become is the same for all of them.
+    for i, target in enumerate(targets if dtype in _FLOATS else targets[:4]):
         yield Sample((of((3, 11 + i), target),), {"dtype": target}, f"to {target}")
     for name, x in views(rng, dtype):
         yield Sample((x,), {"dtype": dtype}, f"contiguous copy, {name}")

@@ -1,0 +1,155 @@
+"""Activation functions with Numba, each forward and each backward one pass: a table of scalar functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..elementwise.loops import flat, into_strided, pair, pair_kernel_with, unary, unary_kernel_with
+from ..vector import absolute, erfcx, exp, expm1_below, log1p_of_exp_minus, normal_cdf, scalar, select
+from ..vector import maximum as larger
+from ..vector import sigmoid as logistic
+from ..vector import tanh as hyperbolic_tangent
+
+Array = Any
+
+SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+CUBIC = 0.044715  # of the tanh approximation of gelu
+
+
+@scalar
+def gelu_tanh(kind: Any, pick: Any) -> Any:
+    """``x (1 + tanh u) / 2``, which is ``x sigmoid(2u)``, with u = sqrt(2/pi) (x + 0.044715 x^3)."""
+    linear, cubic = kind(2 * SQRT_2_OVER_PI), kind(2 * SQRT_2_OVER_PI * CUBIC)
+
+    def function(x: Any) -> Any:
+        return x * logistic(x * (linear + cubic * x * x))
+
+    return function
+
+
+@scalar
+def gelu_tanh_slope(kind: Any, pick: Any) -> Any:
+    """The derivative of `gelu_tanh`."""
+    linear, cubic = kind(2 * SQRT_2_OVER_PI), kind(2 * SQRT_2_OVER_PI * CUBIC)
+    zero, one, three = kind(0), kind(1), kind(3)
+
+    def function(x: Any) -> Any:
+        u = x * (linear + cubic * x * x)
+        e = exp(-absolute(u))
+        r = one / (one + e)
+        bell = e * r * r  # the derivative of the sigmoid
+        # Far out the bell is 0 and x^2 may overflow: their product is 0.
+        rest = select(bell == zero, zero, bell * x * (linear + three * cubic * x * x))
+        return select(u > zero, r, e * r) + rest
+
+    return function
+
+
+@scalar
+def gelu_slope(kind: Any, pick: Any) -> Any:
+    """``Phi(x) + x phi(x)``, both from one exponential (see `vector.normal_cdf`)."""
+    limit, zero, one, half = pick(10.5, 28.0), kind(0), kind(1), kind(0.5)
+    root, density = kind(math.sqrt(0.5)), kind(1 / math.sqrt(2 * math.pi))
+
+    def function(x: Any) -> Any:
+        a = absolute(x) * root
+        a = select(a > limit, limit, a)
+        e = exp(-a * a)
+        tail = half * e * erfcx(a)
+        return select(x > zero, one - tail, tail) + x * (density * e)
+
+    return function
+
+
+@scalar
+def silu_slope(kind: Any, pick: Any) -> Any:
+    """``s (1 + x (1 - s))`` with s = sigmoid(x)."""
+    one = kind(1)
+
+    def function(x: Any) -> Any:
+        s = logistic(x)
+        return s * (one + x * (one - s))
+
+    return function
+
+
+@scalar
+def softplus_of(kind: Any, pick: Any) -> Any:
+    """``log(1 + e**x)``."""
+    zero = kind(0)
+
+    def function(x: Any) -> Any:
+        return larger(x, zero) + log1p_of_exp_minus(absolute(x))
+
+    return function
+
+
+@scalar
+def exponential_below(kind: Any, pick: Any) -> Any:
+    """``e**x - 1`` where ``x <= 0``, else 0."""
+    zero = kind(0)
+
+    def function(x: Any) -> Any:
+        return expm1_below(select(x > zero, zero, x))
+
+    return function
+
+
+def _with(kernel: Any, **defaults: float) -> Callable[..., None]:
+    """The operation that hands its one or two attributes to a kernel, which takes two numbers."""
+    first, second = (*defaults, "")[:2]
+
+    def call(*arrays: Array, out: Array, **attributes: Any) -> None:
+        if not out.flags.c_contiguous:
+            into_strided(call, out, *arrays, **attributes)
+            return
+        p = float(attributes.get(first, defaults[first]))
+        q = float(attributes.get(second, defaults.get(second, 0.0)))
+        kernel(*map(flat, arrays), p, q, out.ravel())
+
+    return call
+
+
+# fmt: off
+relu             = unary("relu",    lambda x: select(x <= 0, type(x)(0), x))
+sigmoid          = unary("sigmoid", lambda x: logistic(x))
+tanh             = unary("tanh",    lambda x: hyperbolic_tangent(x))
+silu             = unary("silu",    lambda x: x * logistic(x))
+_gelu            = unary("gelu",      lambda x: x * normal_cdf(x))
+_gelu_tanh       = unary("gelu_tanh", lambda x: gelu_tanh(x))
+
+relu_backward       = pair("relu_backward",      lambda g, y: select(y <= 0, type(g)(0), g))
+sigmoid_backward    = pair("sigmoid_backward",   lambda g, y: g * y * (type(g)(1) - y))
+tanh_backward       = pair("tanh_backward",      lambda g, y: g * (type(g)(1) - y * y))
+silu_backward       = pair("silu_backward",      lambda g, x: g * silu_slope(x))
+_gelu_backward      = pair("gelu_backward",      lambda g, x: g * gelu_slope(x))
+_gelu_tanh_backward = pair("gelu_tanh_backward", lambda g, x: g * gelu_tanh_slope(x))
+
+leaky_relu = _with(unary_kernel_with("leaky_relu", lambda x, slope, _: select(x > 0, x, x * slope)), negative_slope=0.01)
+elu        = _with(unary_kernel_with("elu", lambda x, alpha, _: select(x > 0, x, alpha * exponential_below(x))), alpha=1.0)
+softplus   = _with(
+    unary_kernel_with("softplus", lambda x, beta, top: select(x * beta > top, x, softplus_of(x * beta) / beta)),
+    beta=1.0, threshold=20.0,
+)
+
+leaky_relu_backward = _with(
+    pair_kernel_with("leaky_relu_backward", lambda g, x, slope, _: select(x > 0, g, g * slope)), negative_slope=0.01
+)
+elu_backward = _with(
+    pair_kernel_with("elu_backward", lambda g, x, alpha, _: select(x > 0, g, g * alpha * exp(x))), alpha=1.0
+)
+softplus_backward = _with(
+    pair_kernel_with("softplus_backward", lambda g, x, beta, top: select(x * beta > top, g, g * logistic(x * beta))),
+    beta=1.0, threshold=20.0,
+)
+# fmt: on
+
+
+def gelu(x: Array, *, approximate: str = "none", out: Array) -> None:
+    (_gelu_tanh if approximate == "tanh" else _gelu)(x, out=out)
+
+
+def gelu_backward(grad: Array, x: Array, *, approximate: str = "none", out: Array) -> None:
+    (_gelu_tanh_backward if approximate == "tanh" else _gelu_backward)(grad, x, out=out)

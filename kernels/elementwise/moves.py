@@ -1,0 +1,176 @@
+"""Conversion, copying and selection with Numba: kernels whose work is moving elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..jit import SERIAL, jit
+from ..parallel import spread
+from .loops import (
+    CHUNK,
+    EXACT,
+    NATIVE,
+    collapse,
+    compiled,
+    elementwise_kernel,
+    first_element,
+    flat,
+    into_strided,
+    load,
+    unary_kernel,
+    widen,
+)
+
+Array = Any
+
+TILE = 32
+"""Side of the square in which a transposed copy goes, so that each cache line it reads is used whole."""
+
+
+@compiled
+def _copy_rows(arguments: Any, first: int, last: int) -> None:
+    x, shape, steps, out = arguments
+    m, step, size = shape[3], steps[3], x.itemsize
+    for r in range(first, last):
+        rest, k = r // shape[2], r % shape[2]
+        i, j = rest // shape[1], rest % shape[1]
+        offset = i * steps[0] + j * steps[1] + k * steps[2]
+        to = out[r * m : (r + 1) * m]
+        if step == size:
+            for l in range(m):
+                to[l] = load(x, offset + l * size)
+        else:
+            for l in range(m):
+                to[l] = load(x, offset + l * step)
+
+
+@compiled
+def _copy_pieces(arguments: Any, first: int, last: int) -> None:
+    """Part of a single row."""
+    x, _, steps, out = arguments
+    step = steps[3]
+    to = out[first:last]
+    if step == x.itemsize:
+        for l in range(last - first):
+            to[l] = load(x, (first + l) * x.itemsize)
+    else:
+        for l in range(last - first):
+            to[l] = load(x, (first + l) * step)
+
+
+@compiled
+def _copy_bands(arguments: Any, first: int, last: int) -> None:
+    """Bands of `TILE` rows of matrices whose columns are contiguous in ``x``, tile by tile."""
+    x, shape, steps, out = arguments
+    n, m, size = shape[2], shape[3], x.itemsize
+    bands = (n + TILE - 1) // TILE
+    for c in range(first, last):
+        matrix, top = c // bands, c % bands * TILE
+        offset = matrix // shape[1] * steps[0] + matrix % shape[1] * steps[1]
+        for left in range(0, m, TILE):
+            width = min(TILE, m - left)
+            for k in range(top, min(top + TILE, n)):
+                start = offset + k * size + left * steps[3]
+                to = out[(matrix * n + k) * m + left : (matrix * n + k) * m + left + width]
+                for l in range(width):
+                    to[l] = load(x, start + l * steps[3])
+
+
+@jit(**EXACT)
+def _copy(*arguments: Any) -> None:
+    """``kernel(x, shape, steps, out)``: flat ``out`` gets the elements ``steps`` bytes apart, from ``x[0]`` on."""
+    x, shape, steps, out = arguments
+    matrices, n, m = shape[0] * shape[1], shape[2], shape[3]
+    if out.size <= SERIAL:
+        _copy_rows(arguments, 0, matrices * n)
+    elif matrices * n == 1:
+        spread(_copy_pieces, arguments, m, CHUNK)
+    elif steps[2] == x.itemsize and steps[3] != x.itemsize:
+        spread(_copy_bands, arguments, matrices * ((n + TILE - 1) // TILE), 1)
+    else:
+        spread(_copy_rows, arguments, matrices * n, max(CHUNK // m, 1))
+
+
+_WORDS = {1: np.dtype("int8"), 2: np.dtype("int16"), 4: np.dtype("int32"), 8: np.dtype("int64")}
+
+
+def words(x: Array) -> Array:
+    """The array with its elements seen as integers of their size: to a kernel that moves them, all types are one."""
+    return x.view(_WORDS[x.itemsize])
+
+
+_convert = unary_kernel("cast", lambda x: x)  # storing an element converts it
+
+
+def _copy_into(x: Array, out: Array) -> None:
+    """Copy ``x`` into ``out``, contiguous and of the same dtype."""
+    plan = collapse(x.shape, ((x.shape, x.strides),))
+    first = first_element(x)
+    if plan is None or first is None:
+        np.copyto(out, x)
+    else:
+        _copy(words(first), plan[0], plan[1][0], words(out.ravel()))
+
+
+def cast(x: Array, *, dtype: Any, out: Array) -> None:
+    target = out.dtype
+    if not out.flags.c_contiguous:
+        into_strided(cast, out, x, dtype=dtype)
+    elif not out.size:
+        pass
+    elif x.dtype == target:
+        _copy_into(x, out)
+    elif x.dtype in NATIVE and (target in NATIVE or target == np.bool_):
+        _convert(flat(x), out.ravel())
+    elif x.dtype.kind != "f" and target == np.int64:
+        widen(flat(x), out.ravel())
+    elif x.dtype == np.int64:
+        _convert(flat(x), out.ravel())
+    else:  # through int64, which has a conversion to and from everything
+        wide = memory.empty(x.shape, np.dtype("int64"))
+        cast(x, dtype=wide.dtype, out=wide)
+        cast(wide, dtype=target, out=out)
+
+
+def _choose(arguments: Any, start: int, stop: int) -> None:
+    """Flat arrays; the branches may have a single element."""
+    condition, a, b, out = arguments
+    condition, out = condition[start:stop], out[start:stop]
+    n = out.size
+    if b.size == 1:
+        y = b[0]
+        if a.size == 1:
+            x = a[0]
+            for i in range(n):
+                out[i] = x if condition[i] else y
+        else:
+            a = a[start:stop]
+            for i in range(n):
+                out[i] = a[i] if condition[i] else y
+    elif a.size == 1:
+        x, b = a[0], b[start:stop]
+        for i in range(n):
+            out[i] = x if condition[i] else b[i]
+    else:
+        a, b = a[start:stop], b[start:stop]
+        for i in range(n):
+            out[i] = a[i] if condition[i] else b[i]
+
+
+_where = elementwise_kernel("where", _choose)
+
+
+def where(condition: Array, a: Array, b: Array, *, out: Array) -> None:
+    if not out.flags.c_contiguous:
+        into_strided(where, out, condition, a, b)
+    elif out.size:
+        shape = out.shape
+        branches = [words(x.ravel() if x.size == 1 else _whole(x, shape)) for x in (a, b)]
+        _where(words(_whole(condition, shape)), *branches, words(out.ravel()))
+
+
+def _whole(x: Array, shape: tuple[int, ...]) -> Array:
+    return flat(x if x.shape == shape else np.broadcast_to(x, shape))

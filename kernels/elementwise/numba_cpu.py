@@ -1,0 +1,136 @@
+"""Elementwise operations with Numba: one scalar function an operation, the loops around it in `loops`.
+
+Conversion and selection, whose loops are of their own kind, are in `moves`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from .. import vector
+from .loops import (
+    NATIVE,
+    binary,
+    flat,
+    into_strided,
+    pair_kernel_with,
+    through_int64,
+    unary,
+    unary_kernel,
+    unary_kernel_with,
+)
+from .moves import cast, where
+
+Array = Any
+
+
+def _by_kind(floats: Any, integers: Any) -> Any:
+    """A function of two numbers for kernels: ``floats`` of floating ones, ``integers`` of whole ones."""
+
+    def stub(a: Any, b: Any) -> Any:
+        raise NotImplementedError("works inside compiled kernels only")
+
+    options: Any = {"fastmath": False, "error_model": "numpy", "forceinline": True}
+    overload(stub, jit_options=options)(lambda a, b: floats if isinstance(a, types.Float) else integers)
+    return stub
+
+
+def _int_power(a, b):  # type: ignore[no-untyped-def]
+    """By repeated squaring; products wrap around."""
+    result, base, exponent = 1, np.int64(a), np.int64(b)
+    while exponent > 0:
+        if exponent & 1:
+            result *= base
+        base *= base
+        exponent >>= 1
+    return result
+
+
+_larger = _by_kind(lambda a, b: vector.maximum(a, b), lambda a, b: a if a > b else b)
+_lesser = _by_kind(lambda a, b: vector.minimum(a, b), lambda a, b: a if a < b else b)
+_power = _by_kind(lambda a, b: math.pow(a, b), _int_power)
+
+# fmt: off
+add     = binary("add",     lambda a, b: a + b)
+sub     = binary("sub",     lambda a, b: a - b)
+mul     = binary("mul",     lambda a, b: a * b)
+div     = binary("div",     lambda a, b: a / b)
+maximum = binary("maximum", lambda a, b: _larger(a, b))
+minimum = binary("minimum", lambda a, b: _lesser(a, b))
+eq      = binary("eq",      lambda a, b: a == b)
+ne      = binary("ne",      lambda a, b: a != b)
+lt      = binary("lt",      lambda a, b: a < b)
+le      = binary("le",      lambda a, b: a <= b)
+
+logical_not = unary("logical_not", lambda x: x == 0)
+neg         = unary("neg",         lambda x: -x)
+abs         = unary("abs",         lambda x: _larger(x, -x))
+sign        = unary("sign",        lambda x: (x > 0) - (x < 0))
+exp         = unary("exp",         lambda x: vector.exp(x))
+log         = unary("log",         lambda x: vector.log(x))
+sqrt        = unary("sqrt",        lambda x: vector.sqrt(x))
+rsqrt       = unary("rsqrt",       lambda x: 1 / vector.sqrt(x))
+sin         = unary("sin",         lambda x: math.sin(x))
+cos         = unary("cos",         lambda x: math.cos(x))
+
+_any_power = binary("pow", lambda a, b: _power(a, b))
+_powers    = {
+    -1.0: unary_kernel("pow_minus_1", lambda x: 1 / x),
+    2.0:  unary_kernel("pow_2",       lambda x: x * x),
+    3.0:  unary_kernel("pow_3",       lambda x: x * x * x),
+}
+_clamp          = unary_kernel_with("clamp",         lambda x, low, high: _lesser(_larger(x, low), high))
+_clamp_backward = pair_kernel_with("clamp_backward", lambda g, x, low, high: g if (x >= low) & (x <= high) else g * 0)
+# fmt: on
+
+
+def gt(a: Array, b: Array, *, out: Array) -> None:
+    lt(b, a, out=out)
+
+
+def ge(a: Array, b: Array, *, out: Array) -> None:
+    le(b, a, out=out)
+
+
+def pow(a: Array, b: Array, *, out: Array) -> None:
+    if b.size == 1 and a.shape == out.shape and a.dtype.kind == "f" and out.flags.c_contiguous:
+        special = _powers.get(b.item())  # a square is far quicker than a power
+        if special is not None:
+            special(flat(a), out.ravel())
+            return
+    _any_power(a, b, out=out)
+
+
+def _bounds(x: Array, min: Any, max: Any) -> tuple[Any, Any]:
+    """The bounds as numbers, the widest of the dtype in the place of None."""
+    if x.dtype.kind == "f":
+        return -math.inf if min is None else float(min), math.inf if max is None else float(max)
+    info = np.iinfo(x.dtype)
+    return info.min if min is None else int(min), info.max if max is None else int(max)
+
+
+def clamp(x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
+    if x.dtype not in NATIVE:
+        through_int64(clamp, out, x, min=min, max=max)
+    elif not out.flags.c_contiguous:
+        into_strided(clamp, out, x, min=min, max=max)
+    else:
+        _clamp(flat(x), *_bounds(x, min, max), out.ravel())
+
+
+def clamp_backward(grad: Array, x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
+    if not out.flags.c_contiguous:
+        into_strided(clamp_backward, out, grad, x, min=min, max=max)
+    else:
+        _clamp_backward(flat(grad), flat(x), *_bounds(x, min, max), out.ravel())
+
+
+__all__ = [
+    "abs", "add", "cast", "clamp", "clamp_backward", "cos", "div", "eq", "exp", "ge", "gt", "le", "log", "logical_not",
+    "lt", "maximum", "minimum", "mul", "ne", "neg", "pow", "rsqrt", "sign", "sin", "sqrt", "sub", "where",
+]  # fmt: skip
