@@ -28,7 +28,8 @@ def sgd_step(
 ) -> None:
     for position, (param, grad) in enumerate(zip(params, grads, strict=True)):
         p, g = _wide(param), _wide(-grad if maximize else grad)
-        g = g + weight_decay * p
+        if weight_decay != 0.0:
+            g = g + weight_decay * p
         if momentum != 0.0:
             buffer = momenta[position]
             b = g if first else momentum * _wide(buffer) + (1.0 - dampening) * g
@@ -57,7 +58,7 @@ def adam_step(
         p, g, m, v = _wide(param), _wide(-grad if maximize else grad), _wide(exp_avg), _wide(exp_avg_sq)
         if decoupled:
             p = p * (1.0 - lr * weight_decay)
-        else:
+        elif weight_decay != 0.0:
             g = g + weight_decay * p
         m = m + (1.0 - beta1) * (g - m)
         v = beta2 * v + (1.0 - beta2) * g * g
