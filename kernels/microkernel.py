@@ -329,6 +329,63 @@ tap_tile_narrow = _make_tap_tile(1)
 """`tap_tile` of one vector's width, for the last columns."""
 
 
+STENCIL_ROWS = 8
+"""Rows of one vector that `stencil` computes side by side."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def stencil(
+    typing: Any,
+    like: Any,
+    taps: Any,
+    a: Any,
+    b_taps: Any,
+    b: Any,
+    b_row: Any,
+    c: Any,
+    c_row: Any,
+    bias: Any,
+    floor: Any,
+) -> Any:
+    """``c[i, :] = max(bias + sum over t < taps of a[t] * b[i, t, :], floor)`` for `STENCIL_ROWS` rows of one vector.
+
+    ``a[t]`` lies at ``a + t*itemsize``, ``b[i, t, :]`` at ``b + i*b_row + b_taps[t]`` (``b_taps`` the address
+    of an int64 table), ``c[i, :]`` at ``c + i*c_row``; NaN stays NaN.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        _, taps, a, b_taps, b, b_row, c, c_row, bias, floor = arguments
+        emit = _Emitter(builder, signature.args[0])
+        start, floor = emit.broadcast(bias), emit.broadcast(floor)
+        rows = [emit.offset(b, i, b_row) for i in range(STENCIL_ROWS)]
+        entry = builder.block
+        loop, done = builder.append_basic_block("tap"), builder.append_basic_block("done")
+        builder.cbranch(builder.icmp_signed(">", taps, _constant(0)), loop, done)
+        builder.position_at_end(loop)
+        tap = builder.phi(_INDEX)
+        tap.add_incoming(_constant(0), entry)
+        running = [builder.phi(emit.vector) for _ in rows]
+        factor = emit.broadcast(emit.load(builder.add(a, builder.mul(tap, _constant(emit.itemsize))), emit.scalar))
+        where = emit.load(builder.add(b_taps, builder.mul(tap, _constant(8))), _INDEX)
+        updated = [
+            emit.multiply_add(factor, emit.load(builder.add(row, where), emit.vector), total)
+            for row, total in zip(rows, running, strict=True)
+        ]
+        following = builder.add(tap, _constant(1))
+        tap.add_incoming(following, loop)
+        for phi, value in zip(running, updated, strict=True):
+            phi.add_incoming(start, entry)
+            phi.add_incoming(value, loop)
+        builder.cbranch(builder.icmp_signed("<", following, taps), loop, done)
+        builder.position_at_end(done)
+        for i, value in enumerate(_merge(emit, entry, [start] * STENCIL_ROWS, loop, updated)):
+            result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+            emit.store(result, emit.offset(c, i, c_row))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 7, like, like), codegen
+
+
 def _emit_transpose(emit: _Emitter, rows: list[ir.Value]) -> list[ir.Value]:
     """Transpose a square of vectors by exchanging blocks of 1, 2, 4 ... lanes (Eklundh, 1972)."""
     lanes, block = emit.lanes, 1

@@ -8,13 +8,17 @@ import numba
 import numpy as np
 
 from .. import memory
-from ..microkernel import ROWS, TILE_BYTES
+from ..microkernel import ROWS, STENCIL_ROWS, TILE_BYTES, VECTOR_BYTES
 from . import plan
 from .contract import as_pair
 from .correlate import correlate, pack_weight, scratch_items
+from .planes import pack_rows, planes
 from .weight_gradient import divide, part_items, weight_gradient
 
 Array = np.ndarray[Any, Any]
+
+SHORT = 32
+"""Terms of a sum (channels times taps) that count as few (measured with 512-bit vectors)."""
 
 _INT64 = np.dtype(np.int64)
 
@@ -101,26 +105,47 @@ def _correlate(
     if not out.size:
         return
     dtype = out.dtype
+    size = dtype.itemsize
     threads = numba.get_num_threads()
-    geometry = plan.geometry(source, out, groups, phases, threads)
-    width = TILE_BYTES // dtype.itemsize
-    panels = plan.panels(geometry.outer, dtype.itemsize)
-    taps = len(phases.taps)
-    shift = np.zeros((groups, panels * width), dtype)
-    if bias is not None:
-        shift[:, : geometry.outer] = bias.reshape(groups, geometry.outer)
-    packed = memory.empty((groups * panels * taps * geometry.inner * width,), dtype)
-    pack_weight(packed, weight.ctypes.data, *strides, groups, geometry.inner, geometry.outer, phases.taps)
+    inner, outer, taps = source.shape[1] // groups, out.shape[1] // groups, phases.taps
+    in_planes = _suits_planes(inner * len(taps), outer, out.shape[3] // phases.spread[1], VECTOR_BYTES // size)
+    geometry = plan.geometry(source, out, groups, phases, threads, in_planes)
     chunks = min(geometry.tasks, threads)
-    correlate(
+    if in_planes:
+        shift = np.zeros(groups * outer, dtype) if bias is None else np.ascontiguousarray(bias)
+        packed = memory.empty((weight.size,), dtype)
+        pack_rows(packed, weight.ctypes.data, *strides, groups, inner, outer, taps)
+        kernel, scratch = planes, STENCIL_ROWS * VECTOR_BYTES // size + geometry.window_items
+        table = inner * len(taps)
+    else:
+        width = TILE_BYTES // size
+        panels = plan.panels(outer, size)
+        padded = np.zeros((groups, panels * width), dtype)
+        if bias is not None:
+            padded[:, :outer] = bias.reshape(groups, outer)
+        shift = padded.reshape(-1)
+        packed = memory.empty((groups * panels * len(taps) * inner * width,), dtype)
+        pack_weight(packed, weight.ctypes.data, *strides, groups, inner, outer, taps)
+        kernel, scratch = correlate, scratch_items(geometry, size)
+        table = 2 * len(taps) + 2 * geometry.task_pixels
+    kernel(
         out.reshape(-1),
-        memory.empty((chunks, scratch_items(geometry, dtype.itemsize)), dtype),
-        memory.empty((chunks, 2 * taps + 2 * geometry.task_pixels), _INT64),
+        memory.empty((chunks, scratch), dtype),
+        memory.empty((chunks, table), _INT64),
         packed,
-        shift.reshape(-1),
+        shift,
         dtype.type(floor),
         source.ctypes.data,
-        phases.taps,
+        taps,
         phases.phases,
         geometry,
     )
+
+
+def _suits_planes(terms: int, outer: int, columns: int, lanes: int) -> bool:
+    """Whether pixels rather than channels belong into the lanes.
+
+    Where channels would leave lanes empty, or where sums are so short that transposing the tile costs
+    more than reading a vector for each multiplication.
+    """
+    return 2 * outer <= lanes or (terms <= SHORT and columns >= lanes)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..microkernel import ROWS, TILE_BYTES, VECTOR_BYTES
+from ..microkernel import ROWS, STENCIL_ROWS, TILE_BYTES, VECTOR_BYTES
 
 Array = np.ndarray[Any, Any]
 
@@ -170,10 +170,11 @@ def four_strides(array: Array) -> tuple[int, int, int, int]:
     return n, c, h, w
 
 
-def geometry(
-    source: Array, out: Array, groups: int, phases: Phases, threads: int, *, must_copy: bool = False
-) -> Geometry:
-    """The geometry for ``source`` (N, C, H, W) and a contiguous ``out`` (N, C', H', W'), none of them empty."""
+def geometry(source: Array, out: Array, groups: int, phases: Phases, threads: int, planes: bool) -> Geometry:
+    """The geometry for ``source`` (N, C, H, W) and a contiguous ``out`` (N, C', H', W'), none of them empty.
+
+    ``planes``: for pixels in the lanes, which always want a window, of one image and whole planes.
+    """
     images, channels, height, width = source.shape
     _, outs, out_height, out_width = out.shape
     inner, size = channels // groups, source.itemsize
@@ -194,29 +195,51 @@ def geometry(
         task_rows = min(task_rows, -(-rows // shortage))
     if task_rows < rows:  # blocks of equal size
         task_rows = -(-rows // -(-rows // task_rows))
-    else:
+    elif not planes:
         wanted = -(-TASK_PIXELS // (rows * columns))
         task_images = max(1, min(wanted, images * groups // threads, images))
-    inside = (
-        phases.low_row >= 0
-        and phases.low_column >= 0
-        and (rows - 1) * phases.step[0] + phases.high_row < height
-        and (columns - 1) * phases.step[1] + phases.high_column < width
-    )
-    # A plane of a multiple of 2 KiB would put a pixel of every channel into the same few cache sets.
-    copy = must_copy or not inside or source.strides[1] % 2048 == 0
-    pixels = window_rows(task_rows) * window_columns
-    if inner <= FEW_CHANNELS:
-        plane, items, run, copy = 1, pixels * inner, phases.run, True
+    window_height, run = window_rows(task_rows), 1
+    if planes:
+        # Whole vectors of whole stencils are read, which may pass the last row and the last column.
+        line_items = -(-window_columns // phases.step[1]) * phases.step[1]
+        whole_rows = window_rows(-(-task_rows // STENCIL_ROWS) * STENCIL_ROWS)
+        copy, plane = True, whole_rows * line_items + VECTOR_BYTES // size
+        items = plane * inner
+    elif inner <= FEW_CHANNELS:
+        copy, plane, items, run = True, 1, window_height * window_columns * inner, phases.run
     else:
-        line_items = 64 // size
-        plane, run = (-(-pixels // line_items) | 1) * line_items, 1
+        inside = (
+            phases.low_row >= 0
+            and phases.low_column >= 0
+            and (rows - 1) * phases.step[0] + phases.high_row < height
+            and (columns - 1) * phases.step[1] + phases.high_column < width
+        )
+        # A plane of a multiple of 2 KiB would put a pixel of every channel into the same few cache sets.
+        copy = not inside or source.strides[1] % 2048 == 0
+        plane = (-(-window_height * window_columns * size // 64) | 1) * 64 // size
         items = plane * inner
     return Geometry(
-        images, groups, inner, outs // groups, height, width, *four_strides(source), *phases.step, *phases.spread,
-        out_height, out_width, phases.low_row, phases.low_column, task_images, task_rows,
-        *((window_rows(task_rows), window_columns, plane, items) if copy else (0, 0, 0, 0)), run,
-    )  # fmt: skip
+        images,
+        groups,
+        inner,
+        outs // groups,
+        height,
+        width,
+        *four_strides(source),
+        *phases.step,
+        *phases.spread,
+        out_height,
+        out_width,
+        phases.low_row,
+        phases.low_column,
+        task_images,
+        task_rows,
+        window_height if copy else 0,
+        window_columns if copy else 0,
+        plane if copy else 0,
+        items if copy else 0,
+        run,
+    )
 
 
 def panels(outer: int, itemsize: int) -> int:

@@ -40,7 +40,8 @@ class Work(NamedTuple):
     """How the gradient is divided.
 
     ``rows``: result rows of a block; ``blocks`` of them in an image, or ``images`` whole images in a
-    block; ``parts`` of all blocks; ``slices`` of the input channels, ``slice_channels`` each; strides of ``grad`` in bytes.
+    block; ``parts`` of all blocks; ``slices`` of the input channels, ``slice_channels`` each; strides
+    of ``grad`` in bytes.
     """
 
     rows: int
