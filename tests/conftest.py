@@ -6,14 +6,14 @@ import os
 import zlib
 from collections import Counter
 
+import numpy as np
+import pytest
+
 # Before anything loads Numba: more than one thread even on one core, so that parallel kernels really
 # share their work, and threads that sleep while they wait, because worker processes share the cores.
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, (os.cpu_count() or 1) // _WORKERS)))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-import numpy as np
-import pytest
 
 SEED = int(os.environ.setdefault("PYNEURAL_TEST_SEED", str(int.from_bytes(os.urandom(4), "little"))))
 

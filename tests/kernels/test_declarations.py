@@ -107,7 +107,7 @@ def test_wrong_calls_are_declared(operation: Operation) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("dtype", (dtypes.float64, dtypes.float32), ids=str)
+@pytest.mark.parametrize("dtype", [dtypes.float64, dtypes.float32], ids=str)
 def test_reference_keeps_the_dtype(operation: Operation, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
     """Unaided, the reference returns arrays of the contract's shapes and dtypes."""
     if dtype not in operation.dtypes or operation.writes:

@@ -15,8 +15,14 @@ from pyneural.kernels import OPERATIONS, Operation, dtypes
 DEVICES = ("reference", "cpu")
 LARGEST = 200  # elements of a sample whose every element is moved
 
-# Indexing is an operator, not a function.
-_OPERATORS: dict[str, Callable[..., Any]] = {"index": lambda x, key: x[key]}
+# Indexing is an operator, not a function; others have PyTorch's order of arguments, which is not the contract's.
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "index": lambda x, key: x[key],
+    "embedding": lambda weight, indices: functional.embedding(indices, weight),
+    "index_select": lambda x, index, dim: functional.index_select(x, dim, index),
+    "gather": lambda x, index, dim: functional.gather(x, dim, index),
+    "scatter_add": lambda x, index, source, dim: functional.scatter_add(x, dim, index, source),
+}
 # Where the contract returns one value a position, the function reduces them unless told not to.
 _UNREDUCED = {"cross_entropy": {"reduction": "none"}}
 # Parameters that have no derivative.

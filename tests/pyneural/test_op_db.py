@@ -150,11 +150,15 @@ def compare(entry: str, call: Callable[..., Any], sample: Any, reference: Any, r
         return
     cotangents = [rng.standard_normal(tuple(e.shape)) for _, e in pairs]
     want = torch.autograd.grad(
-        [e for _, e in pairs], inputs, [torch.tensor(c, dtype=e.dtype) for c, (_, e) in zip(cotangents, pairs, strict=True)],
+        [e for _, e in pairs],
+        inputs,
+        [torch.tensor(c, dtype=e.dtype) for c, (_, e) in zip(cotangents, pairs, strict=True)],
         allow_unused=True,
     )
     have = autograd.grad(
-        [g for g, _ in pairs], own, [Tensor(c, dtype=g.dtype) for c, (g, _) in zip(cotangents, pairs, strict=True)],
+        [g for g, _ in pairs],
+        own,
+        [Tensor(c, dtype=g.dtype) for c, (g, _) in zip(cotangents, pairs, strict=True)],
         allow_unused=True,
     )
     for h, w in zip(have, want, strict=True):
@@ -186,6 +190,8 @@ def test_agrees_with_pytorch_on_its_own_samples(entry: str, rng: np.random.Gener
                 compare(entry, call, sample, info.op, rng)
                 passed += 1
             except Exception as error:
-                failures.append(f"{sample.summary() if hasattr(sample, 'summary') else sample}: {type(error).__name__}: {error}")
+                failures.append(
+                    f"{sample.summary() if hasattr(sample, 'summary') else sample}: {type(error).__name__}: {error}"
+                )
     record_property("op_db", (tried, passed, refused))
     assert not failures, f"{len(failures)} of {tried} samples of {entry} fail:\n" + "\n".join(failures[:4])
