@@ -10,12 +10,15 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
+from numba import extending
 from numba.core import types
-from numba.extending import intrinsic
 
 Array = Any
+carray: Any = numba.carray  # type: ignore[attr-defined]
+intrinsic: Any = extending.intrinsic  # its own annotations fit no use of it
 
 
 def address(array: Array) -> int:
@@ -41,4 +44,5 @@ def pointer(typing_context: Any, like: Any, location: Any) -> Any:
         element = context.get_data_type(signature.return_type.dtype)
         return builder.inttoptr(values[1], ir.PointerType(element))
 
-    return types.CPointer(like.dtype)(like, location), emit
+    result: Any = types.CPointer
+    return result(like.dtype)(like, location), emit

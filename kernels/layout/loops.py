@@ -4,9 +4,9 @@ that one kernel serves every dtype of that size; only adding needs the dtype its
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, prange
+from numba import prange
 
-from ..addresses import pointer
+from ..addresses import carray, pointer
 from ..jit import SERIAL, jit
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import carray, prange
+from numba import prange
 
-from ..addresses import pointer, table
+from ..addresses import carray, pointer, table
 from ..jit import SERIAL, jit
 
 Array = Any

@@ -11,15 +11,16 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import prange
+from numba import extending, prange
 from numba.core import types
-from numba.extending import intrinsic
 
 from ..jit import SERIAL, jit
 from ..vector import bits, from_bits, select
 from . import bits as constants
 
 BLOCKS = 512
+
+intrinsic: Any = extending.intrinsic  # its own annotations fit no use of it
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -83,7 +84,7 @@ def _weave64(words, line):  # type: ignore[no-untyped-def]
         line[2 * block + 1] = np.uint64(w2[block]) << _HALF | np.uint64(w3[block])
 
 
-def _stream(name: str, per_task: int, scratch: type, consume: Any) -> Any:
+def _stream(name: str, per_task: int, scratch: Any, consume: Any) -> Any:
     """A kernel ``(x, out, seed, offset, a, b, c)`` in tasks of ``per_task`` elements.
 
     ``consume(words, line, x, out, a, b, c)`` turns one task's words into its slice of ``out``; ``line``

@@ -47,7 +47,8 @@ def normal(
     radius = np.sqrt(wide.type(-2.0) * _log(unit))
     sine, cosine = _sin_cos(turn.astype(wide))
     odd = (quadrant & 1) == 1
-    swapped_cosine, swapped_sine = np.where(odd, sine, cosine), np.where(odd, cosine, sine)
+    swapped_cosine: Array = np.where(odd, sine, cosine)
+    swapped_sine: Array = np.where(odd, cosine, sine)
     x = np.where((quadrant == 1) | (quadrant == 2), -swapped_cosine, swapped_cosine)
     y = np.where(quadrant >= 2, -swapped_sine, swapped_sine)
     z = np.stack([radius * x, radius * y], axis=1).reshape(-1)[:count]
