@@ -5,6 +5,7 @@ Each family's file holds, for every operation, one class with its forward and it
 
 from . import methods
 from .activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from .attention import scaled_dot_product_attention
 from .conv import conv2d
 from .creation import arange, empty, eye, full, linspace, ones, ones_like, tensor, zeros, zeros_like
 from .einsum import einsum
@@ -35,6 +36,7 @@ from .elementwise import (
     sub,
     where,
 )
+from .embedding import embedding, gather, index_select, one_hot, scatter_add, take_along_dim
 from .layout import cat, clone, expand, flatten, narrow, pad, permute, reshape, split, squeeze, stack, transpose, unsqueeze
 from .loss import cross_entropy, mse_loss
 from .matmul import bmm, linear, matmul, mm

@@ -7,7 +7,7 @@ from typing import Any
 from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor
 
-from . import activation, creation, elementwise, inplace, layout, matmul, random, reduce, softmax, transfer
+from . import activation, creation, elementwise, embedding, inplace, layout, matmul, random, reduce, softmax, transfer
 
 _METHODS = {
     elementwise: (
@@ -18,6 +18,7 @@ _METHODS = {
     reduce: "sum mean var std amax amin argmax",
     matmul: "matmul mm bmm",
     layout: "flatten transpose squeeze unsqueeze narrow split clone contiguous",
+    embedding: "gather scatter_add index_select take_along_dim",
     creation: "new_zeros new_ones",
     random: "bernoulli",
     transfer: "to",
