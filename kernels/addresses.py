@@ -34,7 +34,7 @@ def table(*lists: Sequence[Array]) -> Array:
     return np.array([[address(array) for array in each] for each in lists], np.int64).reshape(len(lists), -1)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def pointer(typing_context: Any, like: Any, location: Any) -> Any:
     """The integer ``location`` as a pointer to elements of the dtype of the array ``like``, for `numba.carray`."""
     if not (isinstance(like, types.Array) and isinstance(location, types.Integer)):

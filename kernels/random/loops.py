@@ -165,7 +165,7 @@ def _dropout(words, line, x, out, threshold, scale, unused):  # type: ignore[no-
         out[k] = select(np.uint64(line[k]) >= threshold, x[k] * scale, x.dtype.type(0.0))
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def _polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
     """Horner's rule, highest power first, in separate multiplications and additions."""
     if not (isinstance(coefficients, types.UniTuple) and coefficients.dtype == x):
