@@ -386,6 +386,86 @@ def stencil(
     return types.void(like, *[types.intp] * 7, like, like), codegen
 
 
+DOT_TAPS = 8
+"""Taps that `tap_dots` sums side by side."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def tap_dots(
+    typing: Any,
+    like: Any,
+    rows: Any,
+    columns: Any,
+    a: Any,
+    a_row: Any,
+    b: Any,
+    b_row: Any,
+    b_taps: Any,
+    sums: Any,
+) -> Any:
+    """``sums[t] += sum over rows and columns of a[i, j] * b[i, j + tap t]`` for `DOT_TAPS` taps, lane by lane.
+
+    Each of ``sums`` is a vector. Whole vectors are read; lanes of ``b`` behind ``columns`` count as zero,
+    and those of ``a`` must be zero.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        _, rows, columns, a, a_row, b, b_row, b_taps, sums = arguments
+        emit = _Emitter(builder, signature.args[0])
+        zero = ir.Constant(emit.vector, None)
+        index = ir.VectorType(_INDEX, emit.lanes)
+        lane = ir.Constant(index, list(range(emit.lanes)))
+        offsets = [emit.load(emit.offset(b_taps, t, 8), _INDEX) for t in range(DOT_TAPS)]
+        addresses = [emit.offset(sums, t, VECTOR_BYTES) for t in range(DOT_TAPS)]
+        starts = [emit.load(address, emit.vector) for address in addresses]
+        entry = builder.block
+        outer, loop, latch, done = (builder.append_basic_block(name) for name in ("row", "vector", "row.end", "done"))
+        some = builder.and_(
+            builder.icmp_signed(">", rows, _constant(0)), builder.icmp_signed(">", columns, _constant(0))
+        )
+        builder.cbranch(some, outer, done)
+        builder.position_at_end(outer)
+        row = builder.phi(_INDEX)
+        carried = [builder.phi(emit.vector) for _ in starts]
+        a_line = builder.add(a, builder.mul(row, a_row))
+        b_line = builder.add(b, builder.mul(row, b_row))
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        column = builder.phi(_INDEX)
+        running = [builder.phi(emit.vector) for _ in starts]
+        shift = builder.mul(column, _constant(emit.itemsize))
+        left = builder.insert_element(
+            ir.Constant(index, ir.Undefined), builder.sub(columns, column), ir.Constant(ir.IntType(32), 0)
+        )
+        inside = builder.icmp_signed("<", lane, emit.shuffle(left, left, [0] * emit.lanes))
+        factor = emit.load(builder.add(a_line, shift), emit.vector)
+        b_here = builder.add(b_line, shift)
+        updated = []
+        for offset, total in zip(offsets, running, strict=True):
+            value = emit.load(builder.add(b_here, offset), emit.vector)
+            updated.append(emit.multiply_add(factor, builder.select(inside, value, zero), total))
+        next_column = builder.add(column, _constant(emit.lanes))
+        builder.cbranch(builder.icmp_signed("<", next_column, columns), loop, latch)
+        builder.position_at_end(latch)
+        next_row = builder.add(row, _constant(1))
+        builder.cbranch(builder.icmp_signed("<", next_row, rows), outer, done)
+        row.add_incoming(_constant(0), entry)
+        row.add_incoming(next_row, latch)
+        column.add_incoming(_constant(0), outer)
+        column.add_incoming(next_column, loop)
+        for i, start in enumerate(starts):
+            carried[i].add_incoming(start, entry)
+            carried[i].add_incoming(updated[i], latch)
+            running[i].add_incoming(carried[i], outer)
+            running[i].add_incoming(updated[i], loop)
+        builder.position_at_end(done)
+        for address, value in zip(addresses, _merge(emit, entry, starts, latch, updated), strict=True):
+            emit.store(value, address)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 8), codegen
+
+
 def _emit_transpose(emit: _Emitter, rows: list[ir.Value]) -> list[ir.Value]:
     """Transpose a square of vectors by exchanging blocks of 1, 2, 4 ... lanes (Eklundh, 1972)."""
     lanes, block = emit.lanes, 1

@@ -8,11 +8,12 @@ import numba
 import numpy as np
 
 from .. import memory
-from ..microkernel import ROWS, STENCIL_ROWS, TILE_BYTES, VECTOR_BYTES
+from ..microkernel import DOT_TAPS, ROWS, STENCIL_ROWS, TILE_BYTES, VECTOR_BYTES
 from . import plan
 from .contract import as_pair
 from .correlate import correlate, pack_weight, scratch_items
 from .planes import pack_rows, planes
+from .planes_gradient import divide_planes, weight_gradient_planes
 from .weight_gradient import divide, part_items, weight_gradient
 
 Array = np.ndarray[Any, Any]
@@ -67,8 +68,11 @@ def conv2d_wgrad(
         out[...] = 0
         return
     phases = plan.forward_phases(as_pair(kernel_size), as_pair(stride), as_pair(padding), as_pair(dilation))
-    geometry, work = divide(x, grad, groups, phases)
     taps = len(phases.taps)
+    if 2 * (grad.shape[1] // groups) <= VECTOR_BYTES // x.itemsize:
+        _wgrad_in_planes(grad, x, groups, phases, out)
+        return
+    geometry, work = divide(x, grad, groups, phases)
     sums, scratch = part_items(geometry, work, taps, x.itemsize)
     tasks = work.parts * work.slices * groups
     chunks = min(tasks, numba.get_num_threads())
@@ -82,6 +86,25 @@ def conv2d_wgrad(
         phases.taps,
         x.shape[1] // groups,
         geometry,
+        work,
+    )
+
+
+def _wgrad_in_planes(grad: Array, x: Array, groups: int, phases: plan.Phases, out: Array) -> None:
+    windows, grads, work = divide_planes(x, grad, groups, phases)
+    terms = -(-len(phases.taps) * windows.inner // DOT_TAPS) * DOT_TAPS
+    tasks = work.parts * groups
+    scratch = windows.window_items + grads.window_items
+    weight_gradient_planes(
+        out.reshape(-1),
+        memory.empty((tasks, windows.outer * terms * VECTOR_BYTES // x.itemsize), x.dtype),
+        memory.empty((min(tasks, numba.get_num_threads()), scratch), x.dtype),
+        memory.empty((terms,), _INT64),
+        x.ctypes.data,
+        grad.ctypes.data,
+        phases.taps,
+        windows,
+        grads,
         work,
     )
 

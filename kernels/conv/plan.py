@@ -200,10 +200,7 @@ def geometry(source: Array, out: Array, groups: int, phases: Phases, threads: in
         task_images = max(1, min(wanted, images * groups // threads, images))
     window_height, run = window_rows(task_rows), 1
     if planes:
-        # Whole vectors of whole stencils are read, which may pass the last row and the last column.
-        line_items = -(-window_columns // phases.step[1]) * phases.step[1]
-        whole_rows = window_rows(-(-task_rows // STENCIL_ROWS) * STENCIL_ROWS)
-        copy, plane = True, whole_rows * line_items + VECTOR_BYTES // size
+        copy, plane = True, plane_items(task_rows, columns, phases, size)
         items = plane * inner
     elif inner <= FEW_CHANNELS:
         copy, plane, items, run = True, 1, window_height * window_columns * inner, phases.run
@@ -240,6 +237,17 @@ def geometry(source: Array, out: Array, groups: int, phases: Phases, threads: in
         items if copy else 0,
         run,
     )
+
+
+def plane_items(rows: int, columns: int, phases: Phases, size: int) -> int:
+    """Items of one channel's window of ``rows`` x ``columns`` results where pixels are in the lanes.
+
+    Whole vectors of whole stencils are read, which may pass the last row and the last column.
+    """
+    rows = -(-rows // STENCIL_ROWS) * STENCIL_ROWS
+    height = (rows - 1) * phases.step[0] + phases.high_row - phases.low_row + 1
+    width = (columns - 1) * phases.step[1] + phases.high_column - phases.low_column + 1
+    return height * -(-width // phases.step[1]) * phases.step[1] + VECTOR_BYTES // size
 
 
 def panels(outer: int, itemsize: int) -> int:

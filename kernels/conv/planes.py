@@ -46,6 +46,37 @@ def pack_rows(
 
 
 @simd_jit
+def row_items(columns: int, step: int) -> int:
+    """Items of one row of the window: as many for each remainder by ``step``."""
+    return (columns + step - 1) // step * step
+
+
+@simd_jit
+def tap_offsets(table: Array, taps: Array, geometry: Geometry, size: int) -> None:
+    """Where each tap of each source channel lies in a window, in bytes, to ``table`` (taps, inner)."""
+    g = geometry
+    stride = row_items(g.window_columns, g.step_columns)
+    for tap in range(taps.shape[0]):
+        column = taps[tap, 3] - g.low_column
+        place = (taps[tap, 2] - g.low_row) * stride
+        place += column % g.step_columns * (stride // g.step_columns) + column // g.step_columns
+        for c in range(g.inner):
+            table[tap * g.inner + c] = (c * g.window_plane + place) * size
+
+
+@simd_jit
+def copy_sorted_window(window: Array, source: int, row: int, geometry: Geometry) -> None:
+    """The window from source row ``row`` on; columns sorted by their remainder by the step."""
+    if geometry.step_columns == 1:
+        copy_window(
+            window, source, row, geometry.low_column, geometry.window_rows, geometry.window_columns, geometry.inner,
+            geometry,
+        )  # fmt: skip
+    else:
+        _copy_sorted(window, source, row, geometry, row_items(geometry.window_columns, geometry.step_columns))
+
+
+@simd_jit
 def _copy_sorted(window: Array, source: int, row: int, geometry: Geometry, stride: int) -> None:
     """As `copy_window`, with column j at ``j % step * (stride // step) + j // step`` of rows of ``stride`` items."""
     g = geometry
@@ -119,17 +150,8 @@ def _task(
     stride = row_items(g.window_columns, g.step_columns)
     start = source + image * g.image_stride + group * g.inner * g.channel_stride
     top = row * g.step_rows + g.low_row
-    if g.step_columns == 1:
-        copy_window(window, start, top, g.low_column, g.window_rows, g.window_columns, g.inner, g)
-    else:
-        _copy_sorted(window, start, top, g, stride)
+    copy_sorted_window(window, start, top, g)
     count = taps.shape[0]
-    for tap in range(count):
-        column = taps[tap, 3] - g.low_column
-        place = (taps[tap, 2] - g.low_row) * stride
-        place += column % g.step_columns * (stride // g.step_columns) + column // g.step_columns
-        for c in range(g.inner):
-            table[tap * g.inner + c] = (c * g.window_plane + place) * size
     out_plane = g.out_height * g.out_width
     for phase in range(phases.shape[0]):
         first_h, first_w, begin, end = phases[phase]
@@ -145,12 +167,6 @@ def _task(
                 table.ctypes.data + begin * g.inner * 8, window.ctypes.data, g.step_rows * stride * size,
                 bias[channel], floor,
             )  # fmt: skip
-
-
-@simd_jit
-def row_items(columns: int, step: int) -> int:
-    """Items of one row of the window: as many for each remainder by ``step``."""
-    return (columns + step - 1) // step * step
 
 
 @simd_jit(parallel=True)  # type: ignore[untyped-decorator]
@@ -175,6 +191,7 @@ def planes(
     tasks = g.images * g.groups * blocks
     chunks = scratch.shape[0]
     for chunk in prange(chunks):
+        tap_offsets(tables[chunk], taps, g, out.itemsize)
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
             _task(
                 out, scratch[chunk], tables[chunk], packed, bias, floor, source,
