@@ -23,17 +23,18 @@ _COUNT = ir.IntType(64)
 _ENTRY = ir.FunctionType(ir.VoidType(), (_COUNT, _COUNT, _COUNT))  # address of the arguments, start, stop
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _address(typing_context: Any, arguments: Any) -> Any:
     """The address of a copy of ``arguments`` on the caller's stack."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.ptrtoint(cgutils.alloca_once_value(builder, values[0]), _COUNT)
+        slot = cgutils.alloca_once_value(builder, values[0])  # type: ignore[no-untyped-call]
+        return builder.ptrtoint(slot, _COUNT)
 
     return types.int64(arguments), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _entry(typing_context: Any, body: Any, arguments: Any) -> Any:
     """The address of a function that loads ``arguments`` and calls ``body(arguments, start, stop)``."""
     parameters = (arguments, types.int64, types.int64)
@@ -57,7 +58,7 @@ def _entry(typing_context: Any, body: Any, arguments: Any) -> Any:
     return types.int64(body, arguments), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _call(typing_context: Any, entry: Any, address: Any, start: Any, stop: Any) -> Any:
     """Call the function at ``entry``."""
 
@@ -68,13 +69,13 @@ def _call(typing_context: Any, entry: Any, address: Any, start: Any, stop: Any) 
     return types.void(types.int64, types.int64, types.int64, types.int64), emit
 
 
-@jit(parallel=True)
+@jit(parallel=True)  # type: ignore[untyped-decorator]
 def _drive(entry: int, address: int, count: int, piece: int) -> None:
     for i in prange((count + piece - 1) // piece):
         _call(entry, address, i * piece, min((i + 1) * piece, count))
 
 
-@jit(inline=True)
+@jit(inline=True)  # type: ignore[untyped-decorator]
 def spread(body: Any, arguments: Any, count: int, piece: int) -> None:
     """Call ``body(arguments, start, stop)`` for consecutive pieces of ``range(count)`` on all threads.
 

@@ -25,6 +25,8 @@ from numba import extending
 from numba.core import types
 from numba.extending import overload
 
+from .jit import jit
+
 intrinsic: Any = extending.intrinsic  # its own annotations fit no use of it
 
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
@@ -78,7 +80,7 @@ absolute = _llvm("fabs", 1, "The float without its sign.")
 sqrt = _llvm("sqrt", 1, "The square root, rounded once; NaN below zero.")
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def bits(typing_context: Any, x: Any) -> Any:
     """The bits of a float as a signed integer of the same width."""
     if x not in _INTEGER:
@@ -87,13 +89,14 @@ def bits(typing_context: Any, x: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.bitcast(values[0], context.get_value_type(signature.return_type))
 
-    return _INTEGER[x](x), emit
+    integer: Any = _INTEGER[x]
+    return integer(x), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def from_bits(typing_context: Any, i: Any) -> Any:
     """The float whose bits are the int32 or int64 ``i``."""
-    floats = {integer: real for real, integer in _INTEGER.items()}
+    floats: dict[Any, Any] = {integer: real for real, integer in _INTEGER.items()}
     if i not in floats:
         return None
 
@@ -103,7 +106,7 @@ def from_bits(typing_context: Any, i: Any) -> Any:
     return floats[i](i), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def select(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     """``a`` where ``condition``, else ``b``; both are evaluated, and no branch stands in a vector's way."""
     if condition != types.boolean or a != b:
@@ -115,7 +118,7 @@ def select(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     return a(condition, a, b), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def horner(typing_context: Any, x: Any, coefficients: Any) -> Any:
     """The polynomial in ``x`` whose tuple of coefficients begins with the constant one."""
     if not (x in _INTEGER and isinstance(coefficients, types.UniTuple) and coefficients.dtype == x):
@@ -132,7 +135,7 @@ def horner(typing_context: Any, x: Any, coefficients: Any) -> Any:
     return x(x, coefficients), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def scaled(typing_context: Any, x: Any, biased: Any) -> Any:
     """``x`` times 2 to the whole number k, given as the float ``1.5 * 2**fraction_bits + k``.
 
@@ -384,15 +387,40 @@ def erf(kind: Any, pick: Any) -> Any:
     return function
 
 
-@scalar
-def normal_cdf(kind: Any, pick: Any) -> Any:
-    """The distribution function of the standard normal, accurate in both tails to the rounding of ``x * x``."""
-    limit, one, half, zero, root = pick(10.5, 28.0), kind(1), kind(0.5), kind(0), kind(math.sqrt(0.5))
+def normal_parts(kind: Any, pick: Any) -> Any:
+    """``(e**(-x*x/2), Phi(-|x|))`` of ``x``, for functions made by `scalar`."""
+    limit, half, root = pick(14.8, 39.5), kind(0.5), kind(math.sqrt(0.5))  # beyond the limit all of it is 0
 
     def function(x: Any) -> Any:
-        a = absolute(x) * root
-        a = select(a > limit, limit, a)
-        tail = half * exp(-a * a) * erfcx(a)
+        y = absolute(x)
+        y = select(y > limit, limit, y)
+        square = y * y
+        e = exp(-half * square)
+        e = fma(-half * e, fma(y, y, -square), e)  # what the square lost to rounding, where the machine can tell
+        return e, half * e * erfcx(y * root)
+
+    return jit(function, inline=True, forceinline=True, fastmath=False, name=f"normal_parts_{kind.__name__}")
+
+
+@scalar
+def normal_cdf(kind: Any, pick: Any) -> Any:
+    """The distribution function of the standard normal, accurate in both tails."""
+    parts, zero, one = normal_parts(kind, pick), kind(0), kind(1)
+
+    def function(x: Any) -> Any:
+        _, tail = parts(x)
         return select(x > zero, one - tail, tail)
+
+    return function
+
+
+@scalar
+def gelu_slope(kind: Any, pick: Any) -> Any:
+    """``Phi(x) + x phi(x)``, the derivative of ``x Phi(x)``, from one exponential."""
+    parts, zero, one, density = normal_parts(kind, pick), kind(0), kind(1), kind(1 / math.sqrt(2 * math.pi))
+
+    def function(x: Any) -> Any:
+        e, tail = parts(x)
+        return select(x > zero, one - tail, tail) + x * (density * e)
 
     return function

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..elementwise.loops import flat, into_strided, pair, pair_kernel_with, unary, unary_kernel_with
-from ..vector import absolute, erfcx, exp, expm1_below, log1p_of_exp_minus, normal_cdf, scalar, select
+from ..vector import absolute, exp, expm1_below, gelu_slope, log1p_of_exp_minus, normal_cdf, scalar, select
 from ..vector import maximum as larger
 from ..vector import sigmoid as logistic
 from ..vector import tanh as hyperbolic_tangent
@@ -43,22 +43,6 @@ def gelu_tanh_slope(kind: Any, pick: Any) -> Any:
         # Far out the bell is 0 and x^2 may overflow: their product is 0.
         rest = select(bell == zero, zero, bell * x * (linear + three * cubic * x * x))
         return select(u > zero, r, e * r) + rest
-
-    return function
-
-
-@scalar
-def gelu_slope(kind: Any, pick: Any) -> Any:
-    """``Phi(x) + x phi(x)``, both from one exponential (see `vector.normal_cdf`)."""
-    limit, zero, one, half = pick(10.5, 28.0), kind(0), kind(1), kind(0.5)
-    root, density = kind(math.sqrt(0.5)), kind(1 / math.sqrt(2 * math.pi))
-
-    def function(x: Any) -> Any:
-        a = absolute(x) * root
-        a = select(a > limit, limit, a)
-        e = exp(-a * a)
-        tail = half * e * erfcx(a)
-        return select(x > zero, one - tail, tail) + x * (density * e)
 
     return function
 
@@ -127,9 +111,13 @@ silu_backward       = pair("silu_backward",      lambda g, x: g * silu_slope(x))
 _gelu_backward      = pair("gelu_backward",      lambda g, x: g * gelu_slope(x))
 _gelu_tanh_backward = pair("gelu_tanh_backward", lambda g, x: g * gelu_tanh_slope(x))
 
-leaky_relu = _with(unary_kernel_with("leaky_relu", lambda x, slope, _: select(x > 0, x, x * slope)), negative_slope=0.01)
-elu        = _with(unary_kernel_with("elu", lambda x, alpha, _: select(x > 0, x, alpha * exponential_below(x))), alpha=1.0)
-softplus   = _with(
+leaky_relu = _with(
+    unary_kernel_with("leaky_relu", lambda x, slope, _: select(x > 0, x, x * slope)), negative_slope=0.01
+)
+elu = _with(
+    unary_kernel_with("elu", lambda x, alpha, _: select(x > 0, x, alpha * exponential_below(x))), alpha=1.0
+)
+softplus = _with(
     unary_kernel_with("softplus", lambda x, beta, top: select(x * beta > top, x, softplus_of(x * beta) / beta)),
     beta=1.0, threshold=20.0,
 )

@@ -36,7 +36,7 @@ EXACT: dict[str, Any] = {"fastmath": False}
 """Options of kernels whose results are rounded once: no division becomes a multiplication."""
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def load(typing_context: Any, array: Any, offset: Any) -> Any:
     """The element ``offset`` bytes from the array's first; the caller answers for its being there."""
 
@@ -336,7 +336,7 @@ def _period(x: Array, shape: tuple[int, ...]) -> bool:
     own = x.shape
     while own and own[0] == 1:
         own = own[1:]
-    return own == shape[len(shape) - len(own) :]
+    return bool(own == shape[len(shape) - len(own) :])
 
 
 def _broadcast(kernel: Any, strided: Any, a: Array, b: Array, out: Array) -> None:

@@ -79,7 +79,7 @@ def _copy_bands(arguments: Any, first: int, last: int) -> None:
                     to[l] = load(x, start + l * steps[3])
 
 
-@jit(**EXACT)
+@jit(**EXACT)  # type: ignore[untyped-decorator]
 def _copy(*arguments: Any) -> None:
     """``kernel(x, shape, steps, out)``: flat ``out`` gets the elements ``steps`` bytes apart, from ``x[0]`` on."""
     x, shape, steps, out = arguments

@@ -98,6 +98,8 @@ def _samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
 
 def _backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
     for name, logits, target, weight, attributes in _cases(rng, dtype):
+        if name == "one class":  # its gradient is 0, and all that is left of it rounding
+            continue
         x = logits.astype(dtypes.float64)
         with np.errstate(all="ignore"):
             lse = np.log(np.exp(x).sum(0 if x.ndim == 1 else 1)) if name != "special values" else x[:, 0] + 3

@@ -1,0 +1,286 @@
+"""Losses with Numba: cross-entropy reads the logits once forward and once backward, and keeps no softmax."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..elementwise.loops import (
+    CHUNK,
+    contiguous,
+    elementwise_kernel,
+    flat,
+    into_strided,
+    pair,
+    pair_kernel_with,
+)
+from ..elementwise.loops import compiled as exact
+from ..softmax.rows import ELEMENTS, STRIP, compiled, exponential_sum, row_max, spread_kernel, strip, strip_top
+from ..vector import exp, log
+
+Array = Any
+
+
+@compiled
+def _smoothed_sum(x: Array, top: Any, weight: Array) -> Any:
+    """The sum of ``w (top - x)`` over a row; an empty ``weight`` stands for ones."""
+    total = x.dtype.type(0)
+    if weight.size:
+        for i in range(x.size):
+            total += weight[i] * (top - x[i])
+    else:
+        for i in range(x.size):
+            total += top - x[i]
+    return total
+
+
+@exact
+def _rows(arguments: Any, start: int, stop: int) -> None:
+    x, target, weight, weight_sum, ignored, smoothing, loss, lse = arguments
+    kind = x.dtype.type
+    for r in range(start, stop):
+        row, t = x[r], target[r]
+        top = row_max(row)
+        log_sum = log(exponential_sum(row, top))
+        lse[r] = top + log_sum
+        if t == ignored:
+            loss[r] = 0
+            continue
+        own = log_sum + (top - row[t])
+        if weight.size:
+            own *= weight[t]
+        if smoothing > 0:
+            every = _smoothed_sum(row, top, weight) + kind(weight_sum) * log_sum
+            own = kind(1 - smoothing) * own + kind(smoothing / row.size) * every
+        loss[r] = own
+
+
+@exact
+def _strips(arguments: Any, start: int, stop: int) -> None:
+    x, target, weight, weight_sum, ignored, smoothing, loss, lse = arguments
+    kind = x.dtype.type
+    classes = x.shape[1]
+    kept = np.empty((3, STRIP), x.dtype)
+    for c in range(start, stop):
+        o, first, last = strip(x, c)
+        width = last - first
+        top, log_sum, every = kept[0, :width], kept[1, :width], kept[2, :width]
+        strip_top(x[o, :, first:last], top)
+        log_sum[:] = 0
+        every[:] = 0
+        for l in range(classes):
+            row = x[o, l, first:last]
+            for i in range(width):
+                log_sum[i] += exp(row[i] - top[i])
+            if smoothing > 0:
+                w = weight[l] if weight.size else kind(1)
+                for i in range(width):
+                    every[i] += w * (top[i] - row[i])
+        for i in range(width):
+            log_sum[i] = log(log_sum[i])
+            lse[o, first + i] = top[i] + log_sum[i]
+        for i in range(width):
+            t = target[o, first + i]
+            if t == ignored:
+                loss[o, first + i] = 0
+                continue
+            own = log_sum[i] + (top[i] - x[o, t, first + i])
+            if weight.size:
+                own *= weight[t]
+            if smoothing > 0:
+                total = every[i] + kind(weight_sum) * log_sum[i]
+                own = kind(1 - smoothing) * own + kind(smoothing / classes) * total
+            loss[o, first + i] = own
+
+
+@exact
+def _backward_rows(arguments: Any, start: int, stop: int) -> None:
+    grad, x, target, lse, weight, weight_sum, ignored, smoothing, out = arguments
+    kind = x.dtype.type
+    for r in range(start, stop):
+        row, to, t, g, kept = x[r], out[r], target[r], grad[r], lse[r]
+        if t == ignored:
+            to[:] = 0
+            continue
+        own = g * kind(1 - smoothing)
+        if weight.size:
+            own *= weight[t]
+        spread_over = g * kind(smoothing / row.size)
+        factor = own + spread_over * kind(weight_sum)
+        if smoothing > 0 and weight.size:
+            for i in range(to.size):
+                to[i] = factor * exp(row[i] - kept) - spread_over * weight[i]
+        else:
+            for i in range(to.size):
+                to[i] = factor * exp(row[i] - kept) - spread_over
+        to[t] -= own
+
+
+@exact
+def _backward_strips(arguments: Any, start: int, stop: int) -> None:
+    grad, x, target, lse, weight, weight_sum, ignored, smoothing, out = arguments
+    kind = x.dtype.type
+    classes = x.shape[1]
+    factors = np.empty((3, STRIP), x.dtype)
+    for c in range(start, stop):
+        o, first, last = strip(x, c)
+        width = last - first
+        own, spread_over, factor = factors[0, :width], factors[1, :width], factors[2, :width]
+        kept = lse[o, first:last]
+        for i in range(width):
+            t, g = target[o, first + i], grad[o, first + i]
+            own[i] = g * kind(1 - smoothing)
+            if weight.size and t != ignored:
+                own[i] *= weight[t]
+            spread_over[i] = g * kind(smoothing / classes)
+            factor[i] = own[i] + spread_over[i] * kind(weight_sum)
+        for l in range(classes):
+            row, to = x[o, l, first:last], out[o, l, first:last]
+            w = weight[l] if weight.size else kind(1)
+            for i in range(width):
+                to[i] = factor[i] * exp(row[i] - kept[i]) - spread_over[i] * w
+        for i in range(width):
+            t = target[o, first + i]
+            if t == ignored:
+                out[o, :, first + i] = 0
+            else:
+                out[o, t, first + i] -= own[i]
+
+
+_row_kernel = spread_kernel("cross_entropy_rows", _rows)
+_strip_kernel = spread_kernel("cross_entropy_strips", _strips)
+_backward_row_kernel = spread_kernel("cross_entropy_backward_rows", _backward_rows)
+_backward_strip_kernel = spread_kernel("cross_entropy_backward_strips", _backward_strips)
+
+
+def _weights(logits: Array, weight: Array | None, classes: int) -> tuple[Array, float]:
+    """The weights, an empty array for none, and their sum."""
+    if weight is None:
+        return np.empty(0, logits.dtype), float(classes)
+    return contiguous(weight), float(weight.sum(dtype=np.float64))
+
+
+def _sizes(logits: Array) -> tuple[int, int, int]:
+    """Logits as (outer, classes, inner)."""
+    if logits.ndim == 1:
+        return 1, logits.shape[0], 1
+    return logits.shape[0], logits.shape[1], math.prod(logits.shape[2:])
+
+
+def _pieces(outer: int, classes: int, inner: int) -> tuple[int, int]:
+    """How many rows or strips there are, and how many of them a thread takes at a time."""
+    if inner == 1:
+        return outer, max(ELEMENTS // classes, 1)
+    return outer * -(-inner // STRIP), max(ELEMENTS // (classes * min(inner, STRIP)), 1)
+
+
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    out: tuple[Array, Array],
+) -> None:
+    loss, lse = out
+    if not (loss.flags.c_contiguous and lse.flags.c_contiguous):
+        results = memory.empty(loss.shape, loss.dtype), memory.empty(lse.shape, lse.dtype)
+        attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+        cross_entropy(logits, target, weight, out=results, **attributes)
+        loss[...], lse[...] = results
+    elif target.size:
+        outer, classes, inner = _sizes(logits)
+        shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
+        (_row_kernel if inner == 1 else _strip_kernel)(
+            *_pieces(outer, classes, inner),
+            contiguous(logits).reshape(shape),
+            contiguous(target).reshape(places),
+            *_weights(logits, weight, classes),
+            int(ignore_index),
+            float(label_smoothing),
+            loss.reshape(places),
+            lse.reshape(places),
+        )
+
+
+def cross_entropy_backward(
+    grad: Array,
+    logits: Array,
+    target: Array,
+    logsumexp: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    out: Array,
+) -> None:
+    if not out.flags.c_contiguous:
+        attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+        into_strided(cross_entropy_backward, out, grad, logits, target, logsumexp, weight, **attributes)
+    elif out.size:
+        outer, classes, inner = _sizes(logits)
+        shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
+        (_backward_row_kernel if inner == 1 else _backward_strip_kernel)(
+            *_pieces(outer, classes, inner),
+            contiguous(grad).reshape(places),
+            contiguous(logits).reshape(shape),
+            contiguous(target).reshape(places),
+            contiguous(logsumexp).reshape(places),
+            *_weights(logits, weight, classes),
+            int(ignore_index),
+            float(label_smoothing),
+            out.reshape(shape),
+        )
+
+
+@compiled
+def _sum_of_squares(arguments: Any, start: int, stop: int) -> None:
+    """The sum of each chunk by itself, so that the result does not depend on the number of threads."""
+    x, target, partial = arguments
+    for c in range(start, stop):
+        a, b = x[c * CHUNK : (c + 1) * CHUNK], target[c * CHUNK : (c + 1) * CHUNK]
+        total = x.dtype.type(0)
+        for i in range(a.size):
+            d = a[i] - b[i]
+            total += d * d
+        partial[c] = total
+
+
+def _scaled_difference(arguments: Any, start: int, stop: int) -> None:
+    grad, x, target, out = arguments
+    grad, x, target, out = grad[start:stop], x[start:stop], target[start:stop], out[start:stop]
+    for i in range(out.size):
+        out[i] = 2 * grad[i] * (x[i] - target[i])
+
+
+_squares = pair("squared_difference", lambda a, b: (a - b) * (a - b))
+_sum_kernel = spread_kernel("sum_of_squares", _sum_of_squares)
+_each_backward = elementwise_kernel("mse_loss_backward_each", _scaled_difference)
+_backward = pair_kernel_with("mse_loss_backward", lambda x, target, scale, _: scale * (x - target))
+
+
+def mse_loss(x: Array, target: Array, *, reduction: str = "mean", out: Array) -> None:
+    if reduction == "none":
+        _squares(x, target, out=out)
+        return
+    chunks = -(-x.size // CHUNK)
+    partial = np.empty(chunks, np.float64)
+    _sum_kernel(chunks, 4, flat(x), flat(target), partial)
+    total = float(partial.sum())
+    if reduction == "mean":
+        total = total / x.size if x.size else math.nan
+    out[...] = total
+
+
+def mse_loss_backward(grad: Array, x: Array, target: Array, *, reduction: str = "mean", out: Array) -> None:
+    if not out.flags.c_contiguous:
+        into_strided(mse_loss_backward, out, grad, x, target, reduction=reduction)
+    elif reduction == "none":
+        _each_backward(flat(grad), flat(x), flat(target), out.ravel())
+    elif out.size:
+        scale = 2.0 * float(grad) / (x.size if reduction == "mean" else 1)
+        _backward(flat(x), flat(target), scale, 0.0, out.ravel())
