@@ -1,0 +1,84 @@
+// What the running kernel can see of the simulator: the current thread, the current block, and the
+// functions of the runtime library. The library and every compiled kernel include this one file.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct pnsim_thread {
+  unsigned x, y, z;       // threadIdx
+  unsigned linear;        // threadIdx flattened, x fastest
+  unsigned lane, warp;    // linear % 32, linear / 32
+  unsigned spins;         // atomics since this thread last let another one run
+};
+
+struct pnsim_block {
+  unsigned thread_x, thread_y, thread_z;  // blockDim
+  unsigned block_x, block_y, block_z;     // blockIdx
+  unsigned grid_x, grid_y, grid_z;        // gridDim
+  unsigned shared_bytes;                  // dynamic shared memory of this launch
+  char* shared;                           // and where it lies
+};
+
+// One per operating-system thread: blocks never move between them. The initial-exec model makes a read
+// of threadIdx two plain loads; the variables are small and live in one library, so they always fit.
+extern "C" {
+extern __thread struct pnsim_thread* pnsim_current __attribute__((tls_model("initial-exec")));
+extern __thread struct pnsim_block pnsim_here __attribute__((tls_model("initial-exec")));
+}
+
+enum pnsim_warp_op {
+  PNSIM_SYNC, PNSIM_SHFL_IDX, PNSIM_SHFL_UP, PNSIM_SHFL_DOWN, PNSIM_SHFL_XOR, PNSIM_BALLOT,
+  PNSIM_MATCH_ANY, PNSIM_MATCH_ALL, PNSIM_ADD, PNSIM_MIN_S, PNSIM_MAX_S, PNSIM_MIN_U, PNSIM_MAX_U,
+  PNSIM_AND, PNSIM_OR, PNSIM_XOR
+};
+
+enum pnsim_access { PNSIM_READ = 0, PNSIM_WRITE = 1, PNSIM_ATOMIC = 2 };
+enum pnsim_arg_kind { PNSIM_SCALAR = 0, PNSIM_POINTER = 1, PNSIM_STRUCT = 2 };
+
+struct pnsim_argument {
+  const char* type;      // element kind: one of "i u f b" and the size, "half", "bfloat16", "void" or "struct"
+  unsigned size, align;  // of the parameter itself
+  unsigned element;      // bytes of what a pointer points at
+  unsigned char kind;    // pnsim_arg_kind
+  unsigned char constant;
+};
+
+struct pnsim_kernel {
+  const char* name;
+  void (*entry)(void** args);  // one CUDA thread's run
+  const struct pnsim_argument* arguments;
+  unsigned count, max_threads, param_bytes;
+};
+
+extern "C" {
+// Thread block
+void pnsim_barrier(const char* file, int line);
+int pnsim_barrier_reduce(int op, int predicate, const char* file, int line);  // 0 count, 1 and, 2 or
+void pnsim_group_barrier(const void* key, unsigned id, unsigned expected, const char* file, int line);
+// Warp: every operation is one rendezvous of the lanes in mask
+unsigned long long pnsim_warp(int op, unsigned mask, unsigned long long value, int argument, int width,
+                              const char* file, int line);
+unsigned pnsim_active_mask(const char* file, int line);
+// Memory as the checker sees it; only instrumented builds call these
+void pnsim_touch(const void* address, size_t size, int access, const char* file, int line);
+void pnsim_fence(int scope);  // 0 block, 1 device
+void pnsim_copy_async(void* to, const void* from, size_t size, size_t valid, const char* file, int line);
+void pnsim_copy_commit(void);
+void pnsim_copy_wait(unsigned newest);
+// Synchronisation objects in memory (mbarrier, cuda::barrier): order what came before with what comes after
+void pnsim_release(const void* object);
+void pnsim_acquire(const void* object);
+void pnsim_yield(void);
+// Failures
+void pnsim_assert(const char* expression, const char* file, int line, const char* function)
+    __attribute__((noreturn));
+void pnsim_trap(const char* what, const char* file, int line) __attribute__((noreturn));
+void pnsim_bounds(const char* file, int line, int column, const char* type, long long index);
+// Device printf and heap
+int pnsim_printf(const char* format, ...) __attribute__((format(printf, 1, 2)));
+void* pnsim_device_malloc(size_t bytes);
+void pnsim_device_free(void* pointer);
+// Launch from a program
+int pnsim_launch(void (*entry)(void**), void** args, size_t param_bytes, const unsigned* grid, const unsigned* block,
+                 size_t shared, const char* name, const char* file, int line);
+}

@@ -1,0 +1,332 @@
+// The block scheduler: which fiber runs next, barriers, and what to do when nobody can run.
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "checker.h"
+
+namespace pnsim {
+
+__thread Worker* worker = nullptr;
+
+bool Site::operator==(const Site& o) const {
+  return line == o.line && (file == o.file || (file && o.file && strcmp(file, o.file) == 0));
+}
+
+Worker::Worker() : threads(MAX_THREADS), stacks(MAX_THREADS), fibers_(MAX_THREADS), order_(MAX_THREADS), ring_(MAX_THREADS) {
+  free_.reserve(MAX_THREADS);
+  warps_.resize(MAX_THREADS / 32);
+  dynamic_shared = static_cast<char*>(aligned_alloc(1024, MAX_SHARED + 1024));
+}
+
+Worker::~Worker() { ::free(dynamic_shared); }
+
+void fiber_main() {
+  Worker* w = worker;
+  Fiber* me = w->starting_;
+  for (;;) {
+    while (Thread* t = w->start_next(me)) {
+      w->launch->entry(w->launch->args);
+      w->finish(t);
+      if (w->filled_) break;
+    }
+    pnsim_current = nullptr;
+    w->dispatch(me);
+  }
+}
+
+Fiber* Worker::idle_fiber() {
+  if (!free_.empty()) {
+    Fiber* fiber = free_.back();
+    free_.pop_back();
+    return fiber;
+  }
+  Fiber& fiber = fibers_[made_];
+  stacks.prepare(fiber, made_++, fiber_main);
+  return &fiber;
+}
+
+void Worker::recover() {
+  made_ = 0;
+  free_.clear();
+  for (auto& warp : warps_) warp.pending.clear();
+  groups_.clear();
+  pnsim_current = nullptr;
+  inside = false;
+  busy = 0;
+}
+
+uint64_t Worker::random() {  // splitmix64 (Steele, Lea, Flood 2014)
+  uint64_t z = (rng_ += 0x9e3779b97f4a7c15ull);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+void Worker::begin(const Launch& l) {
+  launch = &l;
+  count = l.threads();
+  rng_ = l.seed;
+  failure[0] = 0;
+  checker::forget_copies();
+  for (unsigned i = 0; i < count; ++i) {
+    Thread& t = threads[i];
+    t.x = i % l.block[0];
+    t.y = i / l.block[0] % l.block[1];
+    t.z = i / l.block[0] / l.block[1];
+    t.linear = i;
+    t.lane = i % 32;
+    t.warp = i / 32;
+    order_[i] = uint16_t(i);
+  }
+  pnsim_here = {l.block[0], l.block[1], l.block[2], 0, 0, 0, l.grid[0], l.grid[1], l.grid[2], l.shared, dynamic_shared};
+}
+
+// Warps in any order, and the lanes of each in any order.
+void Worker::shuffle_order() {
+  const unsigned warps = (count + 31) / 32;
+  unsigned sequence[MAX_THREADS / 32], at = 0;
+  std::iota(sequence, sequence + warps, 0u);
+  for (unsigned i = warps; i > 1; --i) std::swap(sequence[i - 1], sequence[random() % i]);
+  for (unsigned i = 0; i < warps; ++i) {
+    const unsigned first = sequence[i] * 32, lanes = std::min(32u, count - first);
+    for (unsigned k = 0; k < lanes; ++k) order_[at + k] = uint16_t(first + k);
+    for (unsigned k = lanes; k > 1; --k) std::swap(order_[at + k - 1], order_[at + random() % k]);
+    at += lanes;
+  }
+}
+
+void Worker::run_block(size_t number) {
+  const Launch& l = *launch;
+  pnsim_here.block_x = unsigned(number % l.grid[0]);
+  pnsim_here.block_y = unsigned(number / l.grid[0] % l.grid[1]);
+  pnsim_here.block_z = unsigned(number / l.grid[0] / l.grid[1]);
+  live = count;
+  started_ = head_ = filled_ = arrived_ = 0;
+  sum_ = voters_ = 0;
+  dropped = false;
+  for (unsigned i = 0; i < count; ++i) {
+    Thread& t = threads[i];
+    t.state = READY;
+    t.fenced = false;
+    t.spins = 0;
+    t.stamp = 0;
+    t.steps = 0;
+    if (!t.known.empty()) t.known.clear();
+  }
+  if (l.seed) shuffle_order();
+  if (l.mode != PLAIN) checker::begin_block(*this, number);
+  inside = true;
+  starting_ = idle_fiber();
+  pnsim_switch(&scheduler_, starting_->sp);
+  inside = false;
+  if (l.mode != PLAIN) checker::end_block(*this);
+}
+
+Thread* Worker::start_next(Fiber* fiber) {
+  if (started_ == count) return nullptr;
+  Thread* t = &threads[order_[started_++]];
+  t->state = RUNNING;
+  t->fiber = fiber;
+  pnsim_current = t;
+  return t;
+}
+
+void Worker::push(Thread* t) {
+  t->state = READY;
+  ring_[(head_ + filled_++) % MAX_THREADS] = uint16_t(t->linear);
+}
+
+Thread* Worker::pop() {
+  if (launch->seed) std::swap(ring_[head_], ring_[(head_ + random() % filled_) % MAX_THREADS]);
+  Thread* t = &threads[ring_[head_]];
+  head_ = (head_ + 1) % MAX_THREADS;
+  --filled_;
+  t->state = RUNNING;
+  return t;
+}
+
+void Worker::wait(bool fresh_first) {
+  Thread* me = current();
+  me->spins = 0;
+  ++switches;
+  if (started_ < count && (fresh_first || !filled_)) {
+    starting_ = idle_fiber();
+    pnsim_switch(&me->fiber->sp, starting_->sp);
+    return;
+  }
+  if (!filled_) stall();
+  Thread* next = pop();
+  pnsim_current = next;
+  if (next != me) pnsim_switch(&me->fiber->sp, next->fiber->sp);
+}
+
+void Worker::dispatch(Fiber* me) {
+  if (!filled_ && started_ == count && live > 0) stall();
+  if (filled_) {
+    Thread* next = pop();
+    free_.push_back(me);
+    pnsim_current = next;
+    pnsim_switch(&me->sp, next->fiber->sp);
+  } else if (started_ == count) {
+    free_.push_back(me);
+    pnsim_switch(&me->sp, scheduler_);
+  }
+}
+
+void Worker::finish(Thread* t) {
+  if (launch->mode != PLAIN) checker::thread_ended(*this, *t);
+  t->state = EXITED;
+  --live;
+  if (arrived_ && arrived_ == live) release_barrier(nullptr);
+}
+
+void Worker::exit_thread() {
+  Thread* me = current();
+  Fiber* fiber = me->fiber;
+  dropped = true;
+  finish(me);
+  pnsim_current = nullptr;
+  if (!filled_ && started_ == count && live > 0) stall();
+  void* next_sp;
+  if (filled_) {
+    Thread* next = pop();
+    pnsim_current = next;
+    next_sp = next->fiber->sp;
+  } else if (started_ < count) {
+    starting_ = idle_fiber();
+    next_sp = starting_->sp;
+  } else {
+    next_sp = scheduler_;
+  }
+  // This stack starts afresh when it is used again; the frames below are never returned to.
+  stacks.prepare(*fiber, unsigned((fiber->stack - stacks.base()) / STACK_BYTES), fiber_main);
+  free_.push_back(fiber);
+  void* nowhere;
+  pnsim_switch(&nowhere, next_sp);
+  __builtin_unreachable();
+}
+
+void Worker::abort(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(failure, sizeof failure, format, arguments);
+  va_end(arguments);
+  siglongjmp(escape, 1);
+}
+
+void Worker::yield() {
+  push(current());
+  wait(true);
+}
+
+void Worker::barrier(Site site) {
+  Thread* me = current();
+  if (arrived_++ == 0) {
+    barrier_site_ = site;
+  } else if (launch->mode == SANITIZE && !(site == barrier_site_)) {
+    for (unsigned i = 0; i < count; ++i) {
+      if (threads[i].state != AT_BARRIER || threads[i].site == site) continue;
+      checker::divergent_barrier(*this, threads[i], threads[i].site, *me, site);
+      break;
+    }
+  }
+  me->site = site;
+  if (arrived_ == live) return release_barrier(me);
+  me->state = AT_BARRIER;
+  wait();
+}
+
+int Worker::barrier_reduce(int op, int predicate, Site site) {
+  sum_ += predicate != 0;
+  ++voters_;
+  barrier(site);
+  return op == 0 ? last_sum_ : op == 1 ? last_sum_ == last_voters_ : last_sum_ != 0;
+}
+
+// `last` arrives last and goes on at once; null if the others only waited for a thread that has ended.
+void Worker::release_barrier(Thread* last) {
+  if (launch->mode == SANITIZE && live < count && !dropped) {
+    const Thread *gone = nullptr, *here = last;
+    for (unsigned i = 0; i < count; ++i) {
+      if (threads[i].state == EXITED && !gone) gone = &threads[i];
+      if (threads[i].state == AT_BARRIER && !here) here = &threads[i];
+    }
+    if (gone && here) checker::divergent_barrier(*this, *here, here->site, *gone, Site{});
+  }
+  arrived_ = 0;
+  last_sum_ = sum_;
+  last_voters_ = voters_;
+  sum_ = voters_ = 0;
+  if (launch->mode != PLAIN) checker::barrier_released(*this);
+  for (unsigned i = 0; i < count; ++i) {
+    threads[i].stamp = 0;
+    threads[i].steps = 0;
+    if (threads[i].state == AT_BARRIER) push(&threads[i]);
+  }
+}
+
+void Worker::group_barrier(const void* key, unsigned id, unsigned expected, Site site) {
+  Thread* me = current();
+  auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.key == key && g.id == id; });
+  if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{key, id, expected, {}});
+  group->waiting.push_back(me);
+  me->site = site;
+  if (group->waiting.size() < expected) {
+    me->state = AT_GROUP;
+    return wait();
+  }
+  if (launch->mode == SANITIZE) checker::group_synced(*this, group->waiting.data(), group->waiting.size());
+  for (Thread* t : group->waiting)
+    if (t != me) push(t);
+  groups_.erase(group);
+}
+
+// Nobody can run. In order: lanes that only asked who else is here; lanes that wait for lanes that have
+// ended (the hardware does not wait for those); otherwise the kernel cannot go on.
+void Worker::stall() {
+  if (release_active_masks() || complete_without_exited() || release_groups()) return;
+  deadlock();
+}
+
+bool Worker::release_groups() {
+  for (auto group = groups_.begin(); group != groups_.end(); ++group) {
+    if (group->waiting.size() + (count - live) < group->expected || live == count) continue;
+    std::vector<Thread*> waiting = std::move(group->waiting);
+    groups_.erase(group);
+    for (Thread* t : waiting) push(t);
+    return true;
+  }
+  return false;
+}
+
+void Worker::deadlock() {
+  const Thread *at_barrier = nullptr, *elsewhere = nullptr;
+  for (unsigned i = 0; i < count; ++i) {
+    const Thread& t = threads[i];
+    if (t.state == AT_BARRIER && !at_barrier) at_barrier = &t;
+    if ((t.state == AT_WARP || t.state == AT_GROUP) && !elsewhere) elsewhere = &t;
+  }
+  if (launch->mode == SANITIZE && !dropped) {
+    if (elsewhere && elsewhere->state == AT_WARP) {
+      unsigned present = 0;
+      const Warp& warp = warps_[elsewhere->warp];
+      for (const Pending& p : warp.pending)
+        if (p.mask == elsewhere->mask && p.op == elsewhere->op) present = p.arrived;
+      checker::invalid_warp_sync(*this, *elsewhere, elsewhere->site, "never", elsewhere->mask, elsewhere->mask & ~present);
+    } else if (at_barrier && elsewhere) {
+      checker::divergent_barrier(*this, *at_barrier, at_barrier->site, *elsewhere, elsewhere->site);
+    } else if (elsewhere) {
+      checker::divergent_barrier(*this, *elsewhere, elsewhere->site, *elsewhere, elsewhere->site);
+    }
+  }
+  const Thread* t = elsewhere ? elsewhere : at_barrier;
+  abort("deadlock: thread (%u, %u, %u) of block (%u, %u, %u) waits at line %d of %s for threads that never arrive", t->x,
+        t->y, t->z, pnsim_here.block_x, pnsim_here.block_y, pnsim_here.block_z, t->site.line,
+        t->site.file ? t->site.file : "?");
+}
+
+}  // namespace pnsim

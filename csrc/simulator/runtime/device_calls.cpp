@@ -1,0 +1,83 @@
+// What kernels call by name; each finds its worker and hands over.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "checker.h"
+#include "regions.h"
+
+using namespace pnsim;
+
+namespace {
+struct Busy {  // within the C library no signal may jump out
+  Busy() { if (worker) worker->busy = worker->busy + 1; }
+  ~Busy() { if (worker) worker->busy = worker->busy - 1; }
+};
+}  // namespace
+
+extern "C" {
+
+void pnsim_barrier(const char* file, int line) { worker->barrier({file, line}); }
+
+int pnsim_barrier_reduce(int op, int predicate, const char* file, int line) {
+  return worker->barrier_reduce(op, predicate, {file, line});
+}
+
+void pnsim_group_barrier(const void* key, unsigned id, unsigned expected, const char* file, int line) {
+  worker->group_barrier(key, id, expected, {file, line});
+}
+
+unsigned long long pnsim_warp(int op, unsigned mask, unsigned long long value, int argument, int width, const char* file,
+                              int line) {
+  return worker->warp(op, mask, value, argument, width, {file, line});
+}
+
+unsigned pnsim_active_mask(const char* file, int line) { return worker->active_mask({file, line}); }
+
+void pnsim_yield(void) {
+  if (worker && pnsim_current) worker->yield();
+}
+
+void pnsim_assert(const char* expression, const char* file, int line, const char* function) {
+  if (!worker || !pnsim_current) {
+    fprintf(stderr, "%s:%d: %s: Assertion `%s' failed.\n", file, line, function, expression);
+    ::abort();
+  }
+  if (worker->launch->mode == SANITIZE) {
+    checker::failed_assertion(*worker, *worker->current(), {file, line}, expression);
+    worker->exit_thread();
+  }
+  const pnsim_thread& t = *pnsim_current;
+  worker->abort("%s:%d: block: [%u,%u,%u], thread: [%u,%u,%u] Assertion `%s` failed.", file, line, pnsim_here.block_x,
+                pnsim_here.block_y, pnsim_here.block_z, t.x, t.y, t.z, expression);
+}
+
+void pnsim_trap(const char* what, const char* file, int line) {
+  if (!worker || !pnsim_current) ::abort();
+  if (worker->launch->mode == SANITIZE) checker::failed_assertion(*worker, *worker->current(), {file, line}, what);
+  worker->abort("%s at line %d of %s", what, line, file);
+}
+
+int pnsim_printf(const char* format, ...) {
+  Busy busy;
+  va_list arguments;
+  va_start(arguments, format);
+  const int written = vprintf(format, arguments);
+  va_end(arguments);
+  return written;
+}
+
+void* pnsim_device_malloc(size_t bytes) {
+  Busy busy;
+  void* p = aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (pnsim_current && p) regions::add(p, bytes, "device heap", 1, regions::GLOBAL, false);
+  return p;
+}
+
+void pnsim_device_free(void* p) {
+  Busy busy;
+  if (pnsim_current && p) regions::remove(p);
+  ::free(p);
+}
+
+}  // extern "C"

@@ -1,0 +1,77 @@
+#include "module.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+
+namespace pnsim {
+
+void map_shared(const Module& m, regions::Region& r) {
+  r.unmap();
+  r = regions::Region{};
+  if (m.shared.empty()) return;
+  char* tls;
+  const void* image;
+  m.anchor(&tls, &image);
+  const uintptr_t base = reinterpret_cast<uintptr_t>(tls) - m.tls_anchor;
+  uintptr_t low = ~uintptr_t(0), high = 0;
+  for (const Symbol& s : m.shared) {
+    low = std::min(low, s.offset);
+    high = std::max(high, s.offset + s.size);
+  }
+  low &= ~uintptr_t(15);
+  r.base = base + low;
+  r.size = high - low;
+  r.space = regions::SHARED;
+  r.initialized = false;
+  for (const Symbol& s : m.shared)
+    if (s.element < 4 || s.size % 4 || s.offset % 4) r.shift = 0;
+  r.map();
+  std::vector<bool> owned((r.size >> r.shift) + 1);
+  for (const Symbol& s : m.shared)
+    for (size_t i = (s.offset - low) >> r.shift; i < (s.offset - low + s.size) >> r.shift; ++i) owned[i] = true;
+  for (size_t i = 0; i < r.size >> r.shift; ++i)
+    if (!owned[i]) r.cells[i].w_epoch = regions::NO_ARRAY;
+}
+
+const Symbol* shared_symbol(const Module& m, const regions::Region& r, uintptr_t a) {
+  if (m.shared.empty()) return nullptr;
+  uintptr_t low = ~uintptr_t(0);
+  for (const Symbol& s : m.shared) low = std::min(low, s.offset);
+  const uintptr_t offset = a - r.base + (low & ~uintptr_t(15));
+  const Symbol* before = nullptr;
+  for (const Symbol& s : m.shared)
+    if (s.offset <= offset && (!before || s.offset > before->offset)) before = &s;
+  return before;
+}
+
+}  // namespace pnsim
+
+extern "C" const void* pnsim_module_add(void (*anchor)(char**, const void**), const char* symbols) {
+  using namespace pnsim;
+  Module* m = new Module;  // lives as long as its library, which is never unloaded
+  m->anchor = anchor;
+  char* tls;
+  const void* image;
+  anchor(&tls, &image);
+  while (*symbols) {
+    const char* end = strchr(symbols, '\n');
+    const std::string line(symbols, end ? size_t(end - symbols) : strlen(symbols));
+    symbols += line.size() + (end != nullptr);
+    unsigned long long offset, size, element;
+    int name = 0;
+    if (sscanf(line.c_str(), "tls %llu", &offset) == 1) m->tls_anchor = offset;
+    else if (sscanf(line.c_str(), "image %llu", &offset) == 1) m->image_base = reinterpret_cast<uintptr_t>(image) - offset;
+    else if (sscanf(line.c_str(), "dynamic %llu %n", &element, &name) == 1 && name) {
+      m->dynamic_element = unsigned(element);
+      m->dynamic_name = line.substr(size_t(name));
+    } else if (sscanf(line.c_str(), "S %llu %llu %llu %n", &offset, &size, &element, &name) == 3 && name)
+      m->shared.push_back({offset, size, unsigned(element), line.substr(size_t(name))});
+    else if (sscanf(line.c_str(), "C %llu %llu %llu %n", &offset, &size, &element, &name) == 3 && name)
+      regions::add(reinterpret_cast<void*>(m->image_base + offset), size, line.c_str() + name, unsigned(element), regions::CONSTANT, true);
+    else if (sscanf(line.c_str(), "D %llu %llu %llu %n", &offset, &size, &element, &name) == 3 && name)
+      regions::add(reinterpret_cast<void*>(m->image_base + offset), size, line.c_str() + name, unsigned(element), regions::GLOBAL, true);
+  }
+  return m;
+}

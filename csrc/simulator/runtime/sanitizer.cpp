@@ -1,0 +1,504 @@
+#include "sanitizer.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "checker.h"
+#include "clocks.h"
+#include "launch.h"
+#include "module.h"
+#include "regions.h"
+
+namespace pnsim {
+
+using regions::Cell;
+using regions::Region;
+
+namespace {
+
+constexpr uint32_t ATOMIC_BIT = 1u << 10, VOLATILE_BIT = 1u << 11;
+unsigned thread_of(uint32_t who) { return who & 1023; }
+uint32_t stamp_of(uint32_t who) { return who >> 12; }
+
+// A write that met an unordered write: harmless when it turns out to have stored the same bytes.
+struct SameValue {
+  uintptr_t address = 0;
+  unsigned size = 0;
+  unsigned char before[16];
+  Finding finding;
+};
+
+struct Sanitizer {
+  uint32_t epoch = 1, block_first = 1, launch_first = 1;
+  Clocks clocks;
+  Region statics, dynamic;
+  const Module* module = nullptr;
+  Region* recent[64] = {};
+  uint64_t changes = 0;
+  std::vector<std::pair<uint32_t, size_t>> blocks;  // first epoch, number
+  std::vector<SameValue> same;                      // by thread
+  std::vector<std::pair<uintptr_t, size_t>> copies; // asynchronous copies that nobody has waited for
+} s;
+
+void fill(Worker& w, const Thread& t, Finding& f) {
+  f.block[0] = pnsim_here.block_x;
+  f.block[1] = pnsim_here.block_y;
+  f.block[2] = pnsim_here.block_z;
+  f.thread[0] = t.x;
+  f.thread[1] = t.y;
+  f.thread[2] = t.z;
+  (void)w;
+}
+
+void name_array(Finding& f, const Region& r, uintptr_t a, unsigned size) {
+  f.space = r.space == regions::SHARED ? "shared" : "global";
+  const char* name = r.name;
+  uintptr_t base = r.base;
+  unsigned element = r.element;
+  size_t bytes = r.size;
+  if (&r == &s.statics) {
+    if (const Symbol* symbol = shared_symbol(*s.module, r, a)) {
+      uintptr_t first = symbol->offset;
+      for (const Symbol& other : s.module->shared) first = std::min(first, other.offset);
+      base = r.base + symbol->offset - (first & ~uintptr_t(15));
+      name = symbol->name.c_str();
+      element = symbol->element;
+      bytes = symbol->size;
+    }
+  }
+  if (element <= 1 && size > 1) element = size;
+  strncpy(f.array, name, sizeof f.array - 1);
+  f.has_index = true;
+  const long long offset = (long long)(a - base);
+  f.index = offset >= 0 ? offset / element : -((-offset + element - 1) / element);
+  f.extent = (long long)(bytes / element);
+  f.distance = offset >= 0 ? std::max(0ll, offset + (long long)size - (long long)bytes) : offset;
+}
+
+void set_other(Worker& w, Finding& f, uint32_t epoch, unsigned tid) {
+  f.has_other = true;
+  size_t block = s.blocks.empty() ? 0 : s.blocks.back().second;
+  auto it = std::upper_bound(s.blocks.begin(), s.blocks.end(), std::make_pair(epoch, ~size_t(0)));
+  if (it != s.blocks.begin()) block = std::prev(it)->second;
+  const Launch& l = *w.launch;
+  f.other_block[0] = unsigned(block % l.grid[0]);
+  f.other_block[1] = unsigned(block / l.grid[0] % l.grid[1]);
+  f.other_block[2] = unsigned(block / l.grid[0] / l.grid[1]);
+  f.other_thread[0] = w.threads[tid].x;
+  f.other_thread[1] = w.threads[tid].y;
+  f.other_thread[2] = w.threads[tid].z;
+}
+
+void* pc_of(uint32_t offset) {
+  return offset && s.module ? reinterpret_cast<void*>(s.module->image_base + offset) : nullptr;
+}
+
+struct Access {
+  Worker& w;
+  Thread& t;
+  uintptr_t a;
+  unsigned size;
+  int kind;
+  const Where& at;
+  bool write() const { return (kind & 3) != PNSIM_READ; }
+  bool atomic() const { return (kind & 3) == PNSIM_ATOMIC; }
+  bool is_volatile() const { return kind & sanitizer::VOLATILE; }
+};
+
+uint32_t first_of(uint32_t epoch) {
+  auto it = std::upper_bound(s.blocks.begin(), s.blocks.end(), std::make_pair(epoch, ~size_t(0)));
+  return it == s.blocks.begin() ? 0 : std::prev(it)->first;
+}
+
+// The one rule for every pair: another thread, not ordered before us.
+bool unordered(const Access& x, const Region& r, uint32_t epoch, unsigned tid, uint32_t stamp) {
+  if (epoch >= s.block_first) return epoch == s.epoch && !s.clocks.ordered(x.t, tid, stamp, s.epoch);
+  if (r.space == regions::SHARED || epoch < s.launch_first) return false;
+  return !s.clocks.ordered_across(epoch, tid, stamp, first_of(epoch));
+}
+
+__attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t epoch, unsigned tid, bool other_write,
+                                    uint32_t other_pc, bool other_atomic) {
+  Finding f;
+  f.kind = "race";
+  f.at = x.at;
+  fill(x.w, x.t, f);
+  name_array(f, r, x.a, x.size);
+  set_other(x.w, f, epoch, tid);
+  f.other_at.pc = pc_of(other_pc);
+  f.size = x.size;
+  f.write = x.write();
+  f.other_write = other_write;
+  f.detail = x.atomic() || other_atomic ? "atomic" : "";
+  if (x.w.dropped) return;  // what a dropped thread did not write is missing everywhere
+  if (x.write() && other_write && !x.atomic() && !other_atomic && x.size <= 16) {
+    SameValue& v = s.same[x.t.linear];
+    if (v.size) return;
+    v.address = x.a;
+    v.size = x.size;
+    memcpy(v.before, reinterpret_cast<void*>(x.a), x.size);
+    v.finding = f;
+    return;
+  }
+  report(f);
+}
+
+__attribute__((noinline)) void uninitialized(const Access& x, const Region& r) {
+  if (x.w.dropped) return;
+  Finding f;
+  f.kind = "uninitialized_read";
+  f.at = x.at;
+  fill(x.w, x.t, f);
+  name_array(f, r, x.a, x.size);
+  f.size = x.size;
+  f.distance = 0;
+  report(f);
+}
+
+[[noreturn]] void out_of_bounds(const Access& x, const Region* r, const char* detail) {
+  Finding f;
+  f.kind = "out_of_bounds";
+  f.detail = detail;
+  f.at = x.at;
+  fill(x.w, x.t, f);
+  if (r) name_array(f, *r, x.a, x.size);
+  else f.space = "global";
+  f.size = x.size;
+  f.write = x.write();
+  snprintf(f.text, sizeof f.text, "0x%llx", (unsigned long long)x.a);
+  report(f);
+  x.w.exit_thread();
+}
+
+// Outside every array a kernel was given.
+__attribute__((noinline)) void outside(const Access& x) {
+  const Launch& l = *x.w.launch;
+  if (x.a - reinterpret_cast<uintptr_t>(l.params) < l.param_bytes || x.a - reinterpret_cast<uintptr_t>(l.args) < l.args_bytes) return;
+  if (s.dynamic.size || x.w.launch->shared == 0) {
+    const uintptr_t start = reinterpret_cast<uintptr_t>(x.w.dynamic_shared);
+    if (x.a - start < MAX_SHARED + 1024) {
+      Region empty = s.dynamic;
+      if (!empty.size) {
+        empty.base = start;
+        empty.space = regions::SHARED;
+        strncpy(empty.name, s.module ? s.module->dynamic_name.c_str() : "dynamic shared memory", sizeof empty.name - 1);
+        empty.element = s.module ? s.module->dynamic_element : 4;
+      }
+      out_of_bounds(x, &empty, "");
+    }
+  }
+  if (s.statics.size) {
+    const long long past = (long long)(x.a - s.statics.base) - (long long)s.statics.size;
+    if (past >= 0 && past < 4096) out_of_bounds(x, &s.statics, "");
+  }
+  Dl_info info;
+  if (x.a > 65536 && dladdr(reinterpret_cast<void*>(x.a), &info) && info.dli_fname && !x.write()) return;  // constants
+  if (x.a < 65536) out_of_bounds(x, nullptr, "null");
+  long long distance = 0;
+  const Region* r = regions::nearest(x.a, &distance);
+  if (r && (distance < 0 ? -distance : distance) > (1ll << 32)) r = nullptr;
+  out_of_bounds(x, r, r ? "" : "wild");
+}
+
+Region* lookup(const Access& x) {
+  const uintptr_t a = x.a;
+  if (s.statics.holds(a)) return &s.statics;
+  if (s.dynamic.holds(a)) return &s.dynamic;
+  if (s.changes != regions::changes) {  // an array came or went, so a remembered one may be gone
+    memset(s.recent, 0, sizeof s.recent);
+    s.changes = regions::changes;
+  }
+  Region*& slot = s.recent[(a >> 12) & 63];
+  if (slot && slot->holds(a)) return slot;
+  Region* r = regions::find(a);
+  if (r) {
+    if (r->freed) out_of_bounds(x, r, "freed");
+    r->map();
+    slot = r;
+  }
+  return r;
+}
+
+inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) {
+  if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
+    if (c.w_epoch == regions::NO_ARRAY) out_of_bounds(x, &r, "");
+    const bool flag = (c.w_who & (VOLATILE_BIT | ATOMIC_BIT)) && (x.is_volatile() || x.atomic()) &&
+                      (c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
+    if (!flag && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
+      race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
+  }
+  if (!r.initialized && c.w_epoch < (r.space == regions::SHARED ? s.block_first : 1u)) uninitialized(x, r);
+  const uint32_t bit = 1u << x.t.lane;
+  if (c.r_epoch == s.epoch) {
+    const unsigned reader = thread_of(c.r_who);
+    if (reader == x.t.linear) {
+      c.r_who = who;
+    } else if (reader / 32 == x.t.warp) {
+      if (s.clocks.ordered(x.t, reader, stamp_of(c.r_who), s.epoch)) {
+        c.r_who = who;
+        c.r_mask = bit;
+      } else {
+        c.r_mask |= bit;
+        if (stamp_of(who) < stamp_of(c.r_who)) c.r_who = (c.r_who & 0xfff) | (who & ~0xfffu);
+      }
+    } else if (c.o_epoch != s.epoch) {
+      c.o_epoch = s.epoch;
+      c.o_who = who;
+    }
+    return;
+  }
+  if (c.r_epoch >= s.launch_first && c.r_epoch < s.block_first && r.space != regions::SHARED) {
+    c.o_epoch = c.r_epoch;
+    c.o_who = c.r_who;
+  }
+  c.r_epoch = s.epoch;
+  c.r_who = who;
+  c.r_mask = bit;
+}
+
+inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who) {
+  if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
+    if (c.w_epoch == regions::NO_ARRAY) out_of_bounds(x, &r, "");
+    const bool both = (c.w_who & (ATOMIC_BIT | VOLATILE_BIT)) && (x.atomic() || x.is_volatile()) &&
+                      ((c.w_who & ATOMIC_BIT && x.atomic()) || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
+    if (!both && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
+      race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
+  }
+  const bool quiet = x.is_volatile();  // a volatile flag may be read while it is written
+  if (c.r_epoch >= s.launch_first && c.r_epoch && !quiet) {
+    if (c.r_epoch == s.epoch && thread_of(c.r_who) / 32 == x.t.warp) {
+      for (unsigned m = c.r_mask & ~(1u << x.t.lane); m; m &= m - 1) {
+        const unsigned reader = (thread_of(c.r_who) & ~31u) + unsigned(__builtin_ctz(m));
+        if (!unordered(x, r, c.r_epoch, reader, stamp_of(c.r_who))) continue;
+        race(x, r, c.r_epoch, reader, false, 0, false);
+        break;
+      }
+    } else if (unordered(x, r, c.r_epoch, thread_of(c.r_who), stamp_of(c.r_who))) {
+      race(x, r, c.r_epoch, thread_of(c.r_who), false, 0, false);
+    }
+    if (c.o_epoch >= s.launch_first && unordered(x, r, c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who)))
+      race(x, r, c.o_epoch, thread_of(c.o_who), false, 0, false);
+  }
+  c.w_epoch = s.epoch;
+  c.w_who = who | (x.atomic() ? ATOMIC_BIT : 0) | (x.is_volatile() ? VOLATILE_BIT : 0);
+  const uintptr_t pc = reinterpret_cast<uintptr_t>(x.at.pc);
+  c.w_pc = s.module && pc && !x.at.file ? uint32_t(pc - s.module->image_base) : 0;
+  c.r_epoch = c.o_epoch = 0;
+}
+
+__attribute__((noinline)) void misaligned(const Access& x) {
+  Finding f;
+  f.kind = "misaligned";
+  f.at = x.at;
+  fill(x.w, x.t, f);
+  if (Region* r = lookup(x)) name_array(f, *r, x.a, x.size);
+  f.size = x.size;
+  f.write = x.write();
+  f.distance = (long long)(x.a % x.size);
+  report(f);
+  x.w.exit_thread();
+}
+
+}  // namespace
+
+void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kind, const Where& at) {
+  const Access x{w, t, a, size, kind, at};
+  if ((++t.steps & 0xfff) == 0 && cancel_requested) check_cancel(at.pc);
+  if (s.same[t.linear].size) settle(w, t);
+  if (a & (size - 1)) misaligned(x);
+  Region* r = lookup(x);
+  if (!r) return outside(x);
+  if (a + size > r->base + r->size) out_of_bounds(x, r, "");
+  if (size & ((1u << r->shift) - 1) || a & ((1u << r->shift) - 1)) r->refine();
+  if (!s.copies.empty() && r->space == regions::SHARED) {
+    for (auto& copy : s.copies) {
+      if (a + size <= copy.first || a >= copy.first + copy.second) continue;
+      Finding f;
+      f.kind = "race";
+      f.detail = "async";
+      f.at = at;
+      fill(w, t, f);
+      name_array(f, *r, a, size);
+      f.size = size;
+      f.write = x.write();
+      report(f);
+      break;
+    }
+  }
+  const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;
+  Cell* c = r->cells + ((a - r->base) >> r->shift);
+  const unsigned n = size >> r->shift;
+  if (x.atomic()) {
+    if (s.clocks.any_objects()) s.clocks.acquire(w, t, reinterpret_cast<void*>(a), s.epoch);
+    for (unsigned i = 0; i < n; ++i) {
+      if (!r->initialized && c[i].w_epoch < (r->space == regions::SHARED ? s.block_first : 1u)) uninitialized(x, *r);
+      check_write(x, *r, c[i], who);
+    }
+    if (t.fenced) s.clocks.release(w, t, reinterpret_cast<void*>(a), s.epoch);
+  } else if (x.write()) {
+    if (x.is_volatile() && t.fenced) s.clocks.release(w, t, reinterpret_cast<void*>(a), s.epoch);
+    else t.fenced = false;
+    for (unsigned i = 0; i < n; ++i) check_write(x, *r, c[i], who);
+  } else {
+    if (x.is_volatile() && s.clocks.any_objects()) s.clocks.acquire(w, t, reinterpret_cast<void*>(a), s.epoch);
+    for (unsigned i = 0; i < n; ++i) check_read(x, *r, c[i], who);
+  }
+}
+
+void sanitizer::settle(Worker&, Thread& t) {
+  SameValue& v = s.same[t.linear];
+  if (!v.size) return;
+  if (memcmp(v.before, reinterpret_cast<void*>(v.address), v.size)) report(v.finding);
+  v.size = 0;
+}
+
+void sanitizer::pending_copy(Worker&, const void* to, size_t size) {
+  s.copies.emplace_back(reinterpret_cast<uintptr_t>(to), size);
+}
+
+void sanitizer::copy_done(Worker&, const void* to, size_t size) {
+  auto it = std::find(s.copies.begin(), s.copies.end(), std::make_pair(reinterpret_cast<uintptr_t>(to), size));
+  if (it != s.copies.end()) s.copies.erase(it);
+}
+
+void sanitizer::begin_launch(Worker& w) {
+  s.launch_first = ++s.epoch;
+  s.blocks.clear();
+  s.copies.clear();
+  s.same.assign(MAX_THREADS, SameValue{});
+  memset(s.recent, 0, sizeof s.recent);
+  s.clocks.begin_launch();
+  s.module = static_cast<const Module*>(w.launch->module);
+  if (s.module) map_shared(*s.module, s.statics);
+  s.dynamic.unmap();
+  s.dynamic = Region{};
+  if (w.launch->shared) {
+    s.dynamic.base = reinterpret_cast<uintptr_t>(w.dynamic_shared);
+    s.dynamic.size = w.launch->shared;
+    s.dynamic.space = regions::SHARED;
+    s.dynamic.initialized = false;
+    s.dynamic.element = s.module ? s.module->dynamic_element : 4;
+    strncpy(s.dynamic.name, s.module ? s.module->dynamic_name.c_str() : "dynamic shared memory", sizeof s.dynamic.name - 1);
+    s.dynamic.map();
+  }
+}
+
+void sanitizer::begin_block(Worker& w, size_t number) {
+  s.block_first = ++s.epoch;
+  s.blocks.emplace_back(s.epoch, number);
+  s.copies.clear();
+  s.clocks.begin_block(w.count, s.epoch);
+}
+
+void sanitizer::end_launch(Worker&) {
+  ++s.epoch;
+  s.statics.unmap();
+  s.statics = Region{};
+  s.dynamic.unmap();
+  s.dynamic = Region{};
+}
+
+// What the scheduler tells and reports.
+namespace checker {
+
+void barrier_released_for_sanitizer(Worker& w) {
+  ++s.epoch;
+  s.clocks.barrier(w);
+}
+
+void warp_synced(Worker& w, unsigned warp, unsigned members) {
+  for (unsigned m = members; m; m &= m - 1) sanitizer::settle(w, w.threads[warp * 32 + unsigned(__builtin_ctz(m))]);
+  s.clocks.warp_synced(w, warp, members, s.epoch);
+}
+
+void group_synced(Worker& w, Thread* const* members, size_t count) { s.clocks.group_synced(w, members, count, s.epoch); }
+
+void divergent_barrier(Worker& w, const Thread& waiting, Site site, const Thread& other, Site other_site) {
+  Finding f;
+  f.kind = "divergent_barrier";
+  f.detail = other_site.file ? (&waiting == &other ? "alone" : "elsewhere") : "exited";
+  f.at.file = site.file;
+  f.at.line = site.line;
+  fill(w, waiting, f);
+  if (&waiting != &other) {
+    set_other(w, f, s.epoch, other.linear);
+    f.other_at.file = other_site.file;
+    f.other_at.line = other_site.line;
+  }
+  report(f);
+}
+
+void invalid_warp_sync(Worker& w, const Thread& t, Site site, const char* what, unsigned mask, unsigned missing) {
+  Finding f;
+  f.kind = "invalid_warp_sync";
+  f.detail = what;
+  f.at.file = site.file;
+  f.at.line = site.line;
+  fill(w, t, f);
+  f.mask = mask;
+  f.missing = missing;
+  const unsigned other = t.warp * 32 + unsigned(missing ? __builtin_ctz(missing) : 0);
+  if (missing && other < w.count && other != t.linear) set_other(w, f, s.epoch, other);
+  report(f);
+}
+
+void hang(Worker& w, const Thread& t, void* pc) {
+  Finding f;
+  f.kind = "hang";
+  f.at.pc = pc;
+  fill(w, t, f);
+  report(f);
+}
+
+void failed_assertion(Worker& w, const Thread& t, Site site, const char* expression) {
+  Finding f;
+  f.kind = "assertion_failed";
+  f.at.file = site.file;
+  f.at.line = site.line;
+  fill(w, t, f);
+  strncpy(f.text, expression, sizeof f.text - 1);
+  report(f);
+}
+
+}  // namespace checker
+}  // namespace pnsim
+
+using namespace pnsim;
+
+extern "C" {
+
+void pnsim_fence(int) {
+  if (pnsim_current && worker->launch->mode == SANITIZE) worker->current()->fenced = true;
+  if (pnsim_current && ++pnsim_current->spins > 1000) worker->yield();
+}
+
+void pnsim_release(const void* object) {
+  if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.release(*worker, *worker->current(), object, s.epoch);
+}
+
+void pnsim_acquire(const void* object) {
+  if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.acquire(*worker, *worker->current(), object, s.epoch);
+}
+
+// Of -fsanitize=bounds: an index past the end of an array whose size the compiler knows.
+void pnsim_bounds(const char* file, int line, int, const char* type, long long index) {
+  if (!pnsim_current) return;
+  Worker& w = *worker;
+  if (w.launch->mode != SANITIZE) return;
+  Finding f;
+  f.kind = "out_of_bounds";
+  f.detail = "declared";
+  f.at.file = file;
+  f.at.line = line;
+  fill(w, *w.current(), f);
+  f.has_index = true;
+  f.index = index;
+  strncpy(f.text, type, sizeof f.text - 1);
+  f.space = "local";
+  report(f);
+}
+
+}  // extern "C"

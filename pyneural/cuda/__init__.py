@@ -1,0 +1,19 @@
+"""CUDA without a GPU: compile a CUDA source, run it on the CPU, check it, count what its memory accesses cost.
+
+>>> from pyneural import cuda
+>>> module = cuda.compile(source, target="simulator")
+>>> module["saxpy"][grid, block](2.0, x, y, n)
+>>> cuda.sanitize(module["saxpy"])[grid, block](2.0, x, y, n).findings
+[]
+"""
+
+from .errors import CompileError, CompilerNotFoundError, Diagnostic, LaunchError
+from .findings import KINDS, Finding, Report
+from .kernel import Kernel, empty
+from .module import Module, compile
+from .sanitize import sanitize
+
+__all__ = [
+    "KINDS", "CompileError", "CompilerNotFoundError", "Diagnostic", "Finding", "Kernel", "LaunchError", "Module",
+    "Report", "compile", "empty", "sanitize",
+]  # fmt: skip

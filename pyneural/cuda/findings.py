@@ -1,0 +1,229 @@
+"""What the sanitizer found, as one sentence each that a student understands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KINDS = (
+    "race", "out_of_bounds", "misaligned", "uninitialized_read", "divergent_barrier", "invalid_warp_sync", "assertion_failed", "hang",
+)  # fmt: skip
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake at one place; `count` says how often it was met."""
+
+    kind: str
+    message: str
+    file: str
+    line: int
+    block: Triple
+    thread: Triple
+    other_block: Triple | None = None
+    other_thread: Triple | None = None
+    other_line: int | None = None
+    array: str | None = None
+    index: int | None = None
+    distance: int | None = None
+    """Bytes by which an access ends past the end; negative: before the start."""
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.kind}: {self.message}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings of one launch or program. `failure` says why it ended early, if it did."""
+
+    findings: list[Finding]
+    failure: str | None = None
+    output: str = ""
+    returncode: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings and not self.failure
+
+    @property
+    def kinds(self) -> set[str]:
+        return {finding.kind for finding in self.findings}
+
+    def __str__(self) -> str:
+        lines = [str(finding) for finding in self.findings]
+        if self.failure and not self.findings:
+            lines.append(f"ended early: {self.failure}")
+        return "\n".join(lines) or "no findings"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"findings": [f.as_dict() for f in self.findings], "failure": self.failure}
+
+
+def _where(block: Triple, thread: Triple) -> str:
+    return f"thread {_short(thread)} of block {_short(block)}"
+
+
+def _short(v: Triple) -> str:
+    """Coordinates without trailing dimensions that are 0."""
+    if v[2]:
+        return f"({v[0]}, {v[1]}, {v[2]})"
+    return f"({v[0]}, {v[1]})" if v[1] else str(v[0])
+
+
+def _lanes(mask: int) -> str:
+    lanes = [i for i in range(32) if mask >> i & 1]
+    if len(lanes) > 6:
+        return f"{len(lanes)} lanes ({lanes[0]} to {lanes[-1]})"
+    return f"lane{'s' if len(lanes) != 1 else ''} {', '.join(map(str, lanes))}"
+
+
+class Reader:
+    """Raw findings of the simulator to findings with lines and sentences."""
+
+    def __init__(
+        self,
+        line_of: Callable[[int], tuple[str, int] | None],
+        shared_dims: dict[str, int] | None = None,
+        text_of: Callable[[str, int], str] = lambda file, line: "",
+    ) -> None:
+        self.line_of = line_of
+        self.shared_dims = shared_dims or {}
+        self.text_of = text_of
+
+    def place(self, at: dict[str, Any] | None) -> tuple[str, int]:
+        if not at:
+            return "", 0
+        if "file" in at:
+            return at["file"], at["line"]
+        return self.line_of(at["pc"]) or ("", 0)
+
+    def read(self, raw: list[dict[str, Any]]) -> list[Finding]:
+        found: dict[tuple[Any, ...], Finding] = {}
+        for item in raw:
+            finding = self.one(item)
+            if finding is None:
+                continue
+            key = (finding.kind, finding.file, finding.line, finding.array)
+            if key not in found:
+                found[key] = finding
+        return list(found.values())
+
+    def one(self, f: dict[str, Any]) -> Finding | None:
+        file, line = self.place(f["at"])
+        _, other_line = self.place(f.get("other_at"))
+        array = f["array"] or None
+        if f["detail"] == "declared":
+            name, extent = self._declared(file, line, f)
+            if name is None:
+                return None
+            array = name
+            f = {**f, "extent": extent, "array": name}
+        message = getattr(self, f"_{f['kind']}")(f, other_line)
+        return Finding(
+            f["kind"], message, file, line, tuple(f["block"]), tuple(f["thread"]),
+            tuple(f["other_block"]) if "other_block" in f else None,
+            tuple(f["other_thread"]) if "other_thread" in f else None,
+            other_line or None, array, f.get("index"),
+            f.get("distance") if f["kind"] == "out_of_bounds" else None, f["times"],
+        )  # fmt: skip
+
+    def _declared(self, file: str, line: int, f: dict[str, Any]) -> tuple[str | None, int]:
+        """The array on this line that the index past its declared size belongs to.
+
+        An inner index of a shared array is left to the check of the whole array: walking a two-dimensional
+        tile as one row is common and works.
+        """
+        sizes = [int(n) for n in re.findall(r"\[(\d+)\]", f["text"])]
+        names = re.findall(r"([A-Za-z_]\w*)\s*\[", self.text_of(file, line))
+        for name in names:
+            if name in self.shared_dims and self.shared_dims[name] != len(sizes):
+                return None, 0
+        local = [name for name in names if name not in self.shared_dims]
+        return (local or names or ["a local array"])[0], sizes[0] if sizes else 0
+
+    @staticmethod
+    def _other(f: dict[str, Any]) -> str:
+        if f["other_block"] == f["block"]:
+            return f"thread {_short(tuple(f['other_thread']))} of the same block"
+        return _where(tuple(f["other_block"]), tuple(f["other_thread"]))
+
+    def _race(self, f: dict[str, Any], other_line: int) -> str:
+        who = _where(tuple(f["block"]), tuple(f["thread"]))
+        what = f"{f['space']} {f['array']}[{f['index']}]"
+        if f["detail"] == "async":
+            verb = "writes" if f["write"] else "reads"
+            return f"{who} {verb} {what} while an asynchronous copy into it has not been waited for"
+        mine, other = ("writes" if f["write"] else "reads"), ("wrote" if f["other_write"] else "read")
+        line = f" (line {other_line})" if other_line else ""
+        if f["other_block"] != f["block"]:
+            mend = "; blocks run in any order: use an atomic operation, or two launches"
+        elif f["detail"] == "atomic":
+            mend = ", one of them not by an atomic operation"
+        elif tuple(f["thread"])[0] // 32 == tuple(f["other_thread"])[0] // 32 and f["thread"][1:] == f["other_thread"][1:]:
+            mend = " with no __syncwarp() or __syncthreads() between"
+        else:
+            mend = " with no __syncthreads() between"
+        return f"{who} {mine} {what}, which {self._other(f)} {other}{line}{mend}"
+
+    def _out_of_bounds(self, f: dict[str, Any], _: int) -> str:
+        who = _where(tuple(f["block"]), tuple(f["thread"]))
+        verb = "writes" if f["write"] else "reads"
+        if f["detail"] == "declared":
+            return f"{who} uses {f['array']}[{f['index']}], but its last element is [{f['extent'] - 1}]"
+        if f["detail"] == "null":
+            return f"{who} {verb} through a null pointer (address {f['text']})"
+        if f["detail"] == "wild" or not f["array"]:
+            return f"{who} {verb} address {f['text']}, which is in no array"
+        what = f"{f['space']} {f['array']}[{f['index']}]"
+        if f["detail"] == "freed":
+            return f"{who} {verb} {what}, but that memory has been freed"
+        if f["distance"] < 0:
+            return f"{who} {verb} {what}, {-f['distance']} bytes before the start of the array"
+        return f"{who} {verb} {what}, {f['distance']} bytes past the end of its {f['extent']} elements"
+
+    def _misaligned(self, f: dict[str, Any], _: int) -> str:
+        who = _where(tuple(f["block"]), tuple(f["thread"]))
+        where = f" in {f['space']} {f['array']}" if f["array"] else ""
+        return (
+            f"{who} {'writes' if f['write'] else 'reads'} {f['size']} bytes{where} at an address that is "
+            f"{f['distance']} past a multiple of {f['size']}; vector accesses must be aligned to their size"
+        )
+
+    def _uninitialized_read(self, f: dict[str, Any], _: int) -> str:
+        who = _where(tuple(f["block"]), tuple(f["thread"]))
+        return f"{who} reads {f['space']} {f['array']}[{f['index']}], which nothing has written"
+
+    def _divergent_barrier(self, f: dict[str, Any], other_line: int) -> str:
+        who = _where(tuple(f["block"]), tuple(f["thread"]))
+        if f["detail"] == "exited":
+            other = _short(tuple(f["other_thread"]))
+            return f"{who} waits at __syncthreads(), but thread {other} has returned and never comes"
+        if f["detail"] == "alone":
+            return f"{who} waits at a barrier that too few threads reach"
+        other = _short(tuple(f["other_thread"]))
+        return f"{who} waits at this __syncthreads(), but thread {other} is at another one (line {other_line})"
+
+    def _invalid_warp_sync(self, f: dict[str, Any], _: int) -> str:
+        who = _where(tuple(f["block"]), tuple(f["thread"]))
+        mask, missing = f"mask 0x{f['mask']:08x}", _lanes(f["missing"])
+        if f["detail"] == "caller":
+            return f"{who} calls a warp operation with {mask}, which does not name its own {missing}"
+        if f["detail"] == "source":
+            return f"{who} reads a value of {missing}, which takes no part in this shuffle ({mask})"
+        if f["detail"] == "exited":
+            return f"{who} names {missing} in {mask}, which has returned and has no value to give"
+        return f"{who} waits in a warp operation with {mask} for {missing}, which never arrives"
+
+    def _assertion_failed(self, f: dict[str, Any], _: int) -> str:
+        return f"{_where(tuple(f['block']), tuple(f['thread']))}: assertion failed: {f['text']}"
+
+    def _hang(self, f: dict[str, Any], _: int) -> str:
+        return f"{_where(tuple(f['block']), tuple(f['thread']))} was still running when the time was up"

@@ -1,0 +1,346 @@
+"""`cuda.compile`: a CUDA source to a module whose kernels can be launched."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import pathlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import elf, runtime, source, toolchain
+from .errors import CompileError, Diagnostic
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+_ANCHOR = """
+#line 1 "<kernel table>"
+extern "C" __attribute__((visibility("default"))) void pnsim_anchor(char** tls, const void** image) {
+  static thread_local char pnsim_tls_anchor;
+  static char pnsim_image_anchor;
+  *tls = &pnsim_tls_anchor;
+  *image = &pnsim_image_anchor;
+}
+"""
+
+
+def is_path(text: str | os.PathLike[str]) -> bool:
+    """A path, rather than source text: it has no line break, ends as a file of CUDA does, and no brace is in it."""
+    return not isinstance(text, str) or (
+        "\n" not in text and "{" not in text and text.rstrip().endswith((".cu", ".cuh", ".cpp", ".h", ".hpp", ".c"))
+    )
+
+
+@dataclass
+class Sources:
+    """A file and all that it includes, rewritten."""
+
+    text: str
+    file: str
+    unit: source.Unit
+    headers: dict[str, str] = field(default_factory=dict)
+    """Rewritten headers by the name that stands for them in the text."""
+    originals: dict[str, str] = field(default_factory=dict)
+    """The files as the user wrote them."""
+
+    def lines(self, file: str, line: int) -> str:
+        """One line of the user's; empty where there is none."""
+        lines = self.originals.get(file, "").split("\n")
+        return lines[line - 1] if 0 < line <= len(lines) else ""
+
+
+def gather(text: str, file: str, folder: pathlib.Path | None, include: list[pathlib.Path]) -> Sources:
+    """Rewrites `text` and every header of the user's that it includes."""
+    result = Sources("", file, source.Unit())
+    result.text = _rewrite(text, file, folder, include, result, result.unit, {})
+    return result
+
+
+def _rewrite(
+    text: str,
+    file: str,
+    folder: pathlib.Path | None,
+    include: list[pathlib.Path],
+    result: Sources,
+    total: source.Unit,
+    seen: dict[pathlib.Path, str],
+) -> str:
+    text = text.replace("\r\n", "\n")
+    result.originals[file] = text
+    names = source.Rewriter(text, file)
+    names.find_includes()
+    errors = []
+    pieces = []
+    end = 0
+    for start, stop, name, quoted in names.unit.includes:
+        found = _find(name, folder if quoted else None, include)
+        if found is None:
+            family = re.split(r"[/_.]", name, maxsplit=1)[0]
+            stem = name.rsplit(".", 1)[0]
+            library = source.UNSUPPORTED_HEADERS.get(stem) or source.UNSUPPORTED_HEADERS.get(family)
+            if library and not (toolchain.SIMULATOR / "include" / name).exists():
+                errors.append(Diagnostic(file, text.count("\n", 0, start) + 1, 1, f"{library} (<{name}>) cannot be simulated"))
+            continue
+        if found not in seen:
+            seen[found] = f"pnsim-header-{len(seen)}-{found.name}"
+            body = _rewrite(found.read_text(errors="replace"), str(found), found.parent, include, result, total, seen)
+            result.headers[seen[found]] = body
+        pieces += [text[end : start - 1], f'"@{seen[found]}"']
+        end = stop + 1
+    if errors:
+        raise CompileError(errors)
+    pieces.append(text[end:])
+    templates = {k.name.split("::")[-1] for k in total.kernels if k.template}
+    unit = source.rewrite("".join(pieces), file, templates)
+    total.kernels += [k for k in unit.kernels if k.name not in {t.name for t in total.kernels}]
+    for name in ("shared", "shared_dims", "constants", "devices"):
+        getattr(total, name).update(getattr(unit, name))
+    total.dynamic += unit.dynamic
+    total.launches += unit.launches
+    total.ordered |= unit.ordered
+    total.has_main |= unit.has_main
+    escaped = file.replace("\\", "\\\\").replace('"', '\\"')
+    return f'#line 1 "{escaped}"\n{unit.text}'
+
+
+def _find(name: str, folder: pathlib.Path | None, include: list[pathlib.Path]) -> pathlib.Path | None:
+    for place in ([folder] if folder else []) + include:
+        path = (place / name).resolve()
+        if path.is_file():
+            return path
+    return None
+
+
+def compile(
+    source_or_path: str | os.PathLike[str],
+    target: str | None = None,
+    *,
+    options: tuple[str, ...] | list[str] = (),
+    include: tuple[str | os.PathLike[str], ...] | list[str | os.PathLike[str]] = (),
+) -> Any:
+    """Compiles a CUDA source, given as text or as the path of a file.
+
+    `target` is "simulator" or "gpu"; by default "gpu" where there is one. `options` are the compiler's
+    (`-DNAME=1`, `-std=c++20`); `include` are folders for `#include`. The module's kernels are
+    `module["name"]`, instances of templates `module["name<128, float>"]`. What was compiled once is found
+    again by its content.
+
+    Raises CompileError with the user's own lines, CompilerNotFoundError without a host compiler,
+    FileNotFoundError, and ValueError for another target.
+    """
+    from . import gpu
+
+    if target is None:
+        target = "gpu" if gpu.available() else "simulator"
+    if target not in ("simulator", "gpu"):
+        raise ValueError(f"compile: target (={target!r}) must be 'simulator' or 'gpu'")
+    if is_path(source_or_path):
+        path = pathlib.Path(source_or_path)
+        text, file, folder = path.read_text(), str(path), path.resolve().parent
+    else:
+        text, file, folder = str(source_or_path), "<source>", None
+    folders = [pathlib.Path(p) for p in include] + [pathlib.Path(o[2:]) for o in options if o.startswith("-I") and len(o) > 2]
+    folders.append(toolchain.CSRC / "include")
+    if target == "gpu":
+        return gpu.compile(text, file, options=list(options), include=folders)
+    options = [o for o in options if not o.startswith(("-arch", "--gpu-architecture", "-gencode", "--use_fast_math", "-use_fast_math", "-lineinfo", "-I"))]
+    return Module(gather(text, file, folder, folders), options)
+
+
+class Module:
+    """The kernels of one source, for the simulator."""
+
+    def __init__(self, sources: Sources, options: list[str]) -> None:
+        self.sources = sources
+        self.options = options
+        self.file = sources.file
+        self._kernels: dict[str, Kernel] = {}
+        self.plain = Build(self, (), instrumented=False)
+        self.plain.load()
+
+    @property
+    def names(self) -> list[str]:
+        """All kernels; those that are templates must be named with their arguments."""
+        return [k.name for k in self.sources.unit.kernels]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        return f"<cuda module {self.file}: {', '.join(self.names) or 'no kernels'}>"
+
+    def __getitem__(self, name: str) -> Kernel:
+        """The kernel `name`; KeyError names those there are, CompileError if a template cannot be instantiated."""
+        from .kernel import Kernel
+
+        key = re.sub(r"\s+", " ", name.strip())
+        if key not in self._kernels:
+            base = key.split("<", 1)[0].strip()
+            declared = [k for k in self.sources.unit.kernels if k.name == base or k.name.split("::")[-1] == base]
+            if not declared:
+                raise KeyError(f"{self.file} has no kernel {base!r}; it has: {', '.join(self.names) or 'none'}")
+            kernel = declared[0]
+            if kernel.template != ("<" in key):
+                hint = f"name an instance, such as {base}<128>" if kernel.template else "it is not a template"
+                raise KeyError(f"{self.file}: {key!r}: {hint}")
+            if kernel.overloaded:
+                raise KeyError(f"{self.file}: {base!r} is overloaded; give each kernel a name of its own")
+            full = kernel.name + key[len(base) :] if kernel.template else kernel.name
+            self._kernels[key] = Kernel(self, full, kernel)
+        return self._kernels[key]
+
+    def build(self, instance: str | None, instrumented: bool) -> Build:
+        """The library in which a kernel stands; `instance` is a template's, or None."""
+        if not instrumented and instance is None:
+            return self.plain
+        return _build(self, (instance,) if instance else (), instrumented)
+
+
+@functools.lru_cache(maxsize=4096)
+def _build(module: Module, instances: tuple[str, ...], instrumented: bool) -> Build:
+    build = Build(module, instances, instrumented)
+    build.load()
+    return build
+
+
+class Build:
+    """One compilation of a module: plain or instrumented, with the template instances asked for."""
+
+    def __init__(self, module: Module, instances: tuple[str, ...], instrumented: bool) -> None:
+        self.module = module
+        self.instances = instances
+        self.instrumented = instrumented
+        self.records: dict[str, runtime.KernelRecord] = {}
+        self.handle = 0
+
+    def source(self) -> str:
+        unit = self.module.sources.unit
+        rows = []
+        if not self.instances:
+            rows = [(k.name, k.bounds) for k in unit.kernels if not k.template and not k.overloaded]
+        rows += [(name, "") for name in self.instances]
+        table = "".join(
+            f'  {{"{name}", &pnsim::entry<(&{name})>::run, pnsim::entry<(&{name})>::arguments, '
+            f"pnsim::entry<(&{name})>::count, unsigned({bounds or 0}), pnsim::entry<(&{name})>::param_bytes}},\n"
+            for name, bounds in rows
+        )
+        export = (
+            'extern "C" __attribute__((visibility("default"))) const pnsim_kernel* pnsim_kernels(unsigned* count) {\n'
+            f"  static const pnsim_kernel table[] = {{\n{table}  {{}}}};\n  *count = {len(rows)};\n  return table;\n}}\n"
+        )
+        main = ""
+        if unit.has_main:
+            main = (
+                "template <typename F> static int pnsim_start_main(F* f, int argc, char** argv) {\n"
+                "  if constexpr (std::is_invocable_v<F*, int, char**>) return f(argc, argv);\n  else return f();\n}\n"
+                'extern "C" __attribute__((visibility("default"))) int pnsim_program(int argc, char** argv) {\n'
+                "  return pnsim_start_main(&pnsim_main, argc, argv);\n}\n"
+            )
+        return self.module.sources.text + "\n" + _ANCHOR + export + main
+
+    def path(self) -> pathlib.Path:
+        """The shared object, compiled if it is not in the cache."""
+        text = self.source()
+        digest = hashlib.sha256(toolchain.fingerprint().encode())
+        for part in (text, *self.module.sources.headers.values(), *self.module.options, str(self.instrumented)):
+            digest.update(part.encode() + b"\0")
+        key = digest.hexdigest()[:32]
+        folder = toolchain.cache_folder() / key[:2]
+        path = folder / f"{key}.so"
+        if not path.exists():
+            headers = folder / key
+            for name, body in self.module.sources.headers.items():
+                headers.mkdir(parents=True, exist_ok=True)
+                (headers / name).write_text(_point(body, headers))
+            toolchain.build(_point(text, headers), path, self.module.options, self.instrumented, toolchain.runtime_library())
+        return path
+
+    def load(self) -> None:
+        path = self.path()
+        lib = ctypes.CDLL(str(path))
+        self.lib = lib
+        self.elf = elf.Library(path)
+        self.symbols = describe(self.elf, self.module.sources.unit)
+        check_shared(self.elf, self.module.sources.unit, self.module.file)
+        anchor = ctypes.cast(lib.pnsim_anchor, ctypes.c_void_p)
+        self.handle = runtime.library().pnsim_module_add(anchor, self.symbols.encode())
+        tls, image = ctypes.c_void_p(), ctypes.c_void_p()
+        lib.pnsim_anchor(ctypes.byref(tls), ctypes.byref(image))
+        offset = next(s.value for s in self.elf.symbols if "pnsim_image_anchor" in s.name)
+        self.base = (image.value or 0) - offset
+        lib.pnsim_kernels.restype = ctypes.POINTER(runtime.KernelRecord)
+        count = ctypes.c_uint()
+        table = lib.pnsim_kernels(ctypes.byref(count))
+        self.records = {table[i].name.decode(): table[i] for i in range(count.value)}
+
+    def line(self, pc: int) -> tuple[str, int] | None:
+        """File and line of the instruction before `pc`, a return address."""
+        return self.elf.lines.find(pc - self.base - 1)
+
+
+def _point(text: str, headers: pathlib.Path) -> str:
+    """Names of rewritten headers become paths."""
+    return re.sub(r'(?m)^([ \t]*#[ \t]*include[ \t]*)"@(pnsim-header-[^"]+)"', lambda m: f'{m[1]}"{headers / m[2]}"', text)
+
+
+def demangle(name: str) -> str:
+    """The variable's own name: the last one in a mangled name of the Itanium C++ ABI."""
+    if not name.startswith("_Z"):
+        return name.split(".")[0]
+    body = name[3:] if name.startswith("_ZZ") else name[2:]
+    local = body.rfind("E") if name.startswith("_ZZ") else -1
+    rest = body[local + 1 :] if local >= 0 else body
+    found = ""
+    at = 0
+    while at < len(rest):
+        match = re.match(r"\d+", rest[at:])
+        if match:
+            length = int(match.group())
+            at += len(match.group())
+            found = rest[at : at + length]
+            at += length
+        else:
+            at += 1
+    return found or name
+
+
+def describe(library: elf.Library, unit: source.Unit) -> str:
+    """The variables of a library for the simulator (csrc/simulator/runtime/module.h)."""
+    rows = []
+    for symbol in library.symbols:
+        if "pnsim_tls_anchor" in symbol.name:
+            rows.append(f"tls {symbol.value}")
+        elif "pnsim_image_anchor" in symbol.name:
+            rows.append(f"image {symbol.value}")
+        elif symbol.size and not symbol.name.startswith(("_ZGV", "_ZZN5pnsim", "_ZN5pnsim")):
+            name = demangle(symbol.name)
+            if symbol.thread_local and name in unit.shared:
+                rows.append(f"S {symbol.value} {symbol.size} {unit.shared[name] or 1} {name}")
+            elif not symbol.thread_local and name in unit.constants:
+                rows.append(f"C {symbol.value} {symbol.size} {unit.constants[name] or 1} {name}")
+            elif not symbol.thread_local and name in unit.devices:
+                rows.append(f"D {symbol.value} {symbol.size} {unit.devices[name] or 1} {name}")
+    if unit.dynamic:
+        name, element = unit.dynamic[0]
+        rows.append(f"dynamic {element or 4} {name}")
+    return "\n".join(rows)
+
+
+def check_shared(library: elf.Library, unit: source.Unit, file: str) -> None:
+    """Refuses a kernel whose static shared arrays exceed what the hardware has."""
+    functions: dict[str, int] = {}
+    limit = runtime.LIMITS["static shared"]
+    for symbol in library.symbols:
+        if symbol.thread_local and demangle(symbol.name) in unit.shared:
+            function = symbol.name[: symbol.name.rfind("E")] if symbol.name.startswith("_ZZ") else ""
+            functions[function] = functions.get(function, 0) + symbol.size
+    for function, size in functions.items():
+        if size > limit:
+            names = [demangle(s.name) for s in library.symbols if s.thread_local and s.name.startswith(function)]
+            where = next((k.line for k in unit.kernels if k.name.split("::")[-1] in function), 0)
+            message = f"error: {size} bytes of static shared memory ({', '.join(n for n in names if n in unit.shared)}); the limit is {limit}"
+            raise CompileError([Diagnostic(file, where, 1, message)])

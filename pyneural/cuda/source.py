@@ -1,0 +1,373 @@
+"""From CUDA C++ to C++: what a host compiler cannot read is rewritten, line by line in place.
+
+`kernel<<<grid, block>>>(arguments)` becomes a call, `extern __shared__ T name[]` a pointer to the block's
+dynamic shared memory; the rest of the language is a header (csrc/simulator/include). On the way the kernels,
+the shared, constant and device variables are noted, and what the simulator cannot do is refused with its line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .errors import CompileError, Diagnostic
+from .lexer import Token, tokenize
+
+SIZES = {
+    "char": 1, "bool": 1, "int8_t": 1, "uint8_t": 1, "uchar": 1, "short": 2, "half": 2, "__half": 2, "int16_t": 2,
+    "uint16_t": 2, "ushort": 2, "__nv_bfloat16": 2, "nv_bfloat16": 2, "int": 4, "float": 4, "unsigned": 4, "uint": 4,
+    "int32_t": 4, "uint32_t": 4, "half2": 4, "__half2": 4, "__nv_bfloat162": 4, "long": 8, "double": 8, "int64_t": 8,
+    "uint64_t": 8, "size_t": 8, "float2": 8, "int2": 8, "uint2": 8, "float4": 16, "int4": 16, "uint4": 16,
+    "double2": 16, "float3": 12, "int3": 12, "uint3": 12,
+}  # fmt: skip
+
+UNSUPPORTED_HEADERS = {
+    "cublas": "cuBLAS", "cublasLt": "cuBLAS", "cudnn": "cuDNN", "cufft": "cuFFT", "curand": "cuRAND",
+    "cusparse": "cuSPARSE", "cusolver": "cuSOLVER", "nccl": "NCCL", "thrust": "Thrust", "cub": "CUB",
+    "cutlass": "CUTLASS", "cute": "CuTe", "nvtx3": "NVTX", "npp": "NPP", "nvjpeg": "nvJPEG",
+    "texture_fetch_functions": "textures", "surface_functions": "surfaces", "cudaGL": "OpenGL interoperation",
+    "cuda_gl_interop": "OpenGL interoperation",
+}  # fmt: skip
+
+UNSUPPORTED_WORDS = {
+    "cudaTextureObject_t": "textures", "cudaSurfaceObject_t": "surfaces", "cudaBindTexture": "textures",
+    "cudaCreateTextureObject": "textures", "tex1Dfetch": "textures", "tex2D": "textures", "tex3D": "textures",
+    "cudaGraphLaunch": "CUDA graphs", "cudaStreamBeginCapture": "CUDA graphs", "cuLaunchKernel": "the driver API",
+    "cuModuleLoad": "the driver API",
+}  # fmt: skip
+
+
+@dataclass
+class Kernel:
+    name: str
+    """With its namespaces: `ns::saxpy`."""
+    template: bool
+    parameters: list[str]
+    """Names as written; empty strings where a parameter has none."""
+    bounds: str
+    """What stands in `__launch_bounds__`, or the empty string."""
+    line: int
+    overloaded: bool = False
+
+
+@dataclass
+class Unit:
+    """A rewritten file."""
+
+    text: str = ""
+    kernels: list[Kernel] = field(default_factory=list)
+    shared: dict[str, int] = field(default_factory=dict)
+    """Static shared arrays: bytes of an element, 0 where the type is not a known one."""
+    shared_dims: dict[str, int] = field(default_factory=dict)
+    dynamic: list[tuple[str, int]] = field(default_factory=list)
+    constants: dict[str, int] = field(default_factory=dict)
+    devices: dict[str, int] = field(default_factory=dict)
+    includes: list[tuple[int, int, str, bool]] = field(default_factory=list)
+    """Start and end of each include's name in the original text, the name, and whether it is in quotes."""
+    launches: int = 0
+    ordered: bool = False
+    """Blocks must run one after another in order: there are atomics, fences or volatile accesses."""
+    has_main: bool = False
+
+
+class Rewriter:
+    """One pass over the tokens of one file."""
+
+    def __init__(self, text: str, file: str, templates: set[str] | None = None) -> None:
+        self.text = text
+        self.file = file
+        self.tokens = tokenize(text)
+        self.code = [i for i, token in enumerate(self.tokens) if token.kind not in ("space", "comment")]
+        self.edits: dict[int, str] = {}
+        self.unit = Unit()
+        self.errors: list[Diagnostic] = []
+        self.templates = set(templates or ())  # kernels that are templates, those of headers among them
+
+    def run(self) -> Unit:
+        self.find_includes()
+        self.walk()
+        for at in range(len(self.code)):
+            if self.word(at) == "<<<":
+                self.launch(at)
+        if self.errors:
+            raise CompileError(self.errors)
+        names = [kernel.name for kernel in self.unit.kernels]
+        for kernel in self.unit.kernels:
+            kernel.overloaded = names.count(kernel.name) > 1
+        self.unit.text = "".join(self.edits.get(i, token.text) for i, token in enumerate(self.tokens))
+        return self.unit
+
+    # Tokens without spaces and comments, by their number
+    def word(self, at: int) -> str:
+        return self.tokens[self.code[at]].text if 0 <= at < len(self.code) else ""
+
+    def token(self, at: int) -> Token:
+        return self.tokens[self.code[at]]
+
+    def replace(self, at: int, text: str) -> None:
+        self.edits[self.code[at]] = text
+
+    def line(self, at: int) -> int:
+        return self.text.count("\n", 0, self.token(at).start) + 1
+
+    def refuse(self, at: int, message: str) -> None:
+        start = self.token(at).start
+        column = start - self.text.rfind("\n", 0, start)
+        self.errors.append(Diagnostic(self.file, self.line(at), column, message))
+
+    def close(self, at: int) -> int:
+        """The number of the bracket that closes the one at `at`."""
+        pairs = {"(": ")", "[": "]", "{": "}"}
+        stack = []
+        for i in range(at, len(self.code)):
+            word = self.word(i)
+            if word in pairs:
+                stack.append(pairs[word])
+            elif stack and word == stack[-1]:
+                stack.pop()
+                if not stack:
+                    return i
+        self.refuse(at, f"'{self.word(at)}' is never closed")
+        return len(self.code) - 1
+
+    def open_angle(self, at: int) -> int:
+        """The number of the '<' that the '>' at `at` closes, or -1."""
+        depth = 0
+        for i in range(at, -1, -1):
+            word = self.word(i)
+            if word == ")":
+                i = self.open_paren(i)
+            depth += (word == ">") - (word == "<") + 3 * (word == ">>>")
+            if depth == 0:
+                return i
+            if word in (";", "{", "}"):
+                return -1
+        return -1
+
+    def open_paren(self, at: int) -> int:
+        depth = 0
+        for i in range(at, -1, -1):
+            depth += (self.word(i) == ")") - (self.word(i) == "(")
+            if depth == 0:
+                return i
+        return 0
+
+    def find_includes(self) -> None:
+        for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', self.text, re.MULTILINE):
+            name = match.group(1) or match.group(2)
+            if not any(t.kind == "comment" and t.start <= match.start() < t.start + len(t.text) for t in self.tokens):
+                start = match.start(1 if match.group(1) else 2)
+                self.unit.includes.append((start, start + len(name), name, bool(match.group(1))))
+
+    def walk(self) -> None:
+        """Scopes, declarations and words."""
+        scopes: list[tuple[str, str]] = []  # kind: namespace, type, function or device; and its name
+        start = 0  # where the current declaration begins
+        at = 0
+        while at < len(self.code):
+            word = self.word(at)
+            if word == "{":
+                scopes.append(self.scope(start, at, scopes))
+                start = at + 1
+            elif word == "}":
+                if scopes:
+                    scopes.pop()
+                start = at + 1
+            elif word == ";":
+                start = at + 1
+            elif word == "__global__":
+                self.kernel(at, start, scopes)
+            elif word in ("__shared__", "__constant__", "__device__", "__managed__"):
+                at = self.variable(at, start, scopes)
+            elif word == "__noinline__" and self.word(at - 1) not in ("(", ","):
+                self.replace(at, "__attribute__((noinline))")
+            elif word in ("asm", "__asm__", "__asm"):
+                self.refuse(at, "inline PTX cannot be simulated; call a function of pyneural/ptx instead, which has a body for both")
+            elif word in UNSUPPORTED_WORDS:
+                self.refuse(at, f"{UNSUPPORTED_WORDS[word]} (here: {word}) cannot be simulated")
+            elif word == "<<<" and any(kind == "device" for kind, _ in scopes):
+                self.refuse(at, "a launch from device code (dynamic parallelism) cannot be simulated")
+            elif word == "main" and self.word(at + 1) == "(" and self.word(at - 1) == "int" and not scopes:
+                self.unit.has_main = True
+                self.replace(at, "pnsim_main")
+            elif word.startswith(("atomic", "__threadfence", "__nv_atomic")) or word in ("volatile", "cooperative_groups", "this_grid"):
+                self.unit.ordered = self.unit.ordered or word != "cooperative_groups"
+            at += 1
+
+    def scope(self, start: int, brace: int, scopes: list[tuple[str, str]]) -> tuple[str, str]:
+        words = [self.word(i) for i in range(start, brace)]
+        if "namespace" in words:
+            name = "::".join(w for w in words[words.index("namespace") + 1 :] if re.fullmatch(r"\w+", w))
+            return ("namespace", name)
+        if words[:1] == ["extern"] and len(words) == 2:
+            return ("namespace", "")
+        if "__global__" in words or ("__device__" in words and "__host__" not in words):
+            return ("device", "")
+        if any(kind in ("device", "function") for kind, _ in scopes):
+            return ("function", "")
+        if any(w in ("struct", "class", "union", "enum") for w in words) and "(" not in words:
+            return ("type", next((w for w in words[1:] if re.fullmatch(r"\w+", w)), ""))
+        return ("function", "")
+
+    def kernel(self, at: int, start: int, scopes: list[tuple[str, str]]) -> None:
+        bounds = ""
+        i = at + 1
+        while i < len(self.code):
+            word = self.word(i)
+            if word in ("__launch_bounds__", "__attribute__", "__cluster_dims__"):
+                end = self.close(i + 1)
+                if word == "__launch_bounds__":
+                    first = next((k for k in range(i + 2, end) if self.word(k) == ","), end)
+                    bounds = "".join(self.tokens[t].text for t in range(self.code[i + 1] + 1, self.code[first]))
+                i = end
+            elif self.word(i + 1) in ("(", "<") and re.fullmatch(r"\w+", word) and word not in ("void", "static", "inline"):
+                break
+            elif word in (";", "{"):
+                return
+            i += 1
+        name = self.word(i)
+        opening = i + 1
+        while self.word(opening) not in ("(", ""):
+            opening += 1
+        closing = self.close(opening)
+        template = any(self.word(k) == "template" for k in range(start, at))
+        prefix = [label for kind, label in scopes if kind in ("namespace", "type") and label]
+        qualified = "::".join([*prefix, name])
+        if template:
+            self.templates.add(name)
+        if any(k.name == qualified and (k.template or len(k.parameters) == self.count(opening, closing)) for k in self.unit.kernels):
+            return  # declared before, or another specialisation
+        parameters = [self.parameter(part) for part in self.split(opening + 1, closing)]
+        self.unit.kernels.append(Kernel(qualified, template, parameters, bounds, self.line(i)))
+
+    def split(self, first: int, last: int) -> list[list[str]]:
+        """The words between two brackets, cut at the commas of the outermost level."""
+        parts: list[list[str]] = [[]]
+        depth = 0
+        for i in range(first, last):
+            word = self.word(i)
+            depth += (word in "([{<") - (word in ")]}>") if len(word) == 1 else 0
+            if word == "," and depth == 0:
+                parts.append([])
+            else:
+                parts[-1].append(word)
+        return [part for part in parts if part and part != ["void"]]
+
+    def count(self, opening: int, closing: int) -> int:
+        return len(self.split(opening + 1, closing))
+
+    @staticmethod
+    def parameter(words: list[str]) -> str:
+        words = words[: words.index("[")] if "[" in words else words
+        return words[-1] if len(words) > 1 and re.fullmatch(r"[A-Za-z_]\w*", words[-1]) else ""
+
+    def variable(self, at: int, start: int, scopes: list[tuple[str, str]]) -> int:
+        """A variable's declaration, or the qualifier of a function. Returns where to read on."""
+        qualifier = self.word(at)
+        end = at
+        while end < len(self.code) and self.word(end) not in (";", "{", "("):
+            end += 1
+            if self.word(end) in ("=", "["):
+                break
+            if self.word(end) in ("__align__", "alignas", "__attribute__"):
+                end = self.close(end + 1) + 1
+        external = next((k for k in range(start, at + 3) if self.word(k) == "extern"), -1)
+        if self.word(end) == "(" or (self.word(end) == "{" and qualifier != "__shared__"):
+            return at
+        name_at = end - 1
+        name = self.word(name_at)
+        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            return at
+        words = [self.word(k) for k in range(start, name_at)]
+        size = 8 if "*" in words or words.count("long") else next((SIZES[w] for w in reversed(words) if w in SIZES), 0)
+        if qualifier == "__shared__":
+            if external >= 0 and self.word(end) == "[" and self.word(end + 1) == "]":
+                self.dynamic(at, external, start, name_at, size, scopes)
+                return end + 1
+            dims = 0
+            while self.word(end) == "[":
+                dims += 1
+                end = self.close(end) + 1
+            self.unit.shared[name] = size
+            self.unit.shared_dims[name] = dims
+            while self.word(end) == ",":  # float a[4], b[4];
+                name = self.word(end + 1)
+                self.unit.shared[name] = size
+                end += 2
+                dims = 0
+                while self.word(end) == "[":
+                    dims += 1
+                    end = self.close(end) + 1
+                self.unit.shared_dims[name] = dims
+            for k in range(start, at):
+                if self.word(k) == "static":
+                    self.replace(k, "")
+        else:
+            target = self.unit.constants if qualifier == "__constant__" else self.unit.devices
+            target[name] = size
+        return at
+
+    def dynamic(self, at: int, external: int, start: int, name_at: int, size: int, scopes: list[tuple[str, str]]) -> None:
+        """extern __shared__ T name[];  ->  T* name = (T*)dynamic_shared();"""
+        name = self.word(name_at)
+        kept = []
+        k = start
+        while k < name_at:
+            word = self.word(k)
+            if word in ("extern", "__shared__", "static", "volatile"):
+                kept += ["volatile"] if word == "volatile" else []
+            elif word in ("__align__", "alignas", "__attribute__"):
+                k = self.close(k + 1)
+            else:
+                kept.append(word)
+            k += 1
+        kind = " ".join(kept)
+        inside = any(scope in ("function", "device") for scope, _ in scopes)
+        pointer = f"{kind}* const {name} = reinterpret_cast<{kind}*>(::pnsim::dynamic_shared())"
+        for k in range(start, name_at + 3):
+            self.replace(k, "")
+        self.replace(start, pointer if inside else f"static thread_local {pointer}")
+        self.unit.dynamic.append((name, size))
+
+    def launch(self, at: int) -> None:
+        """name<T><<<grid, block>>>(arguments)  ->  pnsim::launch(launch_config(grid, block), "name", name<T>, arguments)"""
+        first = at - 1
+        explicit = self.word(first) == ">"
+        if explicit:
+            first = self.open_angle(first) - 1
+        name = self.word(first)
+        while self.word(first - 1) == "::":
+            first -= 2 if re.fullmatch(r"\w+", self.word(first - 2)) else 1
+        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            return self.refuse(at, "'<<<' must follow the name of a kernel")
+        closing = at + 1
+        while self.word(closing) != ">>>":
+            if self.word(closing) in ("(", "[", "{"):
+                closing = self.close(closing)
+            elif self.word(closing) in (";", ""):
+                return self.refuse(at, "'<<<' without '>>>'")
+            closing += 1
+        if self.word(closing + 1) != "(":
+            return self.refuse(closing, "'>>>' must be followed by the kernel's arguments in parentheses")
+        callee = "".join(token.text for token in self.tokens[self.code[first] : self.code[at]]).strip()
+        callee = re.sub(r"\s+", " ", re.sub(r"//[^\n]*|/\*.*?\*/", "", callee, flags=re.DOTALL))
+        label = callee.replace("\\", "\\\\").replace('"', '\\"')
+        if explicit or name in self.templates:
+            function = f"::pnsim::launch_deduced(::pnsim::launch_config("
+            target = f"[&](auto&... pnsim_a) {{ {callee}(pnsim_a...); }}"
+        else:
+            function = "::pnsim::launch(::pnsim::launch_config("
+            target = callee
+        for k in range(self.code[first], self.code[at]):
+            self.edits[k] = "\n" * self.tokens[k].text.count("\n")
+        self.replace(at, function)
+        self.replace(closing, f'), "{label}", {target}')
+        empty = self.word(closing + 2) == ")"
+        self.replace(closing + 1, "" if empty else ", ")
+        self.unit.launches += 1
+        return None
+
+
+def rewrite(text: str, file: str, templates: set[str] | None = None) -> Unit:
+    """Rewrites one file. `file` is the name that errors and findings show, `templates` the kernel templates of its headers."""
+    return Rewriter(text.replace("\r\n", "\n"), file, templates).run()
