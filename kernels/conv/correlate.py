@@ -11,19 +11,8 @@ from typing import Any
 
 from numba import prange
 
-from ..microkernel import (
-    ROWS,
-    TILE_BYTES,
-    VECTOR_BYTES,
-    copy_half,
-    copy_vector,
-    load,
-    simd_jit,
-    store,
-    tap_tile,
-    tap_tile_narrow,
-    transpose_finish,
-)
+from ..microkernel import tap_tile, tap_tile_narrow
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_half, copy_vector, load, simd_jit, store, transpose_finish
 from .plan import STRIP, Geometry
 
 Array = Any

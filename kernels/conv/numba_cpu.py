@@ -8,7 +8,8 @@ import numba
 import numpy as np
 
 from .. import memory
-from ..microkernel import DOT_TAPS, ROWS, STENCIL_ROWS, TILE_BYTES, VECTOR_BYTES
+from ..microkernel import DOT_TAPS, STENCIL_ROWS
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
 from . import plan
 from .contract import as_pair
 from .correlate import correlate, pack_weight, scratch_items
@@ -17,9 +18,6 @@ from .planes_gradient import divide_planes, weight_gradient_planes
 from .weight_gradient import divide, part_items, weight_gradient
 
 Array = np.ndarray[Any, Any]
-
-SHORT = 32
-"""Terms of a sum (channels times taps) that count as few (measured with 512-bit vectors)."""
 
 _INT64 = np.dtype(np.int64)
 
@@ -69,7 +67,7 @@ def conv2d_wgrad(
         return
     phases = plan.forward_phases(as_pair(kernel_size), as_pair(stride), as_pair(padding), as_pair(dilation))
     taps = len(phases.taps)
-    if 2 * (grad.shape[1] // groups) <= VECTOR_BYTES // x.itemsize:
+    if _suits_planes(grad.shape[1] // groups, x.itemsize):
         _wgrad_in_planes(grad, x, groups, phases, out)
         return
     geometry, work = divide(x, grad, groups, phases)
@@ -131,7 +129,7 @@ def _correlate(
     size = dtype.itemsize
     threads = numba.get_num_threads()
     inner, outer, taps = source.shape[1] // groups, out.shape[1] // groups, phases.taps
-    in_planes = _suits_planes(inner * len(taps), outer, out.shape[3] // phases.spread[1], VECTOR_BYTES // size)
+    in_planes = _suits_planes(outer, size)
     geometry = plan.geometry(source, out, groups, phases, threads, in_planes)
     chunks = min(geometry.tasks, threads)
     if in_planes:
@@ -165,10 +163,6 @@ def _correlate(
     )
 
 
-def _suits_planes(terms: int, outer: int, columns: int, lanes: int) -> bool:
-    """Whether pixels rather than channels belong into the lanes.
-
-    Where channels would leave lanes empty, or where sums are so short that transposing the tile costs
-    more than reading a vector for each multiplication.
-    """
-    return 2 * outer <= lanes or (terms <= SHORT and columns >= lanes)
+def _suits_planes(outer: int, size: int) -> bool:
+    """Whether pixels rather than channels belong into the lanes: channels would leave half of a vector empty."""
+    return 2 * outer * size <= VECTOR_BYTES

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..microkernel import ROWS, STENCIL_ROWS, TILE_BYTES, VECTOR_BYTES
+from ..microkernel import STENCIL_ROWS
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
 
 Array = np.ndarray[Any, Any]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from numba import prange
 
-from ..microkernel import STENCIL_ROWS, VECTOR_BYTES, load, simd_jit, stencil
+from ..microkernel import STENCIL_ROWS, stencil
+from ..simd import VECTOR_BYTES, load, simd_jit
 from .correlate import copy_window
 from .plan import Geometry
 
@@ -157,10 +158,10 @@ def _task(
         first_h, first_w, begin, end = phases[phase]
         rows = min((g.out_height - first_h + g.spread_rows - 1) // g.spread_rows - row, g.task_rows)
         columns = (g.out_width - first_w + g.spread_columns - 1) // g.spread_columns
+        corner = image * g.groups * g.outer * out_plane + (first_h + row * g.spread_rows) * g.out_width + first_w
         for lane in range(g.outer):
             channel = group * g.outer + lane
-            base = (image * g.groups * g.outer + channel) * out_plane
-            base += (first_h + row * g.spread_rows) * g.out_width + first_w
+            base = corner + channel * out_plane
             _rows(
                 out, edge, base, g.spread_rows * g.out_width, g.spread_columns, rows, columns,
                 (end - begin) * g.inner, packed.ctypes.data + (channel * count + begin) * g.inner * size,

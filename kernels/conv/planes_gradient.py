@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from numba import prange
 
-from ..microkernel import DOT_TAPS, VECTOR_BYTES, simd_jit, tap_dots
+from ..microkernel import DOT_TAPS, tap_dots
+from ..simd import VECTOR_BYTES, simd_jit
 from .correlate import copy_window
 from .plan import WINDOW_BYTES, Geometry, Phases, four_strides, plane_items
 from .planes import copy_sorted_window, row_items, tap_offsets

@@ -11,16 +11,8 @@ from typing import Any, NamedTuple
 
 from numba import prange
 
-from ..microkernel import (
-    ROWS,
-    TILE_BYTES,
-    VECTOR_BYTES,
-    load,
-    simd_jit,
-    tap_tile,
-    tap_tile_narrow,
-    transpose,
-)
+from ..microkernel import tap_tile, tap_tile_narrow
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, load, simd_jit, transpose
 from .correlate import copy_window
 from .plan import WINDOW_BYTES, Geometry, Phases, four_strides
 

@@ -12,19 +12,8 @@ from typing import Any
 
 from numba import prange
 
-from ..microkernel import (
-    ROWS,
-    TILE_BYTES,
-    VECTOR_BYTES,
-    copy_vector,
-    itemsize,
-    load,
-    panel_tile,
-    panel_tile_narrow,
-    simd_jit,
-    store,
-    transpose,
-)
+from ..microkernel import panel_tile, panel_tile_narrow
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, simd_jit, store, transpose
 from .epilogue import finish
 
 Array = Any
