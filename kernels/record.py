@@ -60,10 +60,22 @@ class _RecordingBackend(Backend):
 
 
 def copied(value: Any) -> Any:
-    """``value`` with every array in it copied, keeping strides' order; other values as they are."""
+    """``value`` with every array in it copied, strides and all; other values as they are."""
     if isinstance(value, (list, tuple)):
         return type(value)(copied(each) for each in value)
-    return value.copy(order="K") if isinstance(value, np.ndarray) else value
+    return _copied_array(value) if isinstance(value, np.ndarray) else value
+
+
+def _copied_array(x: np.ndarray) -> np.ndarray:
+    """A copy with the strides of ``x``, be they negative, 0, or with gaps between: kernels treat each otherwise."""
+    if x.flags.forc or x.size == 0:
+        return np.array(x, order="K")
+    reach = [(n - 1) * step for n, step in zip(x.shape, x.strides, strict=True)]
+    start = -sum(each for each in reach if each < 0)
+    memory = np.zeros(start + sum(each for each in reach if each > 0) + x.itemsize, np.uint8)
+    copy: np.ndarray = np.ndarray(x.shape, x.dtype, memory, start, x.strides)
+    copy[...] = x
+    return copy
 
 
 @contextmanager
