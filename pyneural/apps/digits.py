@@ -50,9 +50,11 @@ def load_data(device: str | Device | None = None, dtype: Any = None) -> Digits:
     """
     images, labels = _raw()
     half = len(images) // 2
-    x = Tensor((images / 16.0)[:, None], dtype=dtype or np.float32, device=device)
-    y = Tensor(labels, dtype=np.int64, device=device)
-    return Digits(x[:half].clone(), y[:half].clone(), x[half:].clone(), y[half:].clone())
+    parts: list[Tensor] = []
+    for place in (slice(None, half), slice(half, None)):
+        parts.append(Tensor(images[place, None] / 16.0, dtype=dtype or np.float32, device=device))
+        parts.append(Tensor(labels[place], dtype=np.int64, device=device))
+    return Digits(*parts)
 
 
 def _raw() -> tuple[np.ndarray, np.ndarray]:
@@ -89,10 +91,12 @@ def shift(images: Tensor, generator: Generator | None = None) -> Tensor:
     """Each image moved by -1, 0 or 1 pixels down and to the right, at random; what moves in is 0."""
     count, _, height, width = images.shape
     moves = randint(0, 3, (2, count), generator=generator, device=images.device)
-    rows = moves[0].reshape(count, 1, 1) + arange(height, device=images.device).reshape(1, height, 1)
-    columns = moves[1].reshape(count, 1, 1) + arange(width, device=images.device)
+    # Row i of a table: the places in the padded image that an image moved by 1 - i comes from.
+    rows = Tensor([[start + i for i in range(height)] for start in range(3)], device=images.device)[moves[0]]
+    columns = Tensor([[start + i for i in range(width)] for start in range(3)], device=images.device)[moves[1]]
     which = arange(count, device=images.device).reshape(count, 1, 1)
-    moved: Tensor = pad(images, (1, 1, 1, 1))[which, 0, rows, columns].unsqueeze(1)
+    padded = pad(images, (1, 1, 1, 1))
+    moved: Tensor = padded[which, 0, rows.unsqueeze(2), columns.unsqueeze(1)].unsqueeze(1)
     return moved
 
 
@@ -179,7 +183,7 @@ def train(
 
 def correct(logits: Tensor, labels: Tensor) -> int:
     """How many rows of (N, 10) logits are largest at their label."""
-    return int((logits.argmax(dim=1) == labels).sum())
+    return int(np.count_nonzero(logits.argmax(dim=1).numpy() == labels.numpy()))
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

@@ -180,7 +180,8 @@ def batch_norm(
 
 def _unbiased(rstd: Tensor, eps: float, count: int) -> Tensor:
     rstd = rstd.detach()
-    return (1.0 / (rstd * rstd) - eps) * (count / max(count - 1, 1))
+    factor = count / max(count - 1, 1)
+    return factor / (rstd * rstd) + -eps * factor
 
 
 def _move(running: Tensor, towards: Tensor, momentum: float) -> None:
@@ -189,4 +190,4 @@ def _move(running: Tensor, towards: Tensor, momentum: float) -> None:
     from .inplace import copy_
 
     with no_grad():
-        copy_(running, running + (cast(towards.detach(), running.dtype) - running) * momentum)
+        copy_(running, running * (1.0 - momentum) + cast(towards.detach(), running.dtype) * momentum)

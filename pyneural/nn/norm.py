@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyneural import functional
-from pyneural.autograd import no_grad
 from pyneural.functional import empty, zeros
 from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor
@@ -88,8 +87,8 @@ class BatchNorm2d(Module):
             )
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
-            with no_grad():
-                self.num_batches_tracked.add_(1)
+            self.num_batches_tracked.array += 1  # without a kernel, and without waiting for a device
+            self.num_batches_tracked._version[0] += 1
             if momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
         use_batch = self.training or not self.track_running_stats
