@@ -1,16 +1,19 @@
 """`jit`: how every Numba CPU kernel of this package is compiled and cached.
 
-It differs from ``numba.njit(cache=True)`` in two ways. The disk cache is keyed by one digest of all
-kernel sources, so that editing a helper in another module never leaves a stale kernel behind; and
-kernels made by a function (closures) hit the cache as well, because the key is the name given.
+It differs from ``numba.njit(cache=True)`` in two ways. A kernel's cache entry is keyed by the
+contents of every source file that it is made from, so that editing a helper in another module never
+leaves a stale kernel behind (and editing one kernel leaves the others compiled); and kernels made by
+a function (closures) hit the cache as well.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import os
 import pathlib
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -24,36 +27,87 @@ SERIAL = 16_384
 """Elements below which waking the threads costs more than they save (measured on 2 cores)."""
 
 
-@functools.cache
 def cache_folder() -> pathlib.Path:
-    """The folder of compiled kernels for exactly these sources.
+    """The folder of compiled kernels; it outlives a reinstallation.
 
-    ``$PYNEURAL_CACHE_DIR``, else ``$XDG_CACHE_HOME/pyneural``, else ``~/.cache/pyneural``; it
-    outlives a reinstallation.
+    ``$PYNEURAL_CACHE_DIR``, else ``$XDG_CACHE_HOME/pyneural``, else ``~/.cache/pyneural``.
     """
     root = os.environ.get("PYNEURAL_CACHE_DIR")
-    base = pathlib.Path(root) if root else pathlib.Path(
-        os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    ) / "pyneural"
-    digest = hashlib.sha256()
-    here = pathlib.Path(__file__).parent
-    for path in sorted(here.rglob("*.py")):
-        digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
-    return base / "numba" / digest.hexdigest()[:16]
+    if root:
+        return pathlib.Path(root) / "numba"
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pyneural" / "numba"
+
+
+@functools.cache
+def _imported(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
+    """The files of this package that a file imports, itself first."""
+    found = [path]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            names = [folder, *(folder / alias.name for alias in node.names)]
+            found += [each for name in names for each in (name.with_suffix(".py"), name / "__init__.py")]
+    return tuple(dict.fromkeys(each for each in found if each.is_file()))
+
+
+@functools.cache
+def _sources(path: pathlib.Path) -> frozenset[pathlib.Path]:
+    """Everything that a file imports from this package, directly or not."""
+    seen: set[pathlib.Path] = set()
+    waiting = [path]
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting.extend(_imported(each))
+    return frozenset(seen)
+
+
+@functools.cache
+def _hash(path: pathlib.Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def _digest(function: Callable[..., Any]) -> str:
+    """What a kernel is made from: the files behind it and behind the functions in its closure, and other cells."""
+    files: set[pathlib.Path] = set()
+    values: list[str] = []
+    seen: set[int] = set()
+    waiting: list[Any] = [function]
+    while waiting:
+        each = waiting.pop()
+        each = getattr(each, "py_func", getattr(each, "_defn", each))  # a dispatcher's or an intrinsic's function
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, functools.partial):
+            waiting += [each.func, each.args, *each.keywords.items()]
+        elif isinstance(each, types.FunctionType):
+            files |= _sources(pathlib.Path(each.__code__.co_filename))
+            values.append(f"{each.__module__}.{each.__qualname__}")
+            waiting += [cell.cell_contents for cell in each.__closure__ or ()]
+        elif isinstance(each, (tuple, list)):
+            waiting += each
+        else:
+            values.append(repr(each))
+    digest = hashlib.sha256(repr(values).encode())
+    for path in sorted(files):
+        digest.update(path.name.encode() + _hash(path))
+    return digest.hexdigest()
 
 
 class _Locator(caching._CacheLocator):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._name = f"{function.__module__}.{function.__qualname__}"
+        self._digest = _digest(function)
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        return cache_folder().name
+        return self._digest
 
     def get_disambiguator(self) -> str:
-        return hashlib.sha256(self._name.encode()).hexdigest()[:10]
+        return self._digest[:16]
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> _Locator:
@@ -68,7 +122,7 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _Implementation
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        # The sources are in the folder's name and the kernel is in the file's name.
+        # The kernel and its sources are in the file's name.
         return (sig, codegen.magic_tuple())
 
 
@@ -78,8 +132,8 @@ def jit(
     """Compile ``function`` with Numba for the CPU: nopython, without the GIL, cached on disk.
 
     Args:
-        name: the kernel's own name, required where one function makes several kernels: two kernels
-            of one module with one name would share one cache entry.
+        name: the kernel's own name, for a kernel that a function makes: two kernels made from the
+            same functions with one name would share one cache entry.
         inline: compile nothing of its own, only be inlined by LLVM into its callers.
         options: as for ``numba.njit``, e.g. ``parallel=True``.
     """
