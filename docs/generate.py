@@ -49,7 +49,9 @@ def page() -> str:
         "# Operations",
         "",
         "Generated from the contracts by `make docs`; a test holds it fresh. "
-        f"{len(OPERATIONS)} operations, each with kernels in the backends {', '.join(f'`{name}`' for name in BACKENDS)}.",
+        f"{len(OPERATIONS)} operations, each with kernels in the backends "
+        + ", ".join(f"`{name}`" for name in BACKENDS)
+        + ".",
         "",
         "*Dtypes*: what the contract's samples are made in (floats: "
         f"{', '.join(str(each) for each in dtypes.FLOATS)}). *Accuracy*: what is allowed beside twice the error of the "

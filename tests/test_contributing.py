@@ -58,9 +58,13 @@ def test_the_walk_through_works(walked: Path) -> None:
         cwd=walked, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert where.stdout.startswith(str(walked)), "the copy is not what is imported"
+    generated = (
+        "tests/kernels/test_contracts.py",
+        "tests/kernels/test_declarations.py",
+        "tests/pyneural/test_gradients.py",
+    )
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "softsign"]
-        + ["tests/kernels/test_contracts.py", "tests/kernels/test_declarations.py", "tests/pyneural/test_gradients.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "softsign", *generated],
         cwd=walked / "repository", env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-1000:]

@@ -93,9 +93,14 @@ def test_every_module_has_a_layer() -> None:
 def test_import_reader_sees_what_it_must(tmp_path: Path) -> None:
     """The rule's own eyes: relative, nested and absolute imports."""
     file = tmp_path / "x.py"
-    file.write_text(
-        "from .. import check\nfrom . import loops\ndef f():\n    from pyneural.tensor import Tensor\n    import pyneural.nn\n"
+    lines = (
+        "from .. import check",
+        "from . import loops",
+        "def f():",
+        "    from pyneural.tensor import Tensor",
+        "    import pyneural.nn",
     )
+    file.write_text("\n".join(lines))
     found = [name for _, name in _imports("pyneural.kernels.reduce.x", file)]
     assert found[0] == "pyneural.kernels.check"
     assert found[1].startswith("pyneural.kernels.reduce")
