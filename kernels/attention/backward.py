@@ -9,14 +9,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba import prange
-
 from .. import vector
-from ..microkernel import ROWS, simd_jit
-from .blocks import KEYS, LEADING, QUERIES, Operand, Sizes, multiply, pack_queries, padded, scale_and_mask, scores, turning
+from ..parallel import spread
+from ..simd import ROWS, simd_jit
+from .blocks import (
+    KEYS,
+    LEADING,
+    QUERIES,
+    Operand,
+    Sizes,
+    multiply,
+    pack_queries,
+    padded,
+    scale_and_mask,
+    scores,
+    turning,
+)
 
 Array = Any
+
+ALL_GRADIENTS, KEY_GRADIENTS, QUERY_GRADIENTS = 0, 1, 2
+"""Phases: all gradients of an entry at once; those by keys and values; those by queries."""
 
 
 def backward_plan(entries: int, sizes: Sizes, threads: int) -> tuple[bool, int]:
@@ -140,13 +153,15 @@ def _part(
     for start in range(query_span[0], query_span[1], QUERIES):
         queries = min(QUERIES, length - start)
         limit = min(key_span[1], start + queries) if is_causal else key_span[1]
-        at_query, at_grad, at_output = query[0] + start * query[1], grad[0] + start * grad[1], output[0] + start * output[1]
+        at_query, at_grad = query[0] + start * query[1], grad[0] + start * grad[1]
         if wants_query:
             query_sums[:] = 0
         if limit > key_span[0]:
             pack_queries(like, at_query, query[1:], queries, features, packed_query.ctypes.data)
             pack_queries(like, at_grad, grad[1:], queries, value_features, packed_grad.ctypes.data)
-            pack_queries(like, at_output, output[1:], queries, value_features, packed_output.ctypes.data)
+            pack_queries(
+                like, output[0] + start * output[1], output[1:], queries, value_features, packed_output.ctypes.data
+            )
             _row_terms(
                 packed_grad, packed_output, logsumexp[entry * length + start :], queries, value_features, delta, shift
             )
@@ -188,7 +203,44 @@ def _part(
         _write(value_sums, value_columns, one, key_rows, value_features, by_value, row * value_features)
 
 
-@simd_jit(parallel=True)
+@simd_jit
+def _tasks(arguments: Any, start: int, stop: int) -> None:
+    """What the threads ``start`` to ``stop`` do in one phase of `backward`."""
+    phase, by_query, by_key, by_value, workspace, chunks, sizes, grad, query, key, value, output = arguments[:12]
+    offsets, logsumexp, flags, added, mask_strides, is_causal, scale = arguments[12:]
+    length, total_keys = sizes[0], sizes[1]
+    blocks = 1
+    if phase == KEY_GRADIENTS:
+        blocks = (total_keys + KEYS - 1) // KEYS
+    elif phase == QUERY_GRADIENTS:
+        blocks = (length + QUERIES - 1) // QUERIES
+    tasks = offsets.shape[0] * blocks
+    items = workspace.size // chunks
+    for chunk in range(start, stop):
+        scratch = workspace[chunk * items : (chunk + 1) * items]
+        for round in range((tasks + chunks - 1) // chunks):
+            task = turning(round, chunks, chunk)
+            if task >= tasks:
+                continue
+            entry, block = task // blocks, task % blocks
+            query_span, key_span = (0, length), (0, total_keys)
+            if phase == KEY_GRADIENTS:
+                key_span = block * KEYS, min((block + 1) * KEYS, total_keys)
+                if is_causal:
+                    query_span = block * KEYS // QUERIES * QUERIES, length
+            elif phase == QUERY_GRADIENTS:
+                query_span = block * QUERIES, min((block + 1) * QUERIES, length)
+            at = offsets[entry]
+            _part(
+                by_query, by_key, by_value, scratch, entry, query_span, key_span, phase != KEY_GRADIENTS,
+                phase != QUERY_GRADIENTS, sizes, (grad[0] + at[0], grad[1], grad[2]),
+                (query[0] + at[1], query[1], query[2]), (key[0] + at[2], key[1], key[2]),
+                (value[0] + at[3], value[1], value[2]), (output[0] + at[4], output[1], output[2]), logsumexp,
+                flags, added, (at[5], mask_strides[0], mask_strides[1]), is_causal, scale,
+            )  # fmt: skip
+
+
+@simd_jit
 def backward(
     by_query: Array,
     by_key: Array,
@@ -215,32 +267,9 @@ def backward(
     The gradients and ``logsumexp`` are flat. Row e of ``offsets`` says where entry e begins: in bytes
     for grad, query, key, value, output, in items for the mask.
     """
-    length, total_keys = sizes[0], sizes[1]
-    entries = offsets.shape[0]
-    query_blocks, key_blocks = (length + QUERIES - 1) // QUERIES, (total_keys + KEYS - 1) // KEYS
-    items = workspace.size // chunks
-    for phase in range(1 if whole else 2):
-        blocks = 1 if whole else (query_blocks if phase else key_blocks)
-        tasks = entries * blocks
-        for chunk in prange(chunks):
-            scratch = workspace[chunk * items : (chunk + 1) * items]
-            for round in range((tasks + chunks - 1) // chunks):
-                task = turning(round, chunks, np.int64(chunk))
-                if task >= tasks:
-                    continue
-                entry, block = task // blocks, task % blocks
-                query_span, key_span = (0, length), (0, total_keys)
-                if not whole and phase:
-                    query_span = block * QUERIES, min((block + 1) * QUERIES, length)
-                elif not whole:
-                    key_span = block * KEYS, min((block + 1) * KEYS, total_keys)
-                    if is_causal:
-                        query_span = block * KEYS // QUERIES * QUERIES, length
-                at = offsets[entry]
-                _part(
-                    by_query, by_key, by_value, scratch, entry, query_span, key_span, whole or phase == 1,
-                    whole or phase == 0, sizes, (grad[0] + at[0], grad[1], grad[2]),
-                    (query[0] + at[1], query[1], query[2]), (key[0] + at[2], key[1], key[2]),
-                    (value[0] + at[3], value[1], value[2]), (output[0] + at[4], output[1], output[2]), logsumexp,
-                    flags, added, (at[5], mask_strides[0], mask_strides[1]), is_causal, scale,
-                )  # fmt: skip
+    for phase in range(ALL_GRADIENTS if whole else KEY_GRADIENTS, ALL_GRADIENTS + 1 if whole else QUERY_GRADIENTS + 1):
+        arguments = (
+            phase, by_query, by_key, by_value, workspace, chunks, sizes, grad, query, key, value, output, offsets,
+            logsumexp, flags, added, mask_strides, is_causal, scale,
+        )  # fmt: skip
+        spread(_tasks, arguments, chunks, 1)

@@ -15,7 +15,8 @@ from typing import Any
 
 from .. import vector
 from ..matmul.gemm import pack_a, pack_b
-from ..microkernel import ROWS, TILE_BYTES, VECTOR_BYTES, itemsize, panel_tile, panel_tile_narrow, simd_jit
+from ..microkernel import panel_tile, panel_tile_narrow
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, itemsize, simd_jit
 
 Array = Any
 Strides = tuple[int, int]  # of a row, of a feature; in bytes

@@ -59,7 +59,11 @@ def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]
     heads = tuple(each.reshape(2, 9, 3, 8).transpose(0, 2, 1, 3) for each in same(2, 9, 24))
     yield Sample((*heads, kept(9, 2, 9).transpose(1, 2, 0)[:, None, :, ::-1]), {}, "heads side by side, strided mask")
     yield Sample(
-        (normal(rng, (5, 11), dtype).T, normal(rng, (20, 14), dtype)[::-2, 1:11:2], normal(rng, (10, 6), dtype)[:, ::2]),
+        (
+            normal(rng, (5, 11), dtype).T,
+            normal(rng, (20, 14), dtype)[::-2, 1:11:2],
+            normal(rng, (10, 6), dtype)[:, ::2],
+        ),
         {"scale": 1.0},
         "transposed and stepped",
     )
@@ -191,18 +195,24 @@ def _backward_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterato
 
 
 def _wrong_backward() -> Iterator[Wrong]:
-    query, key, output = np.zeros((2, 3, 4), np.float32), np.zeros((2, 5, 4), np.float32), np.zeros((2, 3, 4), np.float32)
-    logsumexp = np.zeros((2, 3), np.float32)
+    query, key = np.zeros((2, 3, 4), np.float32), np.zeros((2, 5, 4), np.float32)
+    output, logsumexp = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3), np.float32)
     wrong_shape = r"grad must have shape \(2, 3, 4\), not \(2, 2, 4\)"
     yield Wrong((output[:, 1:], query, key, key, output, logsumexp), {}, ValueError, wrong_shape)
     yield Wrong(
-        (output, query, key, key, output, logsumexp[0]), {}, ValueError, r"logsumexp must have shape \(2, 3\), not \(3,\)"
+        (output, query, key, key, output, logsumexp[0]),
+        {},
+        ValueError,
+        r"logsumexp must have shape \(2, 3\), not \(3,\)",
     )
     yield Wrong(
         (output.astype(np.float64), query, key, key, output, logsumexp), {}, TypeError, "float32 but grad .* float64"
     )
     yield Wrong(
-        (output, query, key, key, output, logsumexp.astype(np.float64)), {}, TypeError, "logsumexp .* float32, not float64"
+        (output, query, key, key, output, logsumexp.astype(np.float64)),
+        {},
+        TypeError,
+        "logsumexp .* float32, not float64",
     )
 
 

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba import prange
-
 from .. import vector
-from ..microkernel import ROWS, simd_jit
-from .blocks import KEYS, LEADING, QUERIES, Operand, Sizes, multiply, pack_queries, padded, scale_and_mask, scores, turning
+from ..parallel import spread
+from ..simd import ROWS, simd_jit
+from .blocks import (
+    KEYS,
+    LEADING,
+    QUERIES,
+    Operand,
+    Sizes,
+    multiply,
+    pack_queries,
+    padded,
+    scale_and_mask,
+    scores,
+    turning,
+)
 
 Array = Any
 
@@ -125,7 +135,30 @@ def _block(
         logsumexp[entry * length + start + i] = shift + vector.log(total[i])
 
 
-@simd_jit(parallel=True)
+@simd_jit
+def _tasks(arguments: Any, start: int, stop: int) -> None:
+    """What the threads ``start`` to ``stop`` do of the ``arguments`` of `forward`."""
+    out, logsumexp, workspace, chunks, sizes = arguments[:5]
+    query, key, value, offsets, flags, added, mask_strides, is_causal, scale = arguments[5:]
+    blocks = (sizes[0] + QUERIES - 1) // QUERIES
+    tasks = offsets.shape[0] * blocks
+    items = workspace.size // chunks
+    for chunk in range(start, stop):
+        scratch = workspace[chunk * items : (chunk + 1) * items]
+        for round in range((tasks + chunks - 1) // chunks):
+            task = turning(round, chunks, chunk)
+            if task < tasks:
+                entry = task // blocks
+                at = offsets[entry]
+                _block(
+                    out, logsumexp, scratch, entry, task % blocks * QUERIES, sizes,
+                    (query[0] + at[0], query[1], query[2]), (key[0] + at[1], key[1], key[2]),
+                    (value[0] + at[2], value[1], value[2]), flags, added,
+                    (at[3], mask_strides[0], mask_strides[1]), is_causal, scale,
+                )  # fmt: skip
+
+
+@simd_jit
 def forward(
     out: Array,
     logsumexp: Array,
@@ -147,19 +180,12 @@ def forward(
     ``out`` and ``logsumexp`` are flat. Row e of ``offsets`` says where entry e begins: in bytes for query,
     key and value, in items for the mask.
     """
-    blocks = (sizes[0] + QUERIES - 1) // QUERIES
-    tasks = offsets.shape[0] * blocks
-    items = workspace.size // chunks
-    for chunk in prange(chunks):
-        scratch = workspace[chunk * items : (chunk + 1) * items]
-        for round in range((tasks + chunks - 1) // chunks):
-            task = turning(round, chunks, np.int64(chunk))
-            if task < tasks:
-                entry = task // blocks
-                at = offsets[entry]
-                _block(
-                    out, logsumexp, scratch, entry, task % blocks * QUERIES, sizes,
-                    (query[0] + at[0], query[1], query[2]), (key[0] + at[1], key[1], key[2]),
-                    (value[0] + at[2], value[1], value[2]), flags, added,
-                    (at[3], mask_strides[0], mask_strides[1]), is_causal, scale,
-                )  # fmt: skip
+    spread(
+        _tasks,
+        (
+            out, logsumexp, workspace, chunks, sizes,
+            query, key, value, offsets, flags, added, mask_strides, is_causal, scale,
+        ),
+        chunks,
+        1,
+    )  # fmt: skip

@@ -328,8 +328,12 @@ def _wrong_gather() -> Iterator[Wrong]:
     x, index = np.zeros((4, 3), np.float32), np.array([[0, 1, 3]])
     yield Wrong((x, index), {"dim": 1}, IndexError, r"index holds 3 at \(0, 2\), .* in \[0, 3\), dimension 1 of x")
     yield Wrong((x, index - 1), {"dim": 0}, IndexError, r"index holds -1 at \(0, 0\), .* in \[0, 4\)")
-    yield Wrong((x, index[0]), {"dim": 0}, ValueError, r"index of shape \(3,\) .* as many dimensions as x of .* \(4, 3\)")
-    yield Wrong((x, index.repeat(2, 1)), {"dim": 0}, ValueError, r"shape \(1, 6\) is larger than x of shape \(4, 3\) at")
+    yield Wrong(
+        (x, index[0]), {"dim": 0}, ValueError, r"index of shape \(3,\) .* as many dimensions as x of .* \(4, 3\)"
+    )
+    yield Wrong(
+        (x, index.repeat(2, 1)), {"dim": 0}, ValueError, r"shape \(1, 6\) is larger than x of shape \(4, 3\) at"
+    )
     yield Wrong((x, index * 0.5), {"dim": 0}, TypeError, "index must have dtype int64 or int32, not float64")
     yield Wrong((x, index), {"dim": -3}, IndexError, r"dim \(=-3\) must be in \[-2, 1\]")
 

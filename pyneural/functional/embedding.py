@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pyneural.autograd.function import Function
-from pyneural.kernels import Backend, check
+from pyneural.kernels import Backend, check, dtypes
 from pyneural.tensor import Tensor
 
-from .elementwise import div, eq, where
+from .elementwise import div, eq, lt, where
 from .layout import expand, pad, reshape, unsqueeze
-from .operands import require_tensor
+from .operands import cast, require_tensor
 from .reduce import amax
 
 
@@ -173,13 +173,19 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """``out[i][j][k] = input[i][index[i][j][k]][k]`` for ``dim=1`` of three dimensions, and so on.
 
     Shapes: ``index`` has as many dimensions as ``input``, none but ``dim`` longer; the result has its shape.
+    A 0-d tensor beside a 1-D one counts as one of length 1.
 
     Raises:
         IndexError: ``dim`` or an index out of range.
         TypeError, ValueError: an index of another dtype than int64 and int32, or a shape that does not fit.
     """
     require_tensor("gather", input=input, index=index)
-    return Gather(check.dim("gather", dim, input.ndim))(input, index)  # type: ignore[no-any-return]
+    dim = check.dim("gather", dim, input.ndim)
+    if not index.numel():
+        index = cast(index, dtypes.int64)
+    if input.ndim != index.ndim and max(input.ndim, index.ndim) == 1:  # a 0-d tensor stands for one of length 1
+        return reshape(gather(reshape(input, (-1,)), 0, reshape(index, (-1,))), index.shape)
+    return Gather(dim)(input, index)  # type: ignore[no-any-return]
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
@@ -199,19 +205,23 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` with ``input`` and ``indices`` broadcast but for ``dim``; over the flat elements without ``dim``.
 
+    Negative indices count from the end.
+
     Raises:
         IndexError: ``dim`` or an index out of range.
         TypeError, ValueError: an index of another dtype than int64 and int32, or shapes that do not broadcast.
     """
     require_tensor("take_along_dim", input=input, indices=indices)
     if dim is None:
-        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+        return take_along_dim(reshape(input, (-1,)), reshape(indices, (-1,)), 0)
     if input.ndim != indices.ndim:
         raise ValueError(
             f"take_along_dim: input of shape {input.shape} and indices of shape {indices.shape} must have as many "
             "dimensions"
         )
     axis = check.dim("take_along_dim", dim, input.ndim)
+    size = input.shape[axis] if input.ndim else 1
+    indices = where(lt(indices, 0), indices + size, indices)
     if not input.ndim:
         return gather(input, 0, indices)
 
