@@ -69,7 +69,8 @@ def _call(typing_context: Any, entry: Any, address: Any, start: Any, stop: Any) 
     return types.void(types.int64, types.int64, types.int64, types.int64), emit
 
 
-@jit(parallel=True)  # type: ignore[untyped-decorator]
+# Not cached by itself: a kernel compiled against a parallel loop from the disk cache crashes when it comes from there.
+@jit(parallel=True, inline=True)  # type: ignore[untyped-decorator]
 def _drive(entry: int, address: int, count: int, piece: int) -> None:
     for i in prange((count + piece - 1) // piece):
         _call(entry, address, i * piece, min((i + 1) * piece, count))

@@ -50,19 +50,23 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
     return array.dtype(array, offset), emit
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """``function`` for other kernels only, without a call of its own in them."""
-    return jit(function, inline=True, forceinline=True, **EXACT)
+def inlined(function: Callable[..., Any], name: str) -> Any:
+    """``function`` for other kernels only, without a call of its own in them.
+
+    Each needs its own name: kernels from the disk cache are linked by name, and two functions of one
+    name, made by one line in two processes, would be taken for each other.
+    """
+    return jit(function, name=name, inline=True, forceinline=True, **EXACT)
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """``function`` for other kernels only, to be called or spread over the threads by them."""
-    return jit(function, inline=True, **EXACT)
+def compiled(function: Callable[..., Any], name: str | None = None) -> Any:
+    """``function`` for other kernels only, to be called or spread over the threads; ``name`` as for `inlined`."""
+    return jit(function, name=name, inline=True, **EXACT)
 
 
 def elementwise_kernel(name: str, span: Callable[..., None]) -> Any:
     """``kernel(*arguments)`` from ``span(arguments, start, stop)``, which fills that part of the last argument."""
-    span = compiled(span)
+    span = compiled(span, f"{name}_span")
 
     def kernel(*arguments: Any) -> None:
         count = arguments[-1].size
@@ -76,7 +80,7 @@ def elementwise_kernel(name: str, span: Callable[..., None]) -> Any:
 
 def unary_kernel(name: str, f: Scalar) -> Any:
     """``kernel(x, out)``: ``out[i] = f(x[i])`` over 1-D arrays."""
-    f = inlined(f)
+    f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
         x, out = arguments
@@ -89,7 +93,7 @@ def unary_kernel(name: str, f: Scalar) -> Any:
 
 def unary_kernel_with(name: str, f: Scalar) -> Any:
     """``kernel(x, p, q, out)``: ``out[i] = f(x[i], p, q)`` over 1-D arrays, p and q in their dtype."""
-    f = inlined(f)
+    f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
         x, p, q, out = arguments
@@ -103,7 +107,7 @@ def unary_kernel_with(name: str, f: Scalar) -> Any:
 
 def pair_kernel_with(name: str, f: Scalar) -> Any:
     """``kernel(a, b, p, q, out)``: ``out[i] = f(a[i], b[i], p, q)`` over 1-D arrays of one size."""
-    f = inlined(f)
+    f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
         a, b, p, q, out = arguments
@@ -117,7 +121,7 @@ def pair_kernel_with(name: str, f: Scalar) -> Any:
 
 def binary_kernel(name: str, f: Scalar) -> Any:
     """``kernel(a, b, out)``: ``out[i] = f(a[i % a.size], b[i % b.size])`` over 1-D arrays."""
-    f = inlined(f)
+    f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
         a, b, out = arguments
@@ -149,7 +153,7 @@ def strided_kernel(name: str, f: Scalar) -> Any:
 
     Shape and strides (in bytes) are tuples of `RANK`, ``out`` is flat.
     """
-    f = inlined(f)
+    f = inlined(f, f"{name}_scalar")
 
     def rows(arguments: Any, first: int, last: int) -> None:
         a, b, shape, steps_a, steps_b, out = arguments
@@ -171,7 +175,7 @@ def strided_kernel(name: str, f: Scalar) -> Any:
                 for l in range(m):
                     to[l] = f(load(a, oa + l * sa), load(b, ob + l * sb))
 
-    rows = compiled(rows)
+    rows = compiled(rows, f"{name}_rows")
 
     def kernel(*arguments: Any) -> None:
         shape, out = arguments[2], arguments[5]

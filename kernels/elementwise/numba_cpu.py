@@ -29,8 +29,9 @@ from .moves import cast, where
 Array = Any
 
 
-def _by_kind(floats: Any, integers: Any) -> Any:
+def _by_kind(name: str, floats: Any, integers: Any) -> Any:
     """A function of two numbers for kernels: ``floats`` of floating ones, ``integers`` of whole ones."""
+    floats.__qualname__, integers.__qualname__ = f"{name}_of_floats", f"{name}_of_integers"
 
     def stub(a: Any, b: Any) -> Any:
         raise NotImplementedError("works inside compiled kernels only")
@@ -51,9 +52,9 @@ def _int_power(a, b):  # type: ignore[no-untyped-def]
     return result
 
 
-_larger = _by_kind(lambda a, b: vector.maximum(a, b), lambda a, b: a if a > b else b)
-_lesser = _by_kind(lambda a, b: vector.minimum(a, b), lambda a, b: a if a < b else b)
-_power = _by_kind(lambda a, b: math.pow(a, b), _int_power)
+_larger = _by_kind("larger", lambda a, b: vector.maximum(a, b), lambda a, b: a if a > b else b)
+_lesser = _by_kind("lesser", lambda a, b: vector.minimum(a, b), lambda a, b: a if a < b else b)
+_power = _by_kind("power", lambda a, b: math.pow(a, b), _int_power)
 
 # fmt: off
 add     = binary("add",     lambda a, b: a + b)
