@@ -65,11 +65,12 @@ def _pad_row(x, out, value, row, sizes, padded, before):  # type: ignore[no-unty
     for k in range(first):
         target[k] = value
     if last > first:
-        line = x[source]
-        for k in range(first, last):
-            target[k] = line[k - shift]
-    for k in range(last, target.size):
-        target[k] = value
+        inner, line = target[first:last], x[source, first - shift : last - shift]
+        for k in range(inner.size):
+            inner[k] = line[k]
+    after = target[last:]
+    for k in range(after.size):
+        after[k] = value
 
 
 @jit(parallel=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import SERIAL, jit
-from ..vector import select
+from ..vector import from_bits, select
 
 
 @jit(inline=True)
@@ -37,14 +37,16 @@ def _max_plane(x, values, indices, geometry):  # type: ignore[no-untyped-def]
                 continue
             for j in range(geometry[1]):
                 first, last, column = _inside(w, value.size, j, geometry[3], geometry[5], geometry[7])
-                line = x[row]
-                for k in range(first, last):
-                    at = column + (k - first) * geometry[3]
-                    tap = line[at]
+                if first >= last:
+                    continue
+                line, best, place = x[row, column:], value[first:last], index[first:last]
+                for k in range(best.size):
+                    step = k * geometry[3]
+                    tap = line[np.uint64(step)]  # unsigned: no wrap-around stands in a vector's way
                     # The first element inside stands for a window of nothing but minus infinity.
-                    wins = (tap > value[k]) | (tap != tap) | (index[k] < 0)
-                    value[k] = select(wins, tap, value[k])
-                    index[k] = select(wins, row * w + at, index[k])
+                    wins = (tap > best[k]) | (tap != tap) | (place[k] < 0)
+                    best[k] = select(wins, tap, best[k])
+                    place[k] = select(wins, row * w + column + step, place[k])
 
 
 @jit(parallel=True)
@@ -59,21 +61,25 @@ def max_pool(x, values, indices, geometry):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
+def _best_of_four(a, b, c, d, at, w):  # type: ignore[no-untyped-def]
+    """The largest of a 2x2 window and its place, of equals the first, of NaNs the last."""
+    right = (b > a) | (b != b)
+    top, top_at = select(right, b, a), select(right, at + 1, at)
+    right = (d > c) | (d != d)
+    bottom, bottom_at = select(right, d, c), select(right, at + w + 1, at + w)
+    below = (bottom > top) | (bottom != bottom)
+    return select(below, bottom, top), select(below, bottom_at, top_at)
+
+
+@jit(inline=True)
 def _max_plane_2x2(x, values, indices):  # type: ignore[no-untyped-def]
     w = x.shape[1]
     for r in range(values.shape[0]):
         upper, lower, value, index = x[2 * r], x[2 * r + 1], values[r], indices[r]
-        start = 2 * r * w
         for k in range(value.size):
-            a, b, c, d = upper[2 * k], upper[2 * k + 1], lower[2 * k], lower[2 * k + 1]
-            at = start + 2 * k
-            right = (b > a) | (b != b)
-            top, top_at = select(right, b, a), select(right, at + 1, at)
-            right = (d > c) | (d != d)
-            bottom, bottom_at = select(right, d, c), select(right, at + w + 1, at + w)
-            below = (bottom > top) | (bottom != bottom)
-            value[k] = select(below, bottom, top)
-            index[k] = select(below, bottom_at, top_at)
+            i = np.uint64(2 * k)
+            j = np.uint64(2 * k + 1)
+            value[k], index[k] = _best_of_four(upper[i], upper[j], lower[i], lower[j], 2 * (r * w + k), w)
 
 
 @jit(parallel=True)
@@ -85,6 +91,30 @@ def max_pool_2x2(x, values, indices):  # type: ignore[no-untyped-def]
     else:
         for plane in prange(x.shape[0]):
             _max_plane_2x2(x[plane], values[plane], indices[plane])
+
+
+@jit(inline=True)
+def _max_plane_pairs(x, values, indices):  # type: ignore[no-untyped-def]
+    w = 2 * x.shape[1]
+    half = np.int64(32)
+    for r in range(values.shape[0]):
+        upper, lower, value, index = x[2 * r], x[2 * r + 1], values[r], indices[r]
+        for k in range(value.size):
+            a, b = from_bits(np.int32(upper[k])), from_bits(np.int32(upper[k] >> half))
+            c, d = from_bits(np.int32(lower[k])), from_bits(np.int32(lower[k] >> half))
+            value[k], index[k] = _best_of_four(a, b, c, d, 2 * r * w + 2 * k, w)
+
+
+@jit(parallel=True)
+def max_pool_pairs(x, values, indices):  # type: ignore[no-untyped-def]
+    """`max_pool_2x2` of float32 rows of even length seen as int64: a pair of floats is one element of a vector,
+    which parts into even and odd columns without a gather (the lower half is the first: little-endian)."""
+    if 2 * x.size < SERIAL:
+        for plane in range(x.shape[0]):
+            _max_plane_pairs(x[plane], values[plane], indices[plane])
+    else:
+        for plane in prange(x.shape[0]):
+            _max_plane_pairs(x[plane], values[plane], indices[plane])
 
 
 @jit(inline=True)
@@ -136,9 +166,11 @@ def _average_plane(x, out, rows, columns, geometry):  # type: ignore[no-untyped-
                 continue
             for j in range(geometry[1]):
                 first, last, column = _inside(w, total.size, j, geometry[3], geometry[5], 1)
-                line = x[row]
-                for k in range(first, last):
-                    total[k] += line[column + (k - first) * geometry[3]]
+                if first >= last:
+                    continue
+                line, part = x[row, column:], total[first:last]
+                for k in range(part.size):
+                    part[k] += line[np.uint64(k * geometry[3])]
         for k in range(total.size):
             total[k] /= rows[r] * columns[k]
 
@@ -170,9 +202,11 @@ def _spread_plane(grad, out, rows, columns, geometry):  # type: ignore[no-untype
                 continue
             for j in range(geometry[1]):
                 first, last, column = _inside(w, share.size, j, geometry[3], geometry[5], 1)
-                line = out[row]
-                for k in range(first, last):
-                    line[column + (k - first) * geometry[3]] += share[k]
+                if first >= last:
+                    continue
+                line, part = out[row, column:], share[first:last]
+                for k in range(part.size):
+                    line[np.uint64(k * geometry[3])] += part[k]
 
 
 @jit(parallel=True)

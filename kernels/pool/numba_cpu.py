@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,10 @@ def max_pool2d(
     h, w = x.shape[2:]
     whole = 2 * out[0].shape[2] <= h and 2 * out[0].shape[3] <= w  # no window hangs over the end
     if whole and geometry.tolist() == [2, 2, 2, 2, 0, 0, 1, 1]:
-        loops.max_pool_2x2(planes, _planes(values), _planes(indices))
+        if w % 2 == 0 and x.dtype == np.float32 and sys.byteorder == "little":
+            loops.max_pool_pairs(planes.view(np.int64), _planes(values), _planes(indices))
+        else:
+            loops.max_pool_2x2(planes, _planes(values), _planes(indices))
     else:
         loops.max_pool(planes, _planes(values), _planes(indices), geometry)
     _copy_back(values, out[0])

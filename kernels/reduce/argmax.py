@@ -13,6 +13,8 @@ from .loops import RUN, WIDTH, largest, largest_integer
 
 Kernel = Any
 
+STRIDE = 256  # elements searched at a time, without a branch
+
 
 def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
     """Kernels over contiguous rows and over columns of a (outer, length, inner) array."""
@@ -25,9 +27,15 @@ def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
             for k in range(row.size):
                 if row[k] != row[k]:
                     return value, k
-        for k in range(row.size):
-            if row[k] == value:
-                return value, k
+        for start in range(0, row.size, STRIDE):
+            block = row[start : min(start + STRIDE, row.size)]
+            hits = 0
+            for k in range(block.size):
+                hits += block[k] == value
+            if hits:
+                for k in range(block.size):
+                    if block[k] == value:
+                        return value, start + k
         return value, 0
 
     @jit(name=f"argmax_{kind}_rows", parallel=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import SERIAL, jit
-from ..vector import maximum, maxnum, minimum, minnum
+from ..vector import maximum, minimum
 
 BLOCK = 1024  # elements summed before they join the total: bounds the error of long sums
 RUN = 16_384  # elements of one part
@@ -159,10 +159,11 @@ def _square(value, center):  # type: ignore[no-untyped-def]
 def _sum_floats(x, center):  # type: ignore[no-untyped-def]
     total = 0.0
     for start in range(0, x.size, BLOCK):
-        block = 0.0
-        for k in range(start, min(start + BLOCK, x.size)):
-            block += np.float64(x[k])
-        total += block
+        block = x[start : min(start + BLOCK, x.size)]  # indices from zero: no wrap-around stands in a vector's way
+        part = 0.0
+        for k in range(block.size):
+            part += np.float64(block[k])
+        total += part
     return total
 
 
@@ -170,11 +171,12 @@ def _sum_floats(x, center):  # type: ignore[no-untyped-def]
 def _sum_squares(x, center):  # type: ignore[no-untyped-def]
     total = 0.0
     for start in range(0, x.size, BLOCK):
-        block = 0.0
-        for k in range(start, min(start + BLOCK, x.size)):
-            difference = np.float64(x[k]) - center
-            block += difference * difference
-        total += block
+        block = x[start : min(start + BLOCK, x.size)]
+        part = 0.0
+        for k in range(block.size):
+            difference = np.float64(block[k]) - center
+            part += difference * difference
+        total += part
     return total
 
 
@@ -188,21 +190,19 @@ def _sum_integers(x, center):  # type: ignore[no-untyped-def]
 
 @jit(inline=True)
 def largest(x, center=0.0):  # type: ignore[no-untyped-def]
-    """The largest float, NaN where there is one: ``maxnum`` vectorises but passes NaN over."""
-    result, nans = x[0], 0
+    """The largest float, NaN where there is one."""
+    result = x[0]
     for k in range(x.size):
-        result = maxnum(result, x[k])
-        nans += x[k] != x[k]
-    return x.dtype.type(np.nan) if nans else result
+        result = maximum(result, x[k])
+    return result
 
 
 @jit(inline=True)
 def _smallest(x, center):  # type: ignore[no-untyped-def]
-    result, nans = x[0], 0
+    result = x[0]
     for k in range(x.size):
-        result = minnum(result, x[k])
-        nans += x[k] != x[k]
-    return x.dtype.type(np.nan) if nans else result
+        result = minimum(result, x[k])
+    return result
 
 
 @jit(inline=True)
