@@ -1,7 +1,7 @@
 """The compiled loops of 2-D pooling over (planes, H, W) arrays, one plane after the other in each thread.
 
-The general kernels run over the elements of a window outside and over a row of windows inside, so the
-inner loop is branch-free and vectorises. `geometry` is int64: window height and width, stride, padding
+The averages run over the elements of a window outside and over a row of windows inside, so the inner
+loop is branch-free. `geometry` is int64: window height and width, stride, padding
 and dilation, each (rows, columns).
 """
 
@@ -26,27 +26,24 @@ def _inside(size, windows, tap, stride, padding, dilation):  # type: ignore[no-u
 @jit(inline=True)
 def _max_plane(x, values, indices, geometry):  # type: ignore[no-untyped-def]
     h, w = x.shape
-    nothing = x.dtype.type(-np.inf)
     for r in range(values.shape[0]):
-        value, index = values[r], indices[r]
-        for k in range(value.size):
-            value[k], index[k] = nothing, -1
-        for i in range(geometry[0]):
-            row = r * geometry[2] - geometry[4] + i * geometry[6]
-            if row < 0 or row >= h:
-                continue
-            for j in range(geometry[1]):
-                first, last, column = _inside(w, value.size, j, geometry[3], geometry[5], geometry[7])
-                if first >= last:
+        top = r * geometry[2] - geometry[4]
+        for k in range(values.shape[1]):
+            left = k * geometry[3] - geometry[5]
+            best, place = x.dtype.type(-np.inf), -1
+            for i in range(geometry[0]):
+                row = top + i * geometry[6]
+                if row < 0 or row >= h:
                     continue
-                line, best, place = x[row, column:], value[first:last], index[first:last]
-                for k in range(best.size):
-                    step = k * geometry[3]
-                    tap = line[np.uint64(step)]  # unsigned: no wrap-around stands in a vector's way
+                for j in range(geometry[1]):
+                    column = left + j * geometry[7]
+                    if column < 0 or column >= w:
+                        continue
+                    tap = x[row, column]
                     # The first element inside stands for a window of nothing but minus infinity.
-                    wins = (tap > best[k]) | (tap != tap) | (place[k] < 0)
-                    best[k] = select(wins, tap, best[k])
-                    place[k] = select(wins, row * w + column + step, place[k])
+                    wins = (tap > best) | (tap != tap) | (place < 0)
+                    best, place = select(wins, tap, best), select(wins, row * w + column, place)
+            values[r, k], indices[r, k] = best, place
 
 
 @jit(parallel=True)
