@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import SERIAL, jit
-from ..vector import from_bits, select
+from ..vector import from_bits, maximum, select
 
 
 @jit(inline=True)
@@ -42,8 +42,9 @@ def _max_plane(x, values, indices, geometry):  # type: ignore[no-untyped-def]
                     tap = x[row, column]
                     # The first element inside stands for a window of nothing but minus infinity.
                     wins = (tap > best) | (tap != tap) | (place < 0)
-                    best, place = select(wins, tap, best), select(wins, row * w + column, place)
-            values[r, k], indices[r, k] = best, place
+                    # Not a selection of floats, which on one lane is a branch that is often mispredicted.
+                    best, place = maximum(best, tap), select(wins, row * w + column, place)
+            values[r, k], indices[r, k] = x[place // w, place % w], place
 
 
 @jit(parallel=True)
