@@ -18,8 +18,8 @@ from .plan import WINDOW_BYTES, Geometry, Phases, four_strides
 
 Array = Any
 
-PIXELS = 512
-"""Result pixels of one block: its transposed ``grad`` is 64 KiB a panel at 512-bit vectors."""
+PIXELS = 256
+"""Result pixels of one block: its transposed ``grad`` is 32 KiB a panel at 512-bit vectors."""
 
 PARTS = 8
 """Sums kept apart: as many threads can work without sharing one."""

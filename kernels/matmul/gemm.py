@@ -1,7 +1,7 @@
 """Blocked matrix products on the micro-kernel: one serial kernel for small ones, one parallel for large.
 
-Both compute ``out = activation(a @ b + bias)`` for a contiguous ``out``; ``a`` and ``b`` are addresses
-with strides in bytes, so that transposed and stepped operands are packed from where they lie.
+``out`` is contiguous; ``a`` and ``b`` are addresses with strides in bytes, so that transposed and
+stepped operands are packed from where they lie.
 Blocking as in Goto and van de Geijn (2008): a panel of ``b`` stays in the first cache while panels of
 ``a`` stream past it, ``DEPTH`` long.
 """
@@ -12,11 +12,19 @@ from typing import Any
 
 from numba import prange
 
+from ..jit import jit
 from ..microkernel import panel_tile, panel_tile_narrow
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, simd_jit, store, transpose
 from .epilogue import finish
 
 Array = Any
+
+
+@jit
+def addresses(a: Array, b: Array) -> tuple[int, int]:
+    """Where two arrays begin; `numpy.ndarray.ctypes` takes eight times as long."""
+    return a.ctypes.data, b.ctypes.data
+
 
 DEPTH = 256
 """Inner size of a block: one panel of ``b`` is then 32 KiB at 512-bit vectors, two thirds of a first cache."""
@@ -123,10 +131,8 @@ def gemm_serial(
     b: int,
     b_row: int,
     b_column: int,
-    bias: Array,
-    activation: int,
 ) -> None:
-    """One product on this thread into ``out[offset:]``; ``workspace`` as `serial_items` says."""
+    """``a @ b`` on this thread into ``out[offset:]``; ``workspace`` as `serial_items` says."""
     like, size = out.dtype.type(0), out.itemsize
     width = TILE_BYTES // size
     edge = workspace[: ROWS * width]
@@ -154,8 +160,6 @@ def gemm_serial(
                     out, edge, depth, strip, strip_row, strip_step, panel, panel_step,
                     offset + row * n + column, n, rows, columns, start,
                 )  # fmt: skip
-        if bias.size or activation:
-            finish(out, n, offset + column, m, column, columns, bias, activation)
 
 
 def serial_items(k: int, itemsize: int) -> int:
@@ -296,7 +300,6 @@ def gemm_batch(
     b_offsets: Array,
     b_row: int,
     b_column: int,
-    bias: Array,
 ) -> None:
     """Many products, each on one thread; ``workspace`` holds `serial_items` for each of ``chunks`` tasks."""
     count = a_offsets.size
@@ -306,5 +309,5 @@ def gemm_batch(
         for i in range(chunk * count // chunks, (chunk + 1) * count // chunks):
             gemm_serial(
                 out, i * m * n, own, m, n, k, a + a_offsets[i], a_row, a_step,
-                b + b_offsets[i], b_row, b_column, bias, 0,
+                b + b_offsets[i], b_row, b_column,
             )  # fmt: skip

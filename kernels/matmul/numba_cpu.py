@@ -62,23 +62,20 @@ def _product(a: Array, b: Array, out: Array, bias: Array, activation: int) -> No
         _vector(b.T if m == 1 else a, a[0] if m == 1 else b[:, 0], flat)
         if bias.size or activation:
             finish(flat, n, 0, m, 0, n, bias, activation)
-    elif m * n * k < PARALLEL:
-        _serial(a, b, flat, bias, activation, memory.empty((gemm.serial_items(k, out.itemsize),), out.dtype))
+        return
+    at_a, at_b = gemm.addresses(a, b)
+    (a_row, a_step), (b_row, b_column) = a.strides, b.strides
+    if m * n * k < PARALLEL:
+        workspace = memory.empty((gemm.serial_items(k, out.itemsize),), out.dtype)
+        gemm.gemm_serial(flat, 0, workspace, m, n, k, at_a, a_row, a_step, at_b, b_row, b_column)
+        if bias.size or activation:
+            finish(flat, n, 0, m, 0, n, bias, activation)
     else:
         span, rows, columns, items = gemm.parallel_plan(m, n, k, out.itemsize, numba.get_num_threads())
         workspace = memory.empty((items,), out.dtype)
         gemm.gemm_parallel(
-            flat, workspace, m, n, k, _address(a), a.strides[0], a.strides[1], _address(b), b.strides[0], b.strides[1],
-            bias, activation, span, rows, columns,
-        )  # fmt: skip
-
-
-def _serial(a: Array, b: Array, out: Array, bias: Array, activation: int, workspace: Array) -> None:
-    m, k = a.shape
-    gemm.gemm_serial(
-        out, 0, workspace, m, b.shape[1], k, _address(a), a.strides[0], a.strides[1],
-        _address(b), b.strides[0], b.strides[1], bias, activation,
-    )  # fmt: skip
+            flat, workspace, m, n, k, at_a, a_row, a_step, at_b, b_row, b_column, bias, activation, span, rows, columns
+        )
 
 
 def _vector(a: Array, x: Array, out: Array) -> None:
@@ -112,8 +109,8 @@ def _batch(a: Array, b: Array, out: Array) -> None:
     chunks = min(count, 4 * numba.get_num_threads()) if count * m * n * k >= PARALLEL // 4 else 1
     workspace = memory.empty((chunks * gemm.serial_items(k, out.itemsize),), out.dtype)
     gemm.gemm_batch(
-        out.reshape(-1), workspace, chunks, m, n, k, _address(a), _offsets(a, batch), a.strides[-2], a.strides[-1],
-        _address(b), _offsets(b, batch), b.strides[-2], b.strides[-1], bias,
+        out.reshape(-1), workspace, chunks, m, n, k, a.ctypes.data, _offsets(a, batch), a.strides[-2], a.strides[-1],
+        b.ctypes.data, _offsets(b, batch), b.strides[-2], b.strides[-1],
     )  # fmt: skip
 
 
@@ -126,7 +123,3 @@ def _offsets(array: Array, batch: tuple[int, ...]) -> Array:
         stride = array.strides[own] if own >= 0 and array.shape[own] > 1 else 0
         offsets = offsets[..., None] + np.arange(size) * stride
     return offsets.reshape(-1)
-
-
-def _address(array: Array) -> int:
-    return int(array.ctypes.data)
