@@ -45,7 +45,7 @@ def backward_items(sizes: Sizes, masked: bool, whole: bool, itemsize: int) -> in
     _, keys, features, value_features = sizes
     columns, value_columns = padded.py_func(features, itemsize), padded.py_func(value_features, itemsize)
     rows = -(-keys // ROWS) * ROWS if whole else KEYS
-    return (
+    return int(
         QUERIES * (features + 2 * value_features)  # packed queries, gradients, outputs
         + 2 * KEYS * LEADING  # weights, slopes
         + max(KEYS, QUERIES) * padded.py_func(1, itemsize)  # one panel of a right operand

@@ -31,7 +31,7 @@ Array = Any
 def forward_items(sizes: Sizes, masked: bool, itemsize: int) -> int:
     """Items of scratch that one task needs."""
     _, _, features, value_features = sizes
-    return (
+    return int(
         QUERIES * features  # packed queries
         + KEYS * LEADING  # weights
         + LEADING * padded.py_func(value_features, itemsize)  # sums

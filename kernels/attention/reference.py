@@ -50,7 +50,7 @@ def scaled_dot_product_attention_backward(
     dtype, wide = grad.dtype, dtypes.accumulator(grad.dtype)
     grad, query, key, value, output = (each.astype(wide) for each in (grad, query, key, value, output))
     factor = wide.type(default_scale(query.shape[-1]) if scale is None else scale)
-    dead = np.isneginf(logsumexp)[..., None]
+    dead: Array = np.isneginf(logsumexp[..., None])
     scores = _scores(query, key, attn_mask, is_causal, scale)
     weights = np.where(dead, wide.type(0), np.exp(scores - np.where(dead, wide.type(0), logsumexp[..., None])))
     by_weights = np.matmul(grad, np.swapaxes(value, -2, -1))
@@ -72,5 +72,5 @@ def _scores(query: Array, key: Array, attn_mask: Array | None, is_causal: bool, 
         else:
             scores = scores + attn_mask.astype(query.dtype)
     if is_causal:
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, minus_infinity)
+        scores = np.where(np.tri(*scores.shape[-2:]) == 1, scores, minus_infinity)
     return scores

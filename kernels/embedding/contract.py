@@ -17,7 +17,7 @@ from ..samples import normal, special
 Array = Any
 
 _INDEX_DTYPES = frozenset((dtypes.int64, dtypes.int32))
-_UNSIGNED = {8: np.dtype("uint64"), 4: np.dtype("uint32")}
+_UNSIGNED: dict[int, Any] = {8: np.dtype("uint64"), 4: np.dtype("uint32")}
 _NUMBERS = (*dtypes.FLOATS, *dtypes.INTEGERS)
 
 

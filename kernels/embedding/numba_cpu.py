@@ -106,7 +106,8 @@ def _three(array: Array, axis: int) -> Array:
 
 def _cropped(array: Array, shape: tuple[int, ...], axis: int) -> Array:
     """The part of ``array`` that an index of ``shape`` can reach: all of ``axis``, the first of the others."""
-    return array[(*[slice(None) if i == axis else slice(n) for i, n in enumerate(shape)], ...)]
+    key = tuple([slice(None) if i == axis else slice(n) for i, n in enumerate(shape)])
+    return array[key] if key else array
 
 
 def _int64(index: Array) -> Array:

@@ -37,7 +37,21 @@ from .elementwise import (
     where,
 )
 from .embedding import embedding, gather, index_select, one_hot, scatter_add, take_along_dim
-from .layout import cat, clone, expand, flatten, narrow, pad, permute, reshape, split, squeeze, stack, transpose, unsqueeze
+from .layout import (
+    cat,
+    clone,
+    expand,
+    flatten,
+    narrow,
+    pad,
+    permute,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    transpose,
+    unsqueeze,
+)
 from .loss import cross_entropy, mse_loss
 from .matmul import bmm, linear, matmul, mm
 from .norm import batch_norm

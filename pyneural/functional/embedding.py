@@ -173,7 +173,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """``out[i][j][k] = input[i][index[i][j][k]][k]`` for ``dim=1`` of three dimensions, and so on.
 
     Shapes: ``index`` has as many dimensions as ``input``, none but ``dim`` longer; the result has its shape.
-    A 0-d tensor beside a 1-D one counts as one of length 1.
+    A 0-d tensor beside a 1-D one counts as one of length 1, and an empty index fits everywhere.
 
     Raises:
         IndexError: ``dim`` or an index out of range.
@@ -181,10 +181,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """
     require_tensor("gather", input=input, index=index)
     dim = check.dim("gather", dim, input.ndim)
-    if not index.numel():
+    empty = not index.numel()
+    if empty:
         index = cast(index, dtypes.int64)
-    if input.ndim != index.ndim and max(input.ndim, index.ndim) == 1:  # a 0-d tensor stands for one of length 1
-        return reshape(gather(reshape(input, (-1,)), 0, reshape(index, (-1,))), index.shape)
+    if input.ndim != index.ndim and (empty or max(input.ndim, index.ndim) == 1):
+        return reshape(Gather(0)(reshape(input, (-1,)), reshape(index, (-1,))), index.shape)
     return Gather(dim)(input, index)  # type: ignore[no-any-return]
 
 

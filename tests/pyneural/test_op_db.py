@@ -55,6 +55,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "permute": method("permute"),
     "reshape": method("reshape"),
     "view": method("view"),
+    "embedding": lambda weight, indices, **attributes: F.embedding(indices, weight, **attributes),
     "double": method("double"),
     "float": method("float"),
     "half": method("half"),
@@ -87,6 +88,11 @@ UNSUPPORTED: list[Refusal] = [
         "to",
         lambda args, kwargs: any(isinstance(each, bool) for each in args) or "non_blocking" in kwargs,
         "to: non_blocking and positional copy",
+    ),
+    (
+        "scaled_dot_product_attention",
+        lambda args, kwargs: kwargs.get("dropout_p", 0.0) > 0.0,
+        "scaled_dot_product_attention with dropout_p: random",
     ),
     ("batch_norm", lambda args, kwargs: args[0].ndim < 2, "batch_norm: an input without a channel dimension"),
 ]
@@ -176,11 +182,14 @@ def test_agrees_with_pytorch_on_its_own_samples(entry: str, rng: np.random.Gener
     call = call_of(entry)
     assert call is not None
     info = database()[entry]
+    dtype = torch.float64 if torch.float64 in info.dtypes else torch.int64
     tried = passed = refused = 0
     failures = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for sample in info.sample_inputs("cpu", torch.float64, requires_grad=info.supports_autograd):
+        for sample in info.sample_inputs(
+            "cpu", dtype, requires_grad=info.supports_autograd and dtype.is_floating_point
+        ):
             tried += 1
             arguments = ((sample.input, *sample.args), sample.kwargs)
             if any(name in ("*", entry) and applies(*arguments) for name, applies, _ in UNSUPPORTED):
