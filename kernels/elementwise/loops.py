@@ -64,18 +64,34 @@ def compiled(function: Callable[..., Any], name: str | None = None) -> Any:
     return jit(function, name=name, inline=True, **EXACT)
 
 
-def elementwise_kernel(name: str, span: Callable[..., None]) -> Any:
-    """``kernel(*arguments)`` from ``span(arguments, start, stop)``, which fills that part of the last argument."""
+def elementwise_kernel(name: str, span: Callable[..., None], arity: int) -> Any:
+    """``kernel(*arguments)`` from ``span(arguments, start, stop)``, which fills that part of the last argument.
+
+    ``arity`` is the number of arguments.
+    """
     span = compiled(span, f"{name}_span")
 
-    def kernel(*arguments: Any) -> None:
+    def several(*arguments: Any) -> None:
         count = arguments[-1].size
         if count <= SERIAL:
             span(arguments, 0, count)
         else:
             spread(span, arguments, count, CHUNK)
 
-    return jit(kernel, name=name, **EXACT)
+    # Parameters of their own are quicker to call with than a tuple of them: the usual numbers have them.
+    def two(x: Array, out: Array) -> None:
+        if out.size <= SERIAL:
+            span((x, out), 0, out.size)
+        else:
+            spread(span, (x, out), out.size, CHUNK)
+
+    def three(a: Array, b: Array, out: Array) -> None:
+        if out.size <= SERIAL:
+            span((a, b, out), 0, out.size)
+        else:
+            spread(span, (a, b, out), out.size, CHUNK)
+
+    return jit({2: two, 3: three}.get(arity, several), name=name, **EXACT)
 
 
 def unary_kernel(name: str, f: Scalar) -> Any:
@@ -88,7 +104,7 @@ def unary_kernel(name: str, f: Scalar) -> Any:
         for i in range(out.size):
             out[i] = f(x[i])
 
-    return elementwise_kernel(name, span)
+    return elementwise_kernel(name, span, 2)
 
 
 def unary_kernel_with(name: str, f: Scalar) -> Any:
@@ -102,7 +118,7 @@ def unary_kernel_with(name: str, f: Scalar) -> Any:
         for i in range(out.size):
             out[i] = f(x[i], low, high)
 
-    return elementwise_kernel(name, span)
+    return elementwise_kernel(name, span, 4)
 
 
 def pair_kernel_with(name: str, f: Scalar) -> Any:
@@ -116,7 +132,7 @@ def pair_kernel_with(name: str, f: Scalar) -> Any:
         for i in range(out.size):
             out[i] = f(a[i], b[i], low, high)
 
-    return elementwise_kernel(name, span)
+    return elementwise_kernel(name, span, 5)
 
 
 def binary_kernel(name: str, f: Scalar) -> Any:
@@ -145,7 +161,7 @@ def binary_kernel(name: str, f: Scalar) -> Any:
                     w[i] = f(u[i], v[i])
                 done += m
 
-    return elementwise_kernel(name, span)
+    return elementwise_kernel(name, span, 3)
 
 
 def strided_kernel(name: str, f: Scalar) -> Any:
@@ -324,7 +340,7 @@ def binary(name: str, f: Scalar) -> Callable[..., None]:
         elif not out.flags.c_contiguous:
             into_strided(call, out, a, b)
         elif size <= SERIAL and (
-            (a.shape == shape and (b.shape == shape or b.size == 1)) or (a.size == 1 and b.shape == shape)
+            (own := a.shape) == b.shape or (b.size == 1 and own == shape) or (a.size == 1 and b.shape == shape)
         ):
             if size:
                 kernel(a.ravel(), b.ravel(), out.ravel())

@@ -160,7 +160,7 @@ def _choose(arguments: Any, start: int, stop: int) -> None:
             out[i] = a[i] if condition[i] else b[i]
 
 
-_where = elementwise_kernel("where", _choose)
+_where = elementwise_kernel("where", _choose, 4)
 
 
 def where(condition: Array, a: Array, b: Array, *, out: Array) -> None:

@@ -259,7 +259,7 @@ def _scaled_difference(arguments: Any, start: int, stop: int) -> None:
 
 _squares = pair("squared_difference", lambda a, b: (a - b) * (a - b))
 _sum_kernel = spread_kernel("sum_of_squares", _sum_of_squares)
-_each_backward = elementwise_kernel("mse_loss_backward_each", _scaled_difference)
+_each_backward = elementwise_kernel("mse_loss_backward_each", _scaled_difference, 4)
 _backward = pair_kernel_with("mse_loss_backward", lambda x, target, scale, _: scale * (x - target))
 
 
