@@ -11,9 +11,11 @@ from .errors import CompileError, CompilerNotFoundError, Diagnostic, LaunchError
 from .findings import KINDS, Finding, Report
 from .kernel import Kernel, empty
 from .module import Module, compile
+from .profile import Counters, Profile, profile
+from .program import Result, run
 from .sanitize import sanitize
 
 __all__ = [
-    "KINDS", "CompileError", "CompilerNotFoundError", "Diagnostic", "Finding", "Kernel", "LaunchError", "Module",
-    "Report", "compile", "empty", "sanitize",
+    "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
+    "Module", "Profile", "Report", "Result", "compile", "empty", "profile", "run", "sanitize",
 ]  # fmt: skip

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .module import Sources
 
 KINDS = (
     "race", "out_of_bounds", "misaligned", "uninitialized_read", "divergent_barrier", "invalid_warp_sync", "assertion_failed", "hang",
@@ -91,12 +94,12 @@ class Reader:
     def __init__(
         self,
         line_of: Callable[[int], tuple[str, int] | None],
-        shared_dims: dict[str, int] | None = None,
-        text_of: Callable[[str, int], str] = lambda file, line: "",
+        sources: Sources,
     ) -> None:
         self.line_of = line_of
-        self.shared_dims = shared_dims or {}
-        self.text_of = text_of
+        self.shared_dims = sources.unit.shared_dims
+        self.dynamic = sources.unit.dynamic
+        self.text_of = sources.lines
 
     def place(self, at: dict[str, Any] | None) -> tuple[str, int]:
         if not at:
@@ -119,6 +122,8 @@ class Reader:
     def one(self, f: dict[str, Any]) -> Finding | None:
         file, line = self.place(f["at"])
         _, other_line = self.place(f.get("other_at"))
+        if len(self.dynamic) > 1 and f["array"] == self.dynamic[0][0] and f["space"] == "shared":
+            f = self._rename(f, line)
         array = f["array"] or None
         if f["detail"] == "declared":
             name, extent = self._declared(file, line, f)
@@ -134,6 +139,13 @@ class Reader:
             other_line or None, array, f.get("index"),
             f.get("distance") if f["kind"] == "out_of_bounds" else None, f["times"],
         )  # fmt: skip
+
+    def _rename(self, f: dict[str, Any], line: int) -> dict[str, Any]:
+        """Several names for the one dynamic shared memory: the one declared last before this line."""
+        _, element, _ = self.dynamic[0]
+        name, size, _ = max((d for d in self.dynamic if d[2] <= line), key=lambda d: d[2], default=self.dynamic[0])
+        element, size = element or 4, size or 4
+        return {**f, "array": name, "index": f["index"] * element // size, "extent": f["extent"] * element // size}
 
     def _declared(self, file: str, line: int, f: dict[str, Any]) -> tuple[str | None, int]:
         """The array on this line that the index past its declared size belongs to.

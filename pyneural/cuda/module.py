@@ -325,7 +325,7 @@ def describe(library: elf.Library, unit: source.Unit) -> str:
             elif not symbol.thread_local and name in unit.devices:
                 rows.append(f"D {symbol.value} {symbol.size} {unit.devices[name] or 1} {name}")
     if unit.dynamic:
-        name, element = unit.dynamic[0]
+        name, element, _ = unit.dynamic[0]
         rows.append(f"dynamic {element or 4} {name}")
     return "\n".join(rows)
 

@@ -25,8 +25,7 @@ class Sanitizer:
             with runtime.lock:
                 failure, build = run(self.kernel, runtime.SANITIZE, geometry, arguments, self.schedule, self.timeout)
                 raw = runtime.report()
-            unit = self.kernel.module.sources.unit
-            findings = Reader(build.line, unit.shared_dims, self.kernel.module.sources.lines).read(raw)
+            findings = Reader(build.line, self.kernel.module.sources).read(raw)
             return Report(findings, failure)
 
         return launch

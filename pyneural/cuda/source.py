@@ -59,7 +59,8 @@ class Unit:
     shared: dict[str, int] = field(default_factory=dict)
     """Static shared arrays: bytes of an element, 0 where the type is not a known one."""
     shared_dims: dict[str, int] = field(default_factory=dict)
-    dynamic: list[tuple[str, int]] = field(default_factory=list)
+    dynamic: list[tuple[str, int, int]] = field(default_factory=list)
+    """Names of dynamic shared memory: bytes of an element (0: unknown) and the line."""
     constants: dict[str, int] = field(default_factory=dict)
     devices: dict[str, int] = field(default_factory=dict)
     includes: list[tuple[int, int, str, bool]] = field(default_factory=list)
@@ -282,7 +283,7 @@ class Rewriter:
         size = 8 if "*" in words or words.count("long") else next((SIZES[w] for w in reversed(words) if w in SIZES), 0)
         if qualifier == "__shared__":
             if external >= 0 and self.word(end) == "[" and self.word(end + 1) == "]":
-                self.dynamic(at, external, start, name_at, size, scopes)
+                self.dynamic(start, name_at, size, scopes)
                 return end + 1
             dims = 0
             while self.word(end) == "[":
@@ -307,7 +308,7 @@ class Rewriter:
             target[name] = size
         return at
 
-    def dynamic(self, at: int, external: int, start: int, name_at: int, size: int, scopes: list[tuple[str, str]]) -> None:
+    def dynamic(self, start: int, name_at: int, size: int, scopes: list[tuple[str, str]]) -> None:
         """extern __shared__ T name[];  ->  T* name = (T*)dynamic_shared();"""
         name = self.word(name_at)
         kept = []
@@ -327,7 +328,7 @@ class Rewriter:
         for k in range(start, name_at + 3):
             self.replace(k, "")
         self.replace(start, pointer if inside else f"static thread_local {pointer}")
-        self.unit.dynamic.append((name, size))
+        self.unit.dynamic.append((name, size, self.line(name_at)))
 
     def launch(self, at: int) -> None:
         """name<T><<<grid, block>>>(arguments)  ->  pnsim::launch(launch_config(grid, block), "name", name<T>, arguments)"""

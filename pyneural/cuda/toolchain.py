@@ -176,3 +176,17 @@ def runtime_library() -> pathlib.Path:
             raise CompileError(diagnostics(result.stderr), result.stderr)
         os.replace(so, path)
     return path
+
+
+def build_program(sources: list[pathlib.Path], path: pathlib.Path, library: pathlib.Path) -> None:
+    """Compiles an executable that uses the simulator's library. Raises CompileError."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = pathlib.Path(folder) / path.name
+        command = [
+            *compiler().command, STANDARD, "-O2", "-w", "-pthread", *map(str, sources), str(library),
+            f"-Wl,-rpath,{library.parent}", "-ldl", "-o", str(made),
+        ]  # fmt: skip
+        result = _run(command)
+        if result.returncode:
+            raise CompileError(diagnostics(result.stderr), result.stderr)
+        os.replace(made, path)

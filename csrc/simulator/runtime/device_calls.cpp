@@ -32,6 +32,10 @@ unsigned long long pnsim_warp(int op, unsigned mask, unsigned long long value, i
   return worker->warp(op, mask, value, argument, width, {file, line});
 }
 
+void pnsim_gather(unsigned mask, unsigned long long value, unsigned long long* values, const char* file, int line) {
+  worker->gather(mask, value, values, {file, line});
+}
+
 unsigned pnsim_active_mask(const char* file, int line) { return worker->active_mask({file, line}); }
 
 void pnsim_yield(void) {

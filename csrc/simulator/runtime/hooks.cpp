@@ -125,6 +125,7 @@ extern "C" {
 
 void pnsim_touch(const void* address, size_t size, int access, const char* file, int line) {
   if (!pnsim_current || worker->launch->mode == PLAIN) return;
+  if (access == PNSIM_ATOMIC && ++pnsim_current->spins > 200) worker->yield();
   uintptr_t a = reinterpret_cast<uintptr_t>(address);
   const Where at{PC, file, line};
   if (size <= 16 && !(size & (size - 1))) return touch(a, unsigned(size), access, at);

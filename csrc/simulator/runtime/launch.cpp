@@ -42,7 +42,9 @@ struct Pool {
 };
 Pool* pool = nullptr;
 
-const char* describe_fault(int number) {
+const char* describe_fault(int number, const siginfo_t* info) {
+  if (number == SIGSEGV && info->si_code == SI_KERNEL)
+    return "an illegal memory access was encountered: a misaligned vector access or an address that cannot be";
   switch (number) {
     case SIGFPE: return "integer division by zero";
     case SIGILL: return "an illegal instruction was executed (__trap or a failed check)";
@@ -56,7 +58,7 @@ void on_fault(int number, siginfo_t* info, void*) {
   if (w && w->inside) {
     const pnsim_thread* t = pnsim_current;
     snprintf(w->failure, sizeof w->failure, "%s (address %p, block (%u, %u, %u), thread (%u, %u, %u))",
-             describe_fault(number), info->si_addr, pnsim_here.block_x, pnsim_here.block_y, pnsim_here.block_z,
+             describe_fault(number, info), info->si_addr, pnsim_here.block_x, pnsim_here.block_y, pnsim_here.block_z,
              t ? t->x : 0, t ? t->y : 0, t ? t->z : 0);
     sigset_t set;
     sigemptyset(&set);

@@ -13,7 +13,7 @@ uint64_t changes = 0;
 namespace {
 std::mutex lock;
 std::map<uintptr_t, Region>& table() {
-  static std::map<uintptr_t, Region> all;
+  static auto& all = *new std::map<uintptr_t, Region>;  // used while the program ends, so never destroyed
   return all;
 }
 }  // namespace

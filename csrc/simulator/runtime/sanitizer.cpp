@@ -267,20 +267,22 @@ inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who)
     if (!both && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
-  const bool quiet = x.is_volatile();  // a volatile flag may be read while it is written
-  if (c.r_epoch >= s.launch_first && c.r_epoch && !quiet) {
-    if (c.r_epoch == s.epoch && thread_of(c.r_who) / 32 == x.t.warp) {
-      for (unsigned m = c.r_mask & ~(1u << x.t.lane); m; m &= m - 1) {
-        const unsigned reader = (thread_of(c.r_who) & ~31u) + unsigned(__builtin_ctz(m));
-        if (!unordered(x, r, c.r_epoch, reader, stamp_of(c.r_who))) continue;
-        race(x, r, c.r_epoch, reader, false, 0, false);
-        break;
-      }
-    } else if (unordered(x, r, c.r_epoch, thread_of(c.r_who), stamp_of(c.r_who))) {
-      race(x, r, c.r_epoch, thread_of(c.r_who), false, 0, false);
+  // A volatile flag may be read by other warps and blocks while it is written.
+  const auto reader_races = [&](uint32_t epoch, unsigned reader, uint32_t stamp) {
+    if (x.is_volatile() && !(epoch == s.epoch && reader / 32 == x.t.warp)) return false;
+    if (!unordered(x, r, epoch, reader, stamp)) return false;
+    race(x, r, epoch, reader, false, 0, false);
+    return true;
+  };
+  if (c.r_epoch >= s.launch_first) {
+    const unsigned reader = thread_of(c.r_who);
+    if (c.r_epoch == s.epoch && reader / 32 == x.t.warp) {
+      for (unsigned m = c.r_mask & ~(1u << x.t.lane); m; m &= m - 1)
+        if (reader_races(c.r_epoch, (reader & ~31u) + unsigned(__builtin_ctz(m)), stamp_of(c.r_who))) break;
+    } else {
+      reader_races(c.r_epoch, reader, stamp_of(c.r_who));
     }
-    if (c.o_epoch >= s.launch_first && unordered(x, r, c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who)))
-      race(x, r, c.o_epoch, thread_of(c.o_who), false, 0, false);
+    if (c.o_epoch >= s.launch_first) reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who));
   }
   c.w_epoch = s.epoch;
   c.w_who = who | (x.atomic() ? ATOMIC_BIT : 0) | (x.is_volatile() ? VOLATILE_BIT : 0);
@@ -324,8 +326,7 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
       name_array(f, *r, a, size);
       f.size = size;
       f.write = x.write();
-      report(f);
-      break;
+      return report(f);
     }
   }
   const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;

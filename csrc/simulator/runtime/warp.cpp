@@ -1,4 +1,6 @@
 // Warp operations: a rendezvous of the lanes a mask names, and the exchange of values between them.
+#include <string.h>
+
 #include <algorithm>
 
 #include "checker.h"
@@ -51,6 +53,13 @@ unsigned long long Worker::warp(int op, unsigned mask, unsigned long long value,
   return me->result;
 }
 
+// No lane can come to the next operation of its warp before all have read the values of this one.
+void Worker::gather(unsigned mask, unsigned long long value, unsigned long long* values, Site site) {
+  const unsigned number = current()->warp;
+  warp(PNSIM_GATHER, mask, value, 0, 32, site);
+  memcpy(values, warps_[number].gathered, sizeof warps_[number].gathered);
+}
+
 void Worker::complete(unsigned warp, size_t slot) {
   auto& pending = warps_[warp].pending;
   const Pending done = pending[slot];
@@ -69,6 +78,7 @@ void Worker::exchange(unsigned warp, unsigned members, int op) {
     for (unsigned m = members; m; m &= m - 1) f(lanes[__builtin_ctz(m)]);
   };
   if (op == PNSIM_SYNC) return;
+  if (op == PNSIM_GATHER) return each([&](Thread& t) { warps_[warp].gathered[t.lane] = t.value; });
   if (op >= PNSIM_SHFL_IDX && op <= PNSIM_SHFL_XOR) {
     each([&](Thread& t) {
       const unsigned from = source_lane(t);

@@ -67,6 +67,7 @@ class Worker {
   int barrier_reduce(int op, int predicate, Site site);
   void group_barrier(const void* key, unsigned id, unsigned expected, Site site);
   unsigned long long warp(int op, unsigned mask, unsigned long long value, int argument, int width, Site site);
+  void gather(unsigned mask, unsigned long long value, unsigned long long* values, Site site);
   unsigned active_mask(Site site);
   void yield();
   [[noreturn]] void exit_thread();                      // drops the current thread where it stands
@@ -95,6 +96,7 @@ class Worker {
   };
   struct Warp {
     std::vector<Pending> pending;
+    unsigned long long gathered[32];
   };
   struct Group {
     const void* key;

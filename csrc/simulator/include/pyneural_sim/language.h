@@ -11,7 +11,8 @@
 #define __constant__
 #define __managed__
 #define __grid_constant__
-#define __shared__ static thread_local
+// Aligned for vector accesses, which kernels make through casts.
+#define __shared__ static thread_local __attribute__((aligned(16)))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)

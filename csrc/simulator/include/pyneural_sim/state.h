@@ -29,7 +29,7 @@ extern __thread struct pnsim_block pnsim_here __attribute__((tls_model("initial-
 enum pnsim_warp_op {
   PNSIM_SYNC, PNSIM_SHFL_IDX, PNSIM_SHFL_UP, PNSIM_SHFL_DOWN, PNSIM_SHFL_XOR, PNSIM_BALLOT,
   PNSIM_MATCH_ANY, PNSIM_MATCH_ALL, PNSIM_ADD, PNSIM_MIN_S, PNSIM_MAX_S, PNSIM_MIN_U, PNSIM_MAX_U,
-  PNSIM_AND, PNSIM_OR, PNSIM_XOR
+  PNSIM_AND, PNSIM_OR, PNSIM_XOR, PNSIM_GATHER
 };
 
 enum pnsim_access { PNSIM_READ = 0, PNSIM_WRITE = 1, PNSIM_ATOMIC = 2 };
@@ -58,6 +58,8 @@ void pnsim_group_barrier(const void* key, unsigned id, unsigned expected, const 
 // Warp: every operation is one rendezvous of the lanes in mask
 unsigned long long pnsim_warp(int op, unsigned mask, unsigned long long value, int argument, int width,
                               const char* file, int line);
+// The value of every lane of the mask, by lane
+void pnsim_gather(unsigned mask, unsigned long long value, unsigned long long* values, const char* file, int line);
 unsigned pnsim_active_mask(const char* file, int line);
 // Memory as the checker sees it; only instrumented builds call these
 void pnsim_touch(const void* address, size_t size, int access, const char* file, int line);

@@ -1,0 +1,2 @@
+#pragma once
+#include "../pyneural_sim/groups.h"
