@@ -150,7 +150,7 @@ def elu_backward(grad: Array, x: Array, *, alpha: float = 1.0) -> Spec:
 
 @operation(
     samples=unary(_wide, variants=APPROXIMATIONS),
-    ulps=12,  # where a single element lies in the lower tail
+    ulps=8,  # where a single element lies in the lower tail
     wrong=_wrong(approximate=_BAD_APPROXIMATION),
     gradient=2,
     source="x Phi(x), or x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 (Hendrycks and Gimpel 2016)",
@@ -167,7 +167,7 @@ def gelu(x: Array, *, approximate: str = "none") -> Spec:
 
 @operation(
     samples=same_shape(second=_wide, variants=APPROXIMATIONS),
-    ulps=12,
+    ulps=8,
     wrong=_wrong_backward("x", approximate=_BAD_APPROXIMATION),
     source="grad (Phi(x) + x phi(x)), or the derivative of the tanh approximation",
 )

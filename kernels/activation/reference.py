@@ -18,6 +18,12 @@ SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 CUBIC = 0.044715  # of the tanh approximation of gelu
 
 
+def _normal_cdf(x: Array) -> Array:
+    """By the scaled erfc in the lower tail, where SciPy's ndtr magnifies the rounding of its argument."""
+    tail = special.erfcx(np.abs(x) * math.sqrt(0.5)) * np.exp(-(x.astype(np.longdouble) ** 2) / 2) / 2
+    return np.where(x > -1, special.ndtr(x), tail).astype(x.dtype)
+
+
 def _in_accumulator(function: Callable[..., Array]) -> Callable[..., Array]:
     """``function`` on arrays in the dtype that halves accumulate in, its result in theirs, without warnings."""
 
@@ -66,7 +72,7 @@ def elu_backward(grad: Array, x: Array, *, alpha: float = 1.0) -> Array:
 def gelu(x: Array, *, approximate: str = "none") -> Array:
     if approximate == "tanh":
         return 0.5 * x * (1 + np.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)))
-    return x * special.ndtr(x)
+    return x * _normal_cdf(x)
 
 
 @_in_accumulator
@@ -77,7 +83,7 @@ def gelu_backward(grad: Array, x: Array, *, approximate: str = "none") -> Array:
         inner = SQRT_2_OVER_PI * (1 + 3 * CUBIC * x * x)
         # Far out the slope is 0 and x^2 overflows: their product is 0.
         return grad * (0.5 * (1 + t) + np.where(slope == 0, 0, 0.5 * x * slope * inner))
-    return grad * (special.ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
+    return grad * (_normal_cdf(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
 
 
 @_in_accumulator
