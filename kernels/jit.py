@@ -132,8 +132,7 @@ def jit(
     """Compile ``function`` with Numba for the CPU: nopython, without the GIL, cached on disk.
 
     Args:
-        name: the kernel's own name, for a kernel that a function makes: two kernels made from the
-            same functions with one name would share one cache entry.
+        name: the kernel's own name, for a kernel that a function makes; it is what a traceback shows.
         inline: compile nothing of its own, only be inlined by LLVM into its callers.
         options: as for ``numba.njit``, e.g. ``parallel=True``.
     """
@@ -141,6 +140,10 @@ def jit(
         return functools.partial(jit, name=name, inline=inline, **options)
     if name is not None:
         function.__qualname__ = function.__name__ = name
+    if function.__closure__:
+        # Numba tells functions of one qualified name apart by a number that is unique in one process only: two
+        # closures compiled in two processes, and loaded from the cache by a third, would be linked as one.
+        function.__qualname__ += f"_{_digest(function)[:12]}"
     options.setdefault("fastmath", FASTMATH)
     options.setdefault("error_model", "numpy")
     options.setdefault("nogil", True)
