@@ -30,6 +30,8 @@ inline void touch(uintptr_t a, unsigned size, int kind, const Where& at) {
 
 inline void hook(void* p, unsigned size, int kind, void* pc) {
   if (!pnsim_current) return;  // host code
+  if (kind == PNSIM_READ && worker->launch->mode == SANITIZE && sanitizer::quick_read(*worker->current(), reinterpret_cast<uintptr_t>(p), size))
+    return;
   touch(reinterpret_cast<uintptr_t>(p), size, kind, Where{pc, nullptr, 0});
 }
 

@@ -141,6 +141,7 @@ __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t e
     v.size = x.size;
     memcpy(v.before, reinterpret_cast<void*>(x.a), x.size);
     v.finding = f;
+    x.t.unsettled = true;
     return;
   }
   report(f);
@@ -306,10 +307,37 @@ __attribute__((noinline)) void misaligned(const Access& x) {
 
 }  // namespace
 
+// The common case, decided without a call: a read of a granule that this block wrote before the last barrier,
+// or that nobody writes in this launch, and of which this reader tells nothing new.
+bool sanitizer::quick_read(Thread& t, uintptr_t a, unsigned size) {
+  if (t.unsettled || !s.copies.empty() || a & (size - 1) || (++t.steps & 0xfff) == 0) return false;
+  const Region* r = &s.statics;
+  if (!r->holds(a)) {
+    r = &s.dynamic;
+    if (!r->holds(a)) {
+      r = s.changes == regions::changes ? s.recent[(a >> 12) & 63] : nullptr;
+      if (!r || !r->holds(a)) return false;
+    }
+  }
+  if (size != 1u << r->shift) return false;
+  Cell& c = r->cells[(a - r->base) >> r->shift];
+  if (c.r_epoch != s.epoch) return false;
+  if (r->space == regions::SHARED ? c.w_epoch < s.block_first || c.w_epoch >= s.epoch
+                                  : !(c.w_epoch < s.launch_first && (r->initialized || c.w_epoch))) return false;
+  const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;
+  if (thread_of(c.r_who) / 32 == t.warp) {
+    // Equal stamps: nothing has synchronised the two since the other's read.
+    if ((c.r_who ^ who) >> 12) return false;
+    c.r_mask |= 1u << t.lane;
+    return true;
+  }
+  return c.o_epoch == s.epoch;
+}
+
 void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kind, const Where& at) {
   const Access x{w, t, a, size, kind, at};
   if ((++t.steps & 0xfff) == 0 && cancel_requested) check_cancel(at.pc);
-  if (s.same[t.linear].size) settle(w, t);
+  if (t.unsettled) settle(w, t);
   if (a & (size - 1)) misaligned(x);
   Region* r = lookup(x);
   if (!r) return outside(x);
@@ -350,8 +378,9 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
 }
 
 void sanitizer::settle(Worker&, Thread& t) {
+  if (!t.unsettled) return;
+  t.unsettled = false;
   SameValue& v = s.same[t.linear];
-  if (!v.size) return;
   if (memcmp(v.before, reinterpret_cast<void*>(v.address), v.size)) report(v.finding);
   v.size = 0;
 }

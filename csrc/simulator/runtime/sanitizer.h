@@ -8,6 +8,8 @@ namespace pnsim::sanitizer {
 // `kind`: pnsim_access; VOLATILE is a read or write through a volatile pointer.
 constexpr int VOLATILE = 4;
 void access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kind, const Where& at);
+// True: nothing to check or to note about this read.
+bool quick_read(Thread& t, uintptr_t a, unsigned size);
 void pending_copy(Worker& w, const void* to, size_t size);
 void copy_done(Worker& w, const void* to, size_t size);
 void begin_launch(Worker& w);

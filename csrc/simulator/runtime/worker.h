@@ -24,7 +24,8 @@ struct Site {
 
 struct Thread : pnsim_thread {
   State state = READY;
-  bool fenced = false;     // has executed a fence in this block
+  bool fenced = false;     // has executed a fence since its last plain write
+  bool unsettled = false;  // a write of it may turn out to be a race (see sanitizer.cpp)
   Fiber* fiber = nullptr;
   Site site;               // where it waits
   // One warp operation in flight

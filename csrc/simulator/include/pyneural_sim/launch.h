@@ -7,6 +7,12 @@
 
 #include "language.h"
 
+#if defined(PNSIM_INSTRUMENTED)
+#define PNSIM_UNCOUNTED __attribute__((no_sanitize("thread")))
+#else
+#define PNSIM_UNCOUNTED
+#endif
+
 namespace pnsim {
 
 // What Python must hand over for an element type; class types that are not listed match by size.
@@ -58,11 +64,12 @@ struct entry<Kernel> {
   static constexpr pnsim_argument arguments[count + 1] = {describe<P>()..., pnsim_argument{}};
   static constexpr unsigned param_bytes = (0u + ... + unsigned(sizeof(P)));
 
+  // Parameters travel in the constant bank: reading them is no access to report.
   template <size_t... I>
-  static void unpack(void** args, std::index_sequence<I...>) {
+  PNSIM_UNCOUNTED static void unpack(void** args, std::index_sequence<I...>) {
     Kernel(*static_cast<P*>(args[I])...);
   }
-  static void run(void** args) { unpack(args, std::make_index_sequence<count>{}); }
+  PNSIM_UNCOUNTED static void run(void** args) { unpack(args, std::make_index_sequence<count>{}); }
 };
 
 struct launch_config {
