@@ -163,9 +163,12 @@ def _is_half(value: Any) -> bool:
 def _has_half(args: tuple[Any, ...], out: Any) -> bool:
     """True if a call computes in 16 bits: its first array, or its only result, says so."""
     first = args[0] if args else out
+    # The usual case, decided at once: every call pays for this question.
+    if type(first) is np.ndarray and type(out) is np.ndarray:
+        return first.dtype.char in _HALF_CHARS or out.dtype.char in _HALF_CHARS
     if type(first) in (list, tuple):
         first = first[0] if first else out
-    return _is_half(first) or (out is not None and _is_half(out))
+    return _is_half(first) or _is_half(out)
 
 
 def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[..., None]:

@@ -7,6 +7,7 @@ mapped, where a fresh allocation would fault once per 4 KiB page.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,7 @@ def _size_class(nbytes: int) -> int:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
     """An uninitialised C-contiguous array, 64-byte aligned if it is large."""
-    count = 1
-    for n in shape:
-        count *= n
-    nbytes = count * dtype.itemsize
+    nbytes = math.prod(shape) * dtype.itemsize
     if nbytes < SMALLEST:
         return np.empty(shape, dtype)
     size = _size_class(nbytes)
