@@ -150,7 +150,9 @@ def _writing(operation: Operation, function: Callable[..., Any]) -> Callable[...
         outs, results = ((out,), (results,)) if not isinstance(out, tuple) else (out, results)
         for target, result in zip(outs, results, strict=True):
             if np.shape(result) != target.shape:
-                raise AssertionError(f"{operation.name}: reference gave shape {np.shape(result)}, contract {target.shape}")
+                raise AssertionError(
+                    f"{operation.name}: reference gave shape {np.shape(result)}, contract {target.shape}"
+                )
             target[...] = result
 
     return kernel

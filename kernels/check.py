@@ -106,7 +106,11 @@ def pair(operation: str, name: str, value: Any, minimum: int) -> tuple[int, int]
     values: Sequence[Any] = (value, value) if isinstance(value, (int, np.integer)) else value
     if isinstance(values, (tuple, list)) and len(values) == 1:
         values = (values[0], values[0])
-    if not isinstance(values, (tuple, list)) or len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
+    if (
+        not isinstance(values, (tuple, list))
+        or len(values) != 2
+        or not all(isinstance(v, (int, np.integer)) for v in values)
+    ):
         raise TypeError(f"{operation}: {name} (={value!r}) must be an int or two ints")
     if min(values) < minimum:
         raise ValueError(f"{operation}: {name} (={value!r}) must be at least {minimum}")

@@ -116,11 +116,11 @@ def operation(
     def declare(check: Callable[..., Results]) -> Callable[..., Results]:
         name = check.__name__
         if name in OPERATIONS:
-            raise ValueError(f"operation: {name!r} is declared twice, in {OPERATIONS[name].family} and {check.__module__}")
+            raise ValueError(
+                f"operation: {name!r} is declared twice, in {OPERATIONS[name].family} and {check.__module__}"
+            )
         family = check.__module__.rsplit(".", 2)[-2]
-        OPERATIONS[name] = Operation(
-            name, family, check, samples, wrong, dtypes, error, ulps, gradient, writes, source
-        )
+        OPERATIONS[name] = Operation(name, family, check, samples, wrong, dtypes, error, ulps, gradient, writes, source)
         return check
 
     return declare

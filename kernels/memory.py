@@ -15,6 +15,7 @@ import numpy as np
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 SMALLEST = 32 * 1024  # bytes: below this the C allocator reuses memory without page faults
 
+
 class _Buffer(np.ndarray):
     """Pooled bytes. Its own type, because NumPy collapses a chain of views only within one type."""
 

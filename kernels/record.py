@@ -82,9 +82,9 @@ def _copied_array(x: np.ndarray) -> np.ndarray:
 def record() -> Iterator[Recording]:
     """Record every kernel call inside the ``with`` block::
 
-        with kernels.record() as recording:
-            model(x)
-        for name, use in recording.uses.items(): print(name, use.calls, use.seconds)
+    with kernels.record() as recording:
+        model(x)
+    for name, use in recording.uses.items(): print(name, use.calls, use.seconds)
     """
     recording = Recording()
     with replaced(lambda backend: _RecordingBackend(backend, recording)):

@@ -84,9 +84,7 @@ def _sequence(tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
 
 
-def _cotangents(
-    name: str, roots: tuple[Tensor, ...], given: Tensor | None | Sequence[Tensor | None]
-) -> list[Tensor]:
+def _cotangents(name: str, roots: tuple[Tensor, ...], given: Tensor | None | Sequence[Tensor | None]) -> list[Tensor]:
     cotangents = [given] * len(roots) if given is None else ([given] if isinstance(given, Tensor) else list(given))
     if len(cotangents) != len(roots):
         raise RuntimeError(f"{name}: {len(roots)} tensors but {len(cotangents)} cotangents")

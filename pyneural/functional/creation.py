@@ -75,17 +75,13 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of another tensor's shape, dtype and device."""
     require_tensor("zeros_like", input=input)
-    return full(
-        input.shape, 0, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
-    )
+    return full(input.shape, 0, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of another tensor's shape, dtype and device."""
     require_tensor("ones_like", input=input)
-    return full(
-        input.shape, 1, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
-    )
+    return full(input.shape, 1, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def new_zeros(self: Tensor, size: Any) -> Tensor:

@@ -53,7 +53,11 @@ class Expand(Function):
 
     def forward(self, kernels: Backend, x: Tensor) -> Any:
         array = x.array
-        padded = array.reshape((1,) * (len(self.shape) - array.ndim) + array.shape) if array.ndim < len(self.shape) else array
+        padded = (
+            array.reshape((1,) * (len(self.shape) - array.ndim) + array.shape)
+            if array.ndim < len(self.shape)
+            else array
+        )
         strides = tuple(s if n == m else 0 for n, m, s in zip(padded.shape, self.shape, padded.strides, strict=True))
         return np.lib.stride_tricks.as_strided(array, self.shape, strides)
 
@@ -214,9 +218,7 @@ def expand(input: Tensor, shape: Sequence[int]) -> Tensor:
     require_tensor("expand", input=input)
     extra = len(shape) - input.ndim
     lengths = (1,) * max(extra, 0) + input.shape
-    wanted = tuple(
-        lengths[i] if n == -1 and i >= extra else int(n) for i, n in enumerate(shape[: len(lengths)])
-    )
+    wanted = tuple(lengths[i] if n == -1 and i >= extra else int(n) for i, n in enumerate(shape[: len(lengths)]))
     if extra < 0 or any(m < 0 or n not in (1, m) for n, m in zip(lengths, wanted, strict=True)):
         raise ValueError(f"expand: shape {input.shape} cannot be expanded to {tuple(shape)}")
     return Expand(wanted)(input)  # type: ignore[no-any-return]

@@ -40,9 +40,7 @@ class Linear(Function):
         self.save(x, weight)
         if self.activation is not None:
             self.save_outputs()
-        return kernels.linear(
-            x.array, weight.array, None if bias is None else bias.array, activation=self.activation
-        )
+        return kernels.linear(x.array, weight.array, None if bias is None else bias.array, activation=self.activation)
 
     def backward(self, grad: Tensor) -> Any:
         x, weight = self.saved

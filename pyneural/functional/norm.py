@@ -62,8 +62,10 @@ class BatchNormTrainBackward(Function):
         wanted = [i for i in range(3) if self.needs[i]]
         record = is_grad_enabled()
         with enable_grad():
-            given = [None if each is None else (each if record else _leaf(each, self.needs[i]))
-                     for i, each in enumerate(saved)]
+            given = [
+                None if each is None else (each if record else _leaf(each, self.needs[i]))
+                for i, each in enumerate(saved)
+            ]
             results = _backward_formula(*given, eps=self.eps)  # type: ignore[arg-type]
             pairs = [
                 (result, cotangent)

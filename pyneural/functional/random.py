@@ -101,9 +101,7 @@ def normal(
     return _made("normal", shape, generator, device, False, dtype=_floating("normal", dtype), mean=mean, std=std)
 
 
-def randint(
-    low: int, high: Any, size: Any = None, *, generator: Generator | None = None, device: Any = None
-) -> Tensor:
+def randint(low: int, high: Any, size: Any = None, *, generator: Generator | None = None, device: Any = None) -> Tensor:
     """Random int64 numbers in [low, high); ``randint(high, size)`` begins at 0."""
     if size is None:
         low, high, size = 0, low, high
