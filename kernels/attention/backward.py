@@ -18,10 +18,10 @@ from .blocks import (
     QUERIES,
     Operand,
     Sizes,
+    apply_mask,
     multiply,
     pack_queries,
     padded,
-    scale_and_mask,
     scores,
     turning,
 )
@@ -157,11 +157,9 @@ def _part(
         if wants_query:
             query_sums[:] = 0
         if limit > key_span[0]:
-            pack_queries(like, at_query, query[1:], queries, features, packed_query.ctypes.data)
-            pack_queries(like, at_grad, grad[1:], queries, value_features, packed_grad.ctypes.data)
-            pack_queries(
-                like, output[0] + start * output[1], output[1:], queries, value_features, packed_output.ctypes.data
-            )
+            pack_queries(at_query, query[1:], queries, features, scale, packed_query)
+            pack_queries(at_grad, grad[1:], queries, value_features, one, packed_grad)
+            pack_queries(output[0] + start * output[1], output[1:], queries, value_features, one, packed_output)
             _row_terms(
                 packed_grad, packed_output, logsumexp[entry * length + start :], queries, value_features, delta, shift
             )
@@ -177,8 +175,7 @@ def _part(
                 tail, slopes.ctypes.data,
             )  # fmt: skip
             place = mask_place[0] + start * mask_place[1] + first * mask_place[2], mask_place[1], mask_place[2]
-            behind = first - start if is_causal else -KEYS
-            scale_and_mask(weights, scale, keys, queries, flags, added, place, behind, mask)
+            apply_mask(weights, keys, queries, flags, added, place, first - start if is_causal else -KEYS, mask)
             _slopes(weights, slopes, keys, padded(queries, size), shift, delta)
             if wants_key:
                 row = first - key_span[0]

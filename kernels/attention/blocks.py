@@ -41,15 +41,19 @@ def padded(features: int, itemsize: int) -> int:
 
 
 @simd_jit
-def pack_queries(like: Any, address: int, strides: Strides, count: int, features: int, target: int) -> None:
-    """Pack ``count`` rows transposed: panels of ``features`` rows of one tile's width."""
-    width = TILE_BYTES // itemsize(like)
-    for panel in range((count + width - 1) // width):
-        first = panel * width
+def pack_queries(address: int, strides: Strides, count: int, features: int, scale: Any, target: Array) -> None:
+    """Pack ``count`` rows times ``scale``, transposed: panels of ``features`` rows of one tile's width."""
+    like, size = target.dtype.type(0), target.itemsize
+    width = TILE_BYTES // size
+    for first in range(0, count, width):
+        panel = target[first * features : (first + width) * features]
         pack_b(
             like, address + first * strides[0], strides[1], strides[0], features, min(width, count - first),
-            target + panel * features * TILE_BYTES,
+            panel.ctypes.data,
         )  # fmt: skip
+        if scale != 1:
+            for i in range(panel.size):
+                panel[i] *= scale
 
 
 @simd_jit
@@ -136,13 +140,19 @@ def _pack_mask(
     excluded = rows.dtype.type(-float("inf"))
     first, query_stride, key_stride = place
     for i in range(queries):
-        start = first + i * query_stride
-        if flags.size:
+        start, row = first + i * query_stride, rows[i * KEYS :]
+        if key_stride != 1:  # one flag or number for all keys
+            value = added[start] if added.size else (like if flags[start] else excluded)
             for j in range(keys):
-                rows[i * KEYS + j] = vector.select(flags[start + j * key_stride] != 0, like, excluded)
+                row[j] = value
+        elif added.size:
+            numbers = added[start : start + keys]
+            for j in range(keys):
+                row[j] = numbers[j]
         else:
+            own = flags[start : start + keys]
             for j in range(keys):
-                rows[i * KEYS + j] = added[start + j * key_stride]
+                row[j] = vector.select(own[j] != 0, like, excluded)
     for column in range(0, queries, width):
         pack_b(
             like, rows.ctypes.data + column * KEYS * rows.itemsize, rows.itemsize, KEYS * rows.itemsize, keys,
@@ -151,49 +161,44 @@ def _pack_mask(
 
 
 @simd_jit
-def scale_and_mask(
+def apply_mask(
     weights: Array,
-    scale: Any,
     keys: int,
     queries: int,
     flags: Array,
     added: Array,
     place: tuple[int, int, int],
     behind: int,
-    mask: Array,
+    scratch: Array,
 ) -> None:
-    """Scores times ``scale``, plus the mask; -inf where a key takes no part.
+    """Scores plus the mask; -inf where a key takes no part, whatever its score.
 
     Args:
         weights: the block's scores; changed.
         flags, added: the mask as bytes or numbers, one of them or both empty.
-        place: where the block's mask begins, and its strides from query to query and from key to key.
-        behind: key j takes queries from ``j + behind`` on (causal); far below zero for all.
-        mask: scratch for two blocks, empty where there is no mask.
+        place: where the block's mask begins, and its strides from query to query and from key to key; the
+            latter is 1, or 0 where all keys share one element.
+        behind: key j takes queries from ``j + behind`` on (causal); below ``-KEYS`` for all.
+        scratch: room for two blocks, empty where there is no mask.
     """
     width = TILE_BYTES // weights.itemsize
-    columns = (queries + width - 1) // width * width
     excluded = weights.dtype.type(-float("inf"))
     zero = weights.dtype.type(0)
     if flags.size or added.size:
-        panels = mask[QUERIES * KEYS :]
-        _pack_mask(flags, added, place, keys, queries, mask[: QUERIES * KEYS], panels)
+        panels = scratch[QUERIES * KEYS :]
+        _pack_mask(flags, added, place, keys, queries, scratch[: QUERIES * KEYS], panels)
         for j in range(keys):
-            for column in range(0, columns, width):
-                score, sum = weights[j * LEADING + column :], panels[column * KEYS + j * width :]
+            for column in range(0, queries, width):
+                start = j * LEADING + column
+                score, sum = weights[start : start + width], panels[column * KEYS + j * width :]
                 if flags.size:
                     for i in range(width):
-                        score[i] = vector.select(sum[i] < zero, excluded, score[i] * scale)
+                        score[i] = vector.select(sum[i] < zero, excluded, score[i])
                 else:
                     for i in range(width):
-                        score[i] = score[i] * scale + sum[i]
-    else:
-        for j in range(keys):
-            score = weights[j * LEADING :]
-            for i in range(columns):
-                score[i] *= scale
-    for j in range(keys):
-        for i in range(min(max(j + behind, 0), columns)):
+                        score[i] += sum[i]
+    for j in range(max(-behind, 0), keys):
+        for i in range(min(j + behind, queries)):
             weights[j * LEADING + i] = excluded
 
 
