@@ -64,7 +64,7 @@ def test_the_walk_through_works(walked: Path) -> None:
         "tests/pyneural/test_gradients.py",
     )
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "softsign", *generated],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "softsign", *generated],
         cwd=walked / "repository", env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-1000:]
