@@ -70,7 +70,7 @@ def dropout(x: Array, *, p: float, seed: int, offset: int) -> Array:
     return np.where(kept.reshape(x.shape), x.astype(wide) * bits.keep_scale(wide, p), wide.type(0)).astype(x.dtype)
 
 
-def philox(counter: Array, key: Array) -> Array:
+def _philox(counter: Array, key: Array) -> Array:
     """Philox 4x32-10: ``counter`` (n, 4) and ``key`` (2,) of uint32 to (n, 4) random uint32 words."""
     low_word = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
@@ -101,7 +101,7 @@ def _words(count: int, seed: int, offset: int) -> Array:
     counter[:, 1] = blocks >> np.uint64(32)
     counter[:, 2] = offset % 2**32
     counter[:, 3] = offset // 2**32
-    return philox(counter, (seed % 2**32, seed // 2**32)).reshape(-1)[:count]
+    return _philox(counter, (seed % 2**32, seed // 2**32)).reshape(-1)[:count]
 
 
 def _words64(count: int, seed: int, offset: int) -> Array:
