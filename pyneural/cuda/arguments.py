@@ -23,7 +23,20 @@ _C_NAMES = {
     "int32": "int", "uint32": "unsigned int", "int64": "long long", "uint64": "unsigned long long",
     "float32": "float", "float64": "double", "float16": "half", "bfloat16": "nv_bfloat16",
 }  # fmt: skip
-_FORMATS = {"b1": "?", "i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q", "f4": "f", "f8": "d", "half": "e"}
+_FORMATS = {
+    "b1": "?",
+    "i1": "b",
+    "u1": "B",
+    "i2": "h",
+    "u2": "H",
+    "i4": "i",
+    "u4": "I",
+    "i8": "q",
+    "u8": "Q",
+    "f4": "f",
+    "f8": "d",
+    "half": "e",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +56,8 @@ class Parameter:
     @classmethod
     def read(cls, record: Argument, name: str, position: int) -> Parameter:
         return cls(
-            name or f"argument {position + 1}", record.kind, record.type.decode(), record.size, record.align, record.element,
-            bool(record.constant),
+            name or f"argument {position + 1}", record.kind, record.type.decode(), record.size, record.align,
+            record.element, bool(record.constant),
         )  # fmt: skip
 
     @property
@@ -86,7 +99,9 @@ def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -
         if parameter.kind == POINTER:
             array = _array(kernel, parameter, value)
             if array is not None:
-                buffers.append(Buffer(position, parameter.name, array, _element(parameter, array), not parameter.constant))
+                buffers.append(
+                    Buffer(position, parameter.name, array, _element(parameter, array), not parameter.constant)
+                )
             data.append(bytes(8))
         elif parameter.kind == SCALAR:
             data.append(_scalar(kernel, parameter, value))
@@ -104,14 +119,16 @@ def _array(kernel: str, parameter: Parameter, value: Any) -> np.ndarray[Any, Any
     if value is None:
         return None
     if hasattr(value, "__cuda_array_interface__"):
-        raise TypeError(f"{kernel}: {parameter} is an array of a GPU, but this kernel was compiled for the simulator; pass a NumPy array")
+        raise TypeError(f"{kernel}: {parameter} got an array of a GPU; a kernel in the simulator takes NumPy arrays")
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{kernel}: {parameter} takes a NumPy array, got {type(value).__name__}")
     if not _matches(parameter, value.dtype):
         wanted = parameter.dtype or f"elements of {parameter.element} bytes"
         raise TypeError(f"{kernel}: {parameter} takes an array of {wanted}, got {value.dtype}")
     if not value.flags.c_contiguous:
-        raise ValueError(f"{kernel}: {parameter} must be C-contiguous, got shape {value.shape} with strides {value.strides}")
+        raise ValueError(
+            f"{kernel}: {parameter} must be C-contiguous, got shape {value.shape} with strides {value.strides}"
+        )
     if not parameter.constant and not value.flags.writeable:
         raise ValueError(f"{kernel}: {parameter} is written by the kernel, but the array is read-only")
     return value
@@ -121,12 +138,12 @@ def _matches(parameter: Parameter, dtype: np.dtype[Any]) -> bool:
     if parameter.type == "void":
         return True
     if parameter.type == "struct":
-        return dtype.itemsize == parameter.element or (dtype == np.uint8)
+        return bool(dtype.itemsize == parameter.element or dtype == np.uint8)
     if dtype.kind == "c":  # complex64 is a float2
-        return (parameter.type, parameter.element) in (("f4", 8), ("f8", 16)) and dtype.itemsize == parameter.element
+        return (parameter.type, parameter.element, dtype.itemsize) in (("f4", 8, 8), ("f8", 16, 16))
     if dtype.kind == "V" and dtype.names:
-        return dtype.itemsize == parameter.element
-    return dtype.name == parameter.dtype
+        return bool(dtype.itemsize == parameter.element)
+    return bool(dtype.name == parameter.dtype)
 
 
 def _scalar(kernel: str, parameter: Parameter, value: Any) -> bytes:
@@ -142,13 +159,17 @@ def _scalar(kernel: str, parameter: Parameter, value: Any) -> bytes:
                 raise TypeError
             if kind == "f4":  # a double out of range becomes infinity, as in C
                 with np.errstate(over="ignore"):
-                    return np.float32(value).tobytes()
+                    return bytes(np.float32(value).tobytes())
             return struct.pack(f"<{_FORMATS[kind]}", float(value))
         if kind == "b1":
             return struct.pack("<?", bool(value))
-        return struct.pack(f"<{_FORMATS[kind]}", operator.index(value.item() if isinstance(value, np.generic | np.ndarray) else value))
+        return struct.pack(
+            f"<{_FORMATS[kind]}", operator.index(value.item() if isinstance(value, np.generic | np.ndarray) else value)
+        )
     except TypeError:
-        raise TypeError(f"{kernel}: {parameter} takes {'an integer' if kind[0] in 'iu' else 'a number'}, got {value!r}") from None
+        raise TypeError(
+            f"{kernel}: {parameter} takes {'an integer' if kind[0] in 'iu' else 'a number'}, got {value!r}"
+        ) from None
     except (struct.error, OverflowError):
         raise ValueError(f"{kernel}: {parameter} cannot hold {value!r}") from None
 
@@ -164,7 +185,9 @@ def _struct(kernel: str, parameter: Parameter, value: Any) -> bytes:
         data = struct.pack(f"<{len(value)}{_FORMATS[parameter.type]}", *value)
         data = data.ljust(parameter.size, b"\0") if parameter.size % 16 == 0 and len(value) == 3 else data
     else:
-        raise TypeError(f"{kernel}: {parameter} takes a structured NumPy scalar, a ctypes structure or bytes, got {type(value).__name__}")
+        raise TypeError(
+            f"{kernel}: {parameter} takes a structured scalar, ctypes.Structure or bytes, got {type(value).__name__}"
+        )
     if len(data) != parameter.size:
         raise ValueError(f"{kernel}: {parameter} takes {parameter.size} bytes, got {len(data)}")
     return data

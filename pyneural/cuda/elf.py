@@ -143,7 +143,7 @@ class _Cursor:
 
     def u8(self) -> int:
         self.at += 1
-        return self.data[self.at - 1]
+        return int(self.data[self.at - 1])
 
     def i8(self) -> int:
         value = self.u8()

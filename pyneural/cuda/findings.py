@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from .module import Sources
 
 KINDS = (
-    "race", "out_of_bounds", "misaligned", "uninitialized_read", "divergent_barrier", "invalid_warp_sync", "assertion_failed", "hang",
+    "race", "out_of_bounds", "misaligned", "uninitialized_read", "divergent_barrier", "invalid_warp_sync",
+    "assertion_failed", "hang",
 )  # fmt: skip
 
 Triple = tuple[int, int, int]
@@ -179,7 +180,7 @@ class Reader:
             mend = "; blocks run in any order: use an atomic operation, or two launches"
         elif f["detail"] == "atomic":
             mend = ", one of them not by an atomic operation"
-        elif tuple(f["thread"])[0] // 32 == tuple(f["other_thread"])[0] // 32 and f["thread"][1:] == f["other_thread"][1:]:
+        elif f["thread"][0] // 32 == f["other_thread"][0] // 32 and f["thread"][1:] == f["other_thread"][1:]:
             mend = " with no __syncwarp() or __syncthreads() between"
         else:
             mend = " with no __syncthreads() between"

@@ -25,7 +25,10 @@ def available() -> bool:
 def compile(text: str, file: str, *, options: list[str], include: list[pathlib.Path]) -> GPUModule:
     """Raises CompileError with NVRTC's message, RuntimeError where there is no GPU."""
     if not available():
-        raise RuntimeError('compile: target "gpu" needs an NVIDIA GPU and CuPy: `pip install cupy-cuda12x`; target="simulator" needs neither')
+        raise RuntimeError(
+            'compile: target "gpu" needs an NVIDIA GPU and CuPy (`pip install cupy-cuda12x`); '
+            'target="simulator" needs neither'
+        )
     return GPUModule(text, file, options, include)
 
 
@@ -57,8 +60,14 @@ class GPUKernel:
 
         def launch(*arguments: Any) -> None:
             for position, value in enumerate(arguments):
-                if hasattr(value, "__array_interface__") and getattr(value, "ndim", 0) and not hasattr(value, "__cuda_array_interface__"):
-                    raise TypeError(f"{self.name}: argument {position + 1} is an array in host memory; the GPU needs cupy.asarray(it)")
+                if (
+                    hasattr(value, "__array_interface__")
+                    and len(getattr(value, "shape", ()))
+                    and not hasattr(value, "__cuda_array_interface__")
+                ):
+                    raise TypeError(
+                        f"{self.name}: argument {position + 1} lies in host memory; the GPU needs cupy.asarray(it)"
+                    )
             self.function(grid, block, arguments, shared_mem=shared)
 
         return launch

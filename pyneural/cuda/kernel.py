@@ -108,7 +108,9 @@ def run(
     data, buffers = convert(kernel.name, parameters, values)
     grid, block, shared = geometry
     if record.max_threads and block[0] * block[1] * block[2] > record.max_threads:
-        raise ValueError(f"{kernel.name}: block {block} has more threads than __launch_bounds__({record.max_threads}) allows")
+        raise ValueError(
+            f"{kernel.name}: block {block} has more threads than __launch_bounds__({record.max_threads}) allows"
+        )
     offsets, size = [], 0
     for parameter in parameters:
         size = -(-size // max(parameter.align, 1)) * max(parameter.align, 1)

@@ -44,4 +44,6 @@ def _scan(text: str) -> list[re.Match[str]]:
 
 
 def _kind(match: re.Match[str]) -> str:
-    return next(kind for kind in ("space", "comment", "string", "number", "word", "mark") if match.group(kind) is not None)
+    return next(
+        kind for kind in ("space", "comment", "string", "number", "word", "mark") if match.group(kind) is not None
+    )

@@ -83,7 +83,9 @@ def _rewrite(
             stem = name.rsplit(".", 1)[0]
             library = source.UNSUPPORTED_HEADERS.get(stem) or source.UNSUPPORTED_HEADERS.get(family)
             if library and not (toolchain.SIMULATOR / "include" / name).exists():
-                errors.append(Diagnostic(file, text.count("\n", 0, start) + 1, 1, f"{library} (<{name}>) cannot be simulated"))
+                errors.append(
+                    Diagnostic(file, text.count("\n", 0, start) + 1, 1, f"{library} (<{name}>) cannot be simulated")
+                )
             continue
         if found not in seen:
             seen[found] = f"pnsim-header-{len(seen)}-{found.name}"
@@ -143,11 +145,19 @@ def compile(
         text, file, folder = path.read_text(), str(path), path.resolve().parent
     else:
         text, file, folder = str(source_or_path), "<source>", None
-    folders = [pathlib.Path(p) for p in include] + [pathlib.Path(o[2:]) for o in options if o.startswith("-I") and len(o) > 2]
+    folders = [pathlib.Path(p) for p in include] + [
+        pathlib.Path(o[2:]) for o in options if o.startswith("-I") and len(o) > 2
+    ]
     folders.append(toolchain.CSRC / "include")
     if target == "gpu":
         return gpu.compile(text, file, options=list(options), include=folders)
-    options = [o for o in options if not o.startswith(("-arch", "--gpu-architecture", "-gencode", "--use_fast_math", "-use_fast_math", "-lineinfo", "-I"))]
+    options = [
+        o
+        for o in options
+        if not o.startswith(
+            ("-arch", "--gpu-architecture", "-gencode", "--use_fast_math", "-use_fast_math", "-lineinfo", "-I")
+        )
+    ]
     return Module(gather(text, file, folder, folders), options)
 
 
@@ -230,7 +240,8 @@ class Build:
         )
         export = (
             'extern "C" __attribute__((visibility("default"))) const pnsim_kernel* pnsim_kernels(unsigned* count) {\n'
-            f"  static const pnsim_kernel table[] = {{\n{table}  {{}}}};\n  *count = {len(rows)};\n  return table;\n}}\n"
+            f"  static const pnsim_kernel table[] = {{\n{table}  {{}}}};\n"
+            f"  *count = {len(rows)};\n  return table;\n}}\n"
         )
         main = ""
         if unit.has_main:
@@ -256,7 +267,9 @@ class Build:
             for name, body in self.module.sources.headers.items():
                 headers.mkdir(parents=True, exist_ok=True)
                 (headers / name).write_text(_point(body, headers))
-            toolchain.build(_point(text, headers), path, self.module.options, self.instrumented, toolchain.runtime_library())
+            toolchain.build(
+                _point(text, headers), path, self.module.options, self.instrumented, toolchain.runtime_library()
+            )
         return path
 
     def load(self) -> None:
@@ -284,7 +297,9 @@ class Build:
 
 def _point(text: str, headers: pathlib.Path) -> str:
     """Names of rewritten headers become paths."""
-    return re.sub(r'(?m)^([ \t]*#[ \t]*include[ \t]*)"@(pnsim-header-[^"]+)"', lambda m: f'{m[1]}"{headers / m[2]}"', text)
+    return re.sub(
+        r'(?m)^([ \t]*#[ \t]*include[ \t]*)"@(pnsim-header-[^"]+)"', lambda m: f'{m[1]}"{headers / m[2]}"', text
+    )
 
 
 def demangle(name: str) -> str:
@@ -340,7 +355,8 @@ def check_shared(library: elf.Library, unit: source.Unit, file: str) -> None:
             functions[function] = functions.get(function, 0) + symbol.size
     for function, size in functions.items():
         if size > limit:
-            names = [demangle(s.name) for s in library.symbols if s.thread_local and s.name.startswith(function)]
+            arrays = [demangle(s.name) for s in library.symbols if s.thread_local and s.name.startswith(function)]
+            names = ", ".join(name for name in arrays if name in unit.shared)
             where = next((k.line for k in unit.kernels if k.name.split("::")[-1] in function), 0)
-            message = f"error: {size} bytes of static shared memory ({', '.join(n for n in names if n in unit.shared)}); the limit is {limit}"
+            message = f"error: {size} bytes of static shared memory ({names}); the limit is {limit}"
             raise CompileError([Diagnostic(file, where, 1, message)])

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 SECTOR = 32
 """Bytes of a sector, the unit in which global memory moves."""
 
-_KINDS = ("global_load", "global_store", "shared_load", "shared_store", "global_atomic", "shared_atomic", "local_load", "local_store")
+_KINDS = (
+    "global_load",
+    "global_store",
+    "shared_load",
+    "shared_store",
+    "global_atomic",
+    "shared_atomic",
+    "local_load",
+    "local_store",
+)
 
 
 class Counters(Mapping[str, float]):
-    """Counters by name; the same names for a line and for the total. `docs/simulator.md` maps them to Nsight Compute."""
+    """Counters by name, the same for a line and for the total; docs/simulator.md maps them to Nsight Compute."""
 
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, float]] = {kind: {} for kind in _KINDS}
@@ -33,45 +42,43 @@ class Counters(Mapping[str, float]):
         for key in ("requests", "lanes", "sectors", "wavefronts", "ideal_wavefronts", "ways", "contention", "bytes"):
             sums[key] = sums.get(key, 0) + row[key]
 
+    def _sum(self, kind: str, key: str) -> int:
+        return int(self._sums[kind].get(key, 0))
+
     def _values(self) -> dict[str, float]:
         values: dict[str, float] = {}
-        requests = lanes = 0.0
-        for kind in _KINDS:
-            sums = self._sums[kind]
-            count = sums.get("requests", 0)
-            requests += count
-            lanes += sums.get("lanes", 0)
-            if kind in ("global_load", "global_store"):
-                sectors = sums.get("sectors", 0)
-                values |= {
-                    f"{kind}_requests": count,
-                    f"{kind}_sectors": sectors,
-                    f"{kind}_sectors_per_request": sectors / count if count else 0.0,
-                    f"{kind}_bytes": sectors * SECTOR,
-                    f"{kind}_bytes_needed": sums.get("bytes", 0),
-                    f"{kind}_efficiency": sums.get("bytes", 0) / (sectors * SECTOR) if sectors else 1.0,
-                }
-            elif kind in ("shared_load", "shared_store"):
-                values |= {
-                    f"{kind}_requests": count,
-                    f"{kind}_wavefronts": sums.get("wavefronts", 0),
-                    f"{kind}_bank_conflicts": sums.get("wavefronts", 0) - sums.get("ideal_wavefronts", 0),
-                    f"{kind}_bank_conflict_ways": sums["ways"] / count if count else 0.0,
-                }
-            elif kind in ("local_load", "local_store"):
-                values[f"{kind}_requests"] = count
-        glob, shared = self._sums["global_atomic"], self._sums["shared_atomic"]
-        atomics = glob.get("requests", 0) + shared.get("requests", 0)
-        values |= {
-            "atomic_requests": atomics,
-            "atomic_global_requests": glob.get("requests", 0),
-            "atomic_shared_requests": shared.get("requests", 0),
-            "atomic_operations": glob.get("lanes", 0) + shared.get("lanes", 0),
-            "atomic_contention": (glob.get("contention", 0) + shared.get("contention", 0)) / atomics if atomics else 0.0,
-            "memory_instructions": requests,
-            "active_lanes_per_instruction": lanes / requests if requests else 0.0,
+        for kind in ("global_load", "global_store"):
+            requests, sectors, needed = (self._sum(kind, key) for key in ("requests", "sectors", "bytes"))
+            values |= {
+                f"{kind}_requests": requests,
+                f"{kind}_sectors": sectors,
+                f"{kind}_sectors_per_request": _ratio(sectors, requests),
+                f"{kind}_bytes": sectors * SECTOR,
+                f"{kind}_bytes_needed": needed,
+                f"{kind}_efficiency": needed / (sectors * SECTOR) if sectors else 1.0,
+            }
+        for kind in ("shared_load", "shared_store"):
+            wavefronts = self._sum(kind, "wavefronts")
+            values |= {
+                f"{kind}_requests": self._sum(kind, "requests"),
+                f"{kind}_wavefronts": wavefronts,
+                f"{kind}_bank_conflicts": wavefronts - self._sum(kind, "ideal_wavefronts"),
+                f"{kind}_bank_conflict_ways": _ratio(self._sums[kind].get("ways", 0.0), self._sum(kind, "requests")),
+            }
+        for kind in ("local_load", "local_store"):
+            values[f"{kind}_requests"] = self._sum(kind, "requests")
+        in_global, in_shared = (self._sum(kind, "requests") for kind in ("global_atomic", "shared_atomic"))
+        contention = self._sum("global_atomic", "contention") + self._sum("shared_atomic", "contention")
+        total = sum(self._sum(kind, "requests") for kind in _KINDS)
+        return values | {
+            "atomic_requests": in_global + in_shared,
+            "atomic_global_requests": in_global,
+            "atomic_shared_requests": in_shared,
+            "atomic_operations": self._sum("global_atomic", "lanes") + self._sum("shared_atomic", "lanes"),
+            "atomic_contention": _ratio(contention, in_global + in_shared),
+            "memory_instructions": total,
+            "active_lanes_per_instruction": _ratio(sum(self._sum(kind, "lanes") for kind in _KINDS), total),
         }
-        return {key: int(value) if float(value).is_integer() and not key.endswith(("request", "ways", "efficiency", "contention", "instruction")) else value for key, value in values.items()}
 
     def __getitem__(self, key: str) -> float:
         return self._values()[key]
@@ -84,6 +91,10 @@ class Counters(Mapping[str, float]):
 
     def __repr__(self) -> str:
         return repr({key: value for key, value in self._values().items() if value})
+
+
+def _ratio(a: float, b: int) -> float:
+    return a / b if b else 0.0
 
 
 class Profile:
@@ -135,18 +146,35 @@ class Profile:
         from rich.table import Table
 
         table = Table(title=f"{self.module.file}: memory accesses of a warp")
-        columns = ("line", "loads", "sectors/req", "stores", "sectors/req", "shared", "conflict ways", "atomics", "contention", "lanes")
+        columns = (
+            "line",
+            "loads",
+            "sectors/req",
+            "stores",
+            "sectors/req",
+            "shared",
+            "conflict ways",
+            "atomics",
+            "contention",
+            "lanes",
+        )
         for name in columns:
             table.add_column(name, justify="right")
         for label, c in [*((str(n), c) for n, c in self.lines.items()), ("total", self.total)]:
             shared = c["shared_load_requests"] + c["shared_store_requests"]
-            ways = c["shared_load_requests"] * c["shared_load_bank_conflict_ways"] + c["shared_store_requests"] * c["shared_store_bank_conflict_ways"]
+            ways = (
+                c["shared_load_requests"] * c["shared_load_bank_conflict_ways"]
+                + c["shared_store_requests"] * c["shared_store_bank_conflict_ways"]
+            )
             cells = (
                 c["global_load_requests"], c["global_load_sectors_per_request"], c["global_store_requests"],
                 c["global_store_sectors_per_request"], shared, ways / shared if shared else 0, c["atomic_requests"],
                 c["atomic_contention"], c["active_lanes_per_instruction"],
             )  # fmt: skip
-            table.add_row(label, *(f"{cell:g}" if isinstance(cell, int) else f"{cell:.2f}".rstrip("0").rstrip(".") for cell in cells))
+            table.add_row(
+                label,
+                *(f"{cell:g}" if isinstance(cell, int) else f"{cell:.2f}".rstrip("0").rstrip(".") for cell in cells),
+            )
         return table
 
     def __str__(self) -> str:

@@ -82,7 +82,9 @@ def run(
     return _result(build, done, results, sanitize, profile)
 
 
-def _result(build: Build, done: subprocess.CompletedProcess[str], results: dict[str, Any], sanitize: bool, profile: bool) -> Result:
+def _result(
+    build: Build, done: subprocess.CompletedProcess[str], results: dict[str, Any], sanitize: bool, profile: bool
+) -> Result:
     base = results.get("image", 0)
 
     def line_of(pc: int) -> tuple[str, int] | None:

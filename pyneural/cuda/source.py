@@ -134,7 +134,8 @@ class Rewriter:
     def open_angle(self, at: int) -> int:
         """The number of the '<' that the '>' at `at` closes, or -1."""
         depth = 0
-        for i in range(at, -1, -1):
+        i = at
+        while i >= 0:
             word = self.word(i)
             if word == ")":
                 i = self.open_paren(i)
@@ -143,6 +144,7 @@ class Rewriter:
                 return i
             if word in (";", "{", "}"):
                 return -1
+            i -= 1
         return -1
 
     def open_paren(self, at: int) -> int:
@@ -183,7 +185,10 @@ class Rewriter:
             elif word == "__noinline__" and self.word(at - 1) not in ("(", ","):
                 self.replace(at, "__attribute__((noinline))")
             elif word in ("asm", "__asm__", "__asm"):
-                self.refuse(at, "inline PTX cannot be simulated; call a function of pyneural/ptx instead, which has a body for both")
+                self.refuse(
+                    at,
+                    "inline PTX cannot be simulated; call a function of pyneural/ptx instead, which has two bodies",
+                )
             elif word in UNSUPPORTED_WORDS:
                 self.refuse(at, f"{UNSUPPORTED_WORDS[word]} (here: {word}) cannot be simulated")
             elif word == "<<<" and any(kind == "device" for kind, _ in scopes):
@@ -191,7 +196,11 @@ class Rewriter:
             elif word == "main" and self.word(at + 1) == "(" and self.word(at - 1) == "int" and not scopes:
                 self.unit.has_main = True
                 self.replace(at, "pnsim_main")
-            elif word.startswith(("atomic", "__threadfence", "__nv_atomic")) or word in ("volatile", "cooperative_groups", "this_grid"):
+            elif word.startswith(("atomic", "__threadfence", "__nv_atomic")) or word in (
+                "volatile",
+                "cooperative_groups",
+                "this_grid",
+            ):
                 self.unit.ordered = self.unit.ordered or word != "cooperative_groups"
             at += 1
 
@@ -221,7 +230,11 @@ class Rewriter:
                     first = next((k for k in range(i + 2, end) if self.word(k) == ","), end)
                     bounds = "".join(self.tokens[t].text for t in range(self.code[i + 1] + 1, self.code[first]))
                 i = end
-            elif self.word(i + 1) in ("(", "<") and re.fullmatch(r"\w+", word) and word not in ("void", "static", "inline"):
+            elif (
+                self.word(i + 1) in ("(", "<")
+                and re.fullmatch(r"\w+", word)
+                and word not in ("void", "static", "inline")
+            ):
                 break
             elif word in (";", "{"):
                 return
@@ -236,7 +249,10 @@ class Rewriter:
         qualified = "::".join([*prefix, name])
         if template:
             self.templates.add(name)
-        if any(k.name == qualified and (k.template or len(k.parameters) == self.count(opening, closing)) for k in self.unit.kernels):
+        if any(
+            k.name == qualified and (k.template or len(k.parameters) == self.count(opening, closing))
+            for k in self.unit.kernels
+        ):
             return  # declared before, or another specialisation
         parameters = [self.parameter(part) for part in self.split(opening + 1, closing)]
         self.unit.kernels.append(Kernel(qualified, template, parameters, bounds, self.line(i)))
@@ -331,9 +347,9 @@ class Rewriter:
         self.unit.dynamic.append((name, size, self.line(name_at)))
 
     def launch(self, at: int) -> None:
-        """name<T><<<grid, block>>>(arguments)  ->  pnsim::launch(launch_config(grid, block), "name", name<T>, arguments)"""
+        """name<<<grid, block>>>(arguments)  ->  pnsim::launch(launch_config(grid, block), "name", name, arguments)"""
         first = at - 1
-        explicit = self.word(first) == ">"
+        explicit = self.word(first) in (">", ">>>")
         if explicit:
             first = self.open_angle(first) - 1
         name = self.word(first)
@@ -354,7 +370,7 @@ class Rewriter:
         callee = re.sub(r"\s+", " ", re.sub(r"//[^\n]*|/\*.*?\*/", "", callee, flags=re.DOTALL))
         label = callee.replace("\\", "\\\\").replace('"', '\\"')
         if explicit or name in self.templates:
-            function = f"::pnsim::launch_deduced(::pnsim::launch_config("
+            function = "::pnsim::launch_deduced(::pnsim::launch_config("
             target = f"[&](auto&... pnsim_a) {{ {callee}(pnsim_a...); }}"
         else:
             function = "::pnsim::launch(::pnsim::launch_config("
@@ -370,5 +386,8 @@ class Rewriter:
 
 
 def rewrite(text: str, file: str, templates: set[str] | None = None) -> Unit:
-    """Rewrites one file. `file` is the name that errors and findings show, `templates` the kernel templates of its headers."""
+    """Rewrites one file.
+
+    `file` is the name that errors and findings show, `templates` the kernel templates of its headers.
+    """
     return Rewriter(text.replace("\r\n", "\n"), file, templates).run()

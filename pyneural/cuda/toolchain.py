@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 import hashlib
 import os
@@ -58,7 +59,11 @@ class Compiler:
             flags += ["-DPNSIM_INSTRUMENTED", "-fsanitize=thread", "-fsanitize=bounds"]
             if self.gnu:
                 # A float4 stays one access of 16 bytes, and a volatile one is told from a plain one.
-                flags += ["-fno-tree-sra", "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0"]
+                flags += [
+                    "-fno-tree-sra",
+                    "--param=tsan-distinguish-volatile=1",
+                    "--param=tsan-instrument-func-entry-exit=0",
+                ]
             else:
                 flags += ["-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-func-entry-exit=0"]
         return flags
@@ -96,13 +101,16 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-_ERROR = re.compile(r"^(?P<file>[^\n:]+):(?P<line>\d+)(?::(?P<column>\d+))?: (?:fatal )?error: (?P<message>.*)$", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?P<file>[^\n:]+):(?P<line>\d+)(?::(?P<column>\d+))?: (?:fatal )?error: (?P<message>.*)$", re.MULTILINE
+)
 
 
 def diagnostics(log: str) -> list[Diagnostic]:
     """The errors in what a compiler wrote."""
     return [
-        Diagnostic(m["file"], int(m["line"]), int(m["column"] or 0), f"error: {m['message']}") for m in _ERROR.finditer(log)
+        Diagnostic(m["file"], int(m["line"]), int(m["column"] or 0), f"error: {m['message']}")
+        for m in _ERROR.finditer(log)
     ]
 
 
@@ -124,7 +132,17 @@ def build(source: str, output: pathlib.Path, options: list[str], instrumented: b
         result = _run(command)
         if result.returncode:
             raise CompileError(diagnostics(result.stderr), result.stderr)
-        link = [*tool.command, "-shared", "-Wl,-Bsymbolic", str(obj), str(library), f"-Wl,-rpath,{library.parent}", "-pthread", "-o", str(so)]
+        link = [
+            *tool.command,
+            "-shared",
+            "-Wl,-Bsymbolic",
+            str(obj),
+            str(library),
+            f"-Wl,-rpath,{library.parent}",
+            "-pthread",
+            "-o",
+            str(so),
+        ]
         result = _run(link)
         if result.returncode:
             raise CompileError([Diagnostic("link", 0, 0, line) for line in _undefined(result.stderr)], result.stderr)
@@ -164,16 +182,22 @@ def runtime_library() -> pathlib.Path:
         return path
     tool = compiler()
     path.parent.mkdir(parents=True, exist_ok=True)
-    sources = sorted(str(p) for p in (SIMULATOR / "runtime").glob("*.cpp"))
+    flags = ["-O2", "-g1", "-gdwarf-4", "-fPIC", "-pthread", "-w", "-U_FORTIFY_SOURCE", "-ftls-model=initial-exec"]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        so = pathlib.Path(folder) / path.name
-        command = [
-            *tool.command, STANDARD, "-O2", "-g1", "-gdwarf-4", "-fPIC", "-shared", "-pthread", "-w", "-U_FORTIFY_SOURCE",
-            "-ftls-model=initial-exec", f"-Wl,-soname,{path.name}", *sources, "-o", str(so), "-ldl",
-        ]  # fmt: skip
-        result = _run(command)
+        objects = {source: f"{folder}/{source.stem}.o" for source in (SIMULATOR / "runtime").glob("*.cpp")}
+
+        def compile_one(source: pathlib.Path) -> subprocess.CompletedProcess[str]:
+            return _run([*tool.command, STANDARD, *flags, "-c", str(source), "-o", objects[source]])
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for result in pool.map(compile_one, objects):
+                if result.returncode:
+                    raise CompileError(diagnostics(result.stderr), result.stderr)
+        so = f"{folder}/{path.name}"
+        soname = f"-Wl,-soname,{path.name}"
+        result = _run([*tool.command, "-shared", "-pthread", soname, *objects.values(), "-o", so, "-ldl"])
         if result.returncode:
-            raise CompileError(diagnostics(result.stderr), result.stderr)
+            raise CompileError([Diagnostic("link", 0, 0, line) for line in _undefined(result.stderr)], result.stderr)
         os.replace(so, path)
     return path
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "checker.h"
+#include "module.h"
 
 namespace pnsim {
 
@@ -72,6 +73,13 @@ void Worker::begin(const Launch& l) {
   rng_ = l.seed;
   failure[0] = 0;
   checker::forget_copies();
+  // The shared arrays of this thread exist from here on. Their first use in a kernel would allocate them, and
+  // glibc before 2.39 loses vector registers on that way.
+  if (l.module) {
+    char* tls;
+    const void* image;
+    static_cast<const Module*>(l.module)->anchor(&tls, &image);
+  }
   for (unsigned i = 0; i < count; ++i) {
     Thread& t = threads[i];
     t.x = i % l.block[0];

@@ -49,8 +49,10 @@ constexpr pnsim_argument describe() {
     constexpr unsigned element = [] { if constexpr (std::is_void_v<std::remove_cv_t<E>>) return 1u; else return unsigned(sizeof(E)); }();
     return {type_tag<std::remove_cv_t<E>>::name(), sizeof(P), alignof(P), element, PNSIM_POINTER, std::is_const_v<E>};
   } else {
-    constexpr bool scalar = std::is_arithmetic_v<P> || std::is_enum_v<P> || type_tag<P>::name()[0] == 'h' ||
-                            type_tag<P>::name()[0] == 'b';
+    // half and bfloat16 are scalars to Python, though classes to C++.
+    constexpr char first = type_tag<P>::name()[0], second = type_tag<P>::name()[1];
+    constexpr bool scalar = std::is_arithmetic_v<P> || std::is_enum_v<P> ||
+                            (sizeof(P) == 2 && (first == 'h' || (first == 'b' && second == 'f')));
     return {type_tag<P>::name(), sizeof(P), alignof(P), sizeof(P), scalar ? PNSIM_SCALAR : PNSIM_STRUCT, false};
   }
 }

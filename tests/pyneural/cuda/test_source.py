@@ -1,0 +1,118 @@
+"""The rewriter: what it changes, what it notes, what it refuses; lines stay where they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyneural.cuda.errors import CompileError
+from pyneural.cuda.source import rewrite
+
+
+def lines(text: str) -> int:
+    return text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("launch", "parts"),
+    [
+        ("k<<<g, b>>>(x, y);", ['pnsim::launch(::pnsim::launch_config(g, b), "k", k, x, y);']),
+        ("k<<<1, 2>>>();", ['"k", k);']),
+        ("ns::k<<<dim3(1, 2), f(a, b), 4, s>>>(x);", ["launch_config(dim3(1, 2), f(a, b), 4, s)", "ns::k, x);"]),
+        ("k<float, 2><<<1, 2>>>(x);", ["launch_deduced", "k<float, 2>(pnsim_a...)", '"k<float, 2>"']),
+        ("k<(a > b), 2><<<1, 2>>>(x);", ["k<(a > b), 2>(pnsim_a...)"]),
+        ("k<std::pair<int, std::pair<int, int>>><<<1, 2>>>(x);", ["k<std::pair<int, std::pair<int, int>>>(pnsim_a...)"]),
+    ],
+)
+def test_launches(launch: str, parts: list[str]) -> None:
+    text = rewrite(f"void f() {{ {launch} }}", "a.cu").text
+    assert "<<<" not in text
+    for part in parts:
+        assert part in text
+
+
+def test_launch_over_several_lines_keeps_the_lines() -> None:
+    source = "void f() {\n  k<\n    4\n  ><<<1,\n      2>>>(x,\n           y);\n}\nint after;\n"
+    text = rewrite(source, "a.cu").text
+    assert lines(text) == lines(source)
+    assert text.split("\n")[7] == "int after;"
+
+
+def test_a_template_kernel_is_deduced() -> None:
+    unit = rewrite("template <typename T> __global__ void k(T* x) {}\nvoid f(float* x) { k<<<1, 1>>>(x); }", "a.cu")
+    assert "launch_deduced" in unit.text
+    assert [(k.name, k.template, k.parameters) for k in unit.kernels] == [("k", True, ["x"])]
+
+
+def test_strings_and_comments_are_left_alone() -> None:
+    source = 'const char* s = "k<<<1, 1>>>()"; // k<<<1, 1>>>()\n/* extern __shared__ float s[]; */'
+    assert rewrite(source, "a.cu").text == source
+
+
+def test_dynamic_shared_memory() -> None:
+    unit = rewrite("__global__ void k() { extern __shared__ __align__(16) unsigned char raw[]; raw[0] = 1; }", "a.cu")
+    assert "unsigned char* const raw = reinterpret_cast<unsigned char*>(::pnsim::dynamic_shared())" in unit.text
+    assert unit.dynamic == [("raw", 1, 1)]
+    outside = rewrite("extern __shared__ float all[];", "a.cu").text
+    assert outside.startswith("static thread_local float* const all")
+
+
+def test_variables_are_noted() -> None:
+    source = """
+__constant__ float coef[4];
+__device__ unsigned int counter = 0;
+__device__ float helper(float x) { return x; }
+__global__ void k() { __shared__ float a[4][5], b[3]; __shared__ double total; }
+"""
+    unit = rewrite(source, "a.cu")
+    assert unit.constants == {"coef": 4}
+    assert unit.devices == {"counter": 4}
+    assert unit.shared == {"a": 4, "b": 4, "total": 8}
+    assert unit.shared_dims == {"a": 2, "b": 1, "total": 0}
+
+
+def test_kernels_are_noted() -> None:
+    source = """
+namespace a { namespace b {
+__global__ void __launch_bounds__(128, 2) first(const float* __restrict__ x, int n, float (&t)[4]) {}
+} }
+extern "C" __global__ void second(void) {}
+__global__ void first(int);
+static __global__ __launch_bounds__(LIMIT) void third(float *, float y[]) {}
+"""
+    kernels = {k.name: k for k in rewrite(source, "a.cu").kernels}
+    assert list(kernels) == ["a::b::first", "second", "first", "third"]
+    assert kernels["a::b::first"].bounds == "128"
+    assert kernels["a::b::first"].line == 3
+    assert kernels["second"].parameters == []
+    assert kernels["third"].bounds == "LIMIT"
+    assert kernels["third"].parameters[1] == "y"
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "message"),
+    [
+        ('__global__ void k() {\n  asm volatile("bar.sync 0;");\n}', 2, "inline PTX"),
+        ("\n\n__global__ void k(cudaTextureObject_t t) {}", 3, "textures"),
+        ("__global__ void child() {}\n__global__ void k() { child<<<1, 1>>>(); }", 2, "dynamic parallelism"),
+        ("void f() { k<<<1, 1; }", 1, "'<<<' without '>>>'"),
+        ("void f() { k<<<1, 1>>>; }", 1, "must be followed by the kernel's arguments"),
+        ("void f() { (k)<<<1, 1>>>(); }", 1, "must follow the name of a kernel"),
+    ],
+)
+def test_refusals_name_the_line(source: str, line: int, message: str) -> None:
+    with pytest.raises(CompileError, match=message) as error:
+        rewrite(source, "a.cu")
+    assert error.value.diagnostics[0].line == line
+    assert error.value.diagnostics[0].file == "a.cu"
+
+
+def test_order_matters_with_atomics() -> None:
+    assert not rewrite("__global__ void k(int* x) { *x = 1; }", "a.cu").ordered
+    assert rewrite("__global__ void k(int* x) { atomicAdd(x, 1); }", "a.cu").ordered
+
+
+def test_main_is_found() -> None:
+    unit = rewrite("int main(int argc, char** argv) { return 0; }", "a.cu")
+    assert unit.has_main
+    assert "int pnsim_main(int argc" in unit.text
+    assert not rewrite("struct A { int main(); };", "a.cu").has_main
