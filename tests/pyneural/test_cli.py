@@ -1,0 +1,230 @@
+"""The command line: what it prints, what it writes, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import pyneural
+from pyneural import doctor, io, nn
+from pyneural.apps import digits
+from pyneural.cli import app
+from pyneural.kernels.accuracy import Report
+
+pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
+Image = pytest.importorskip("PIL.Image", reason="pictures are read by Pillow, which is not installed")
+pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib, which is not installed")
+
+
+def _run(*arguments: Any) -> Any:
+    return CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def few_images(monkeypatch: pytest.MonkeyPatch, reference_device: None) -> None:
+    """A few images on the reference device, so that a training takes a second."""
+    whole = digits.load_data
+
+    def load_data(device: Any = None, dtype: Any = None) -> digits.Digits:
+        return digits.Digits(*(each[:64] for each in vars(whole(device, dtype)).values()))
+
+    monkeypatch.setattr(digits, "load_data", load_data)
+
+
+def test_help_and_version():
+    result = _run("--help")
+    assert result.exit_code == 0
+    for command in ("doctor", "devices", "demo", "train", "predict"):
+        assert command in result.output
+    assert _run("--version").output == f"pyneural {pyneural.__version__}\n"
+    assert _run("train", "digits", "--help").exit_code == 0
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys\nfrom pyneural.cli import app\n"
+        "print([each for each in ('numba', 'matplotlib', 'sklearn', 'torch', 'PIL', 'cupy') if each in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_doctor_names_every_device_and_its_cure():
+    result = _run("doctor")
+    assert result.exit_code == 0, result.output
+    assert "reference" in result.output
+    found = json.loads(_run("doctor", "--json").output)
+    assert found["ok"]
+    devices = {each["name"]: each for each in found["devices"]}
+    assert devices["cpu"]["ok"]
+    assert devices["reference"]["ok"]
+    assert "threads" in devices["cpu"]["detail"]
+    for each in (*found["devices"], *found["tools"]):
+        assert each["ok"] == (each["mend"] is None)
+        assert each["detail"]
+    assert found["versions"]["numpy"] == np.__version__
+    assert found["machine"]["cores"] >= 1
+
+
+def test_doctor_fails_where_the_kernels_do(monkeypatch: pytest.MonkeyPatch):
+    class Broken:
+        def add(self, *_: Any) -> None:
+            raise ImportError("libsvml.so: cannot open shared object file")
+
+    monkeypatch.setattr(doctor.kernels, "backend", lambda name: Broken())
+    result = _run("doctor", "--json")
+    assert result.exit_code == 1
+    cpu = json.loads(result.stdout)["devices"][0]
+    assert cpu["detail"] == "ImportError: libsvml.so: cannot open shared object file"
+    assert cpu["mend"] == "pip install --force-reinstall numba llvmlite"
+    assert "what pyneural needs does not work: cpu, reference" in result.stderr
+
+
+def test_doctor_notices_wrong_results(monkeypatch: pytest.MonkeyPatch):
+    class Wrong:
+        def add(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            result = a + b
+            result[7] += 1.0
+            return result
+
+    monkeypatch.setattr(doctor.kernels, "backend", lambda name: Wrong())
+    assert doctor.devices()[0].detail == "its sum at 7 is 15.0, not 14.0"
+
+
+def test_devices_lists_all():
+    names = [each["name"] for each in json.loads(_run("devices", "--json").output)]
+    assert names == ["cpu", "reference", "cuda", "simulator"]
+    assert "cuda" in _run("devices").output
+
+
+@pytest.mark.usefixtures("few_images")
+def test_train_then_predict(tmp_path: Path):
+    result = _run("train", "digits", "--device", "reference", "--epochs", 2, "--seed", 3, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    keys = "app device seed epochs seconds final_train_loss test baseline versions"
+    assert list(report) == keys.split()
+    assert (report["app"], report["device"], report["seed"], report["epochs"]) == ("digits", "reference", 3, 2)
+    assert round(report["baseline"], 3) == 0.969
+    assert f"test accuracy {report['test']:.4f}" in result.output
+
+    weights = tmp_path / "run" / "digits.safetensors"
+    image = (digits.load_data().test_images[5, 0].numpy() * 255).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "digit.png")
+    shown = _run("predict", "digits", tmp_path / "digit.png", "--weights", weights, "--device", "reference")
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(
+        _run(
+            "predict", "digits", tmp_path / "digit.png", "--weights", weights, "--device", "reference", "--json"
+        ).output
+    )
+    assert shown.output.splitlines()[0] == str(found["digit"])
+    assert sum(found["probabilities"]) == pytest.approx(1.0, abs=1e-5)
+    assert int(np.argmax(found["probabilities"])) == found["digit"]
+
+
+@pytest.mark.usefixtures("few_images")
+def test_training_repeats_by_its_seed(tmp_path: Path):
+    for name in ("a", "b"):
+        arguments = ("--device", "reference", "--epochs", 1, "--seed", 5, "--out", tmp_path / name)
+        assert _run("train", "digits", *arguments).exit_code == 0
+    first, second = ((tmp_path / name / "digits.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.usefixtures("few_images")
+def test_demo_writes_pictures_and_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(digits, "GOAL", 0.0)
+    result = _run("demo", "--out", tmp_path, "--epochs", 1)
+    assert result.exit_code == 0, result.output
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "digits-predictions.png",
+        "digits.safetensors",
+        "loss.png",
+    ]
+    assert "every logit bit for bit" in result.output
+    for kernel in ("conv2d_wgrad", "adam_step", "cross_entropy_backward", "max_pool2d", "batch_norm_infer", "dropout"):
+        assert kernel in result.output
+    assert "wrong" not in result.output
+    line = next(each for each in result.output.splitlines() if each.startswith("test accuracy "))
+    assert 0.0 <= float(line.split()[-1]) <= 1.0
+
+
+@pytest.mark.usefixtures("few_images")
+def test_demo_fails_below_its_goal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(digits, "GOAL", 1.1)
+    result = _run("demo", "--out", tmp_path, "--epochs", 1)
+    assert result.exit_code == 1
+    assert "is below 1.1" in result.stderr
+
+
+@pytest.mark.usefixtures("few_images")
+def test_demo_fails_on_a_wrong_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(digits, "GOAL", 0.0)
+    monkeypatch.setattr(
+        "pyneural.cli.demo.compare", lambda *_: Report(0.5, 1e-6, "result 0: 1.5 at (0,), expected 1.0")
+    )
+    result = _run("demo", "--out", tmp_path, "--epochs", 1)
+    assert result.exit_code == 1
+    assert "adam_step: result 0: 1.5 at (0,), expected 1.0" in result.stderr
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "digits", "--device", "gpu"), "device: 'gpu' is none of 'cpu', 'reference'"),
+        (("train", "digits", "--device", "cuda"), "device: 'cuda' cannot be used"),
+        (("train", "digits", "--epochs", "0"), "0 is not in the range x>=1"),
+        (("train", "digits", "--lr", "-1"), "-1.0 is not in the range x>=0"),
+        (("train", "digits", "--batch-size", "1000"), "--batch-size (=1000) must be at most the 64 training images"),
+        (("train", "letters"), "No such command 'letters'"),
+        (("predict", "digits", "nowhere.png", "--weights", "w"), "'nowhere.png' does not exist"),
+        (("demo", "--seed", "-1"), "-1 is not in the range x>=0"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], message: str):
+    result = _run(*arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.usefixtures("reference_device")
+@pytest.mark.parametrize("kind", ["a picture", "other tensors", "another network", "another application"])
+def test_predict_refuses_foreign_weights(tmp_path: Path, kind: str):
+    picture, weights = tmp_path / "digit.png", tmp_path / "weights"
+    Image.fromarray(np.diag(np.full(8, 255, np.uint8))).save(picture)
+    if kind == "a picture":
+        weights.write_bytes(picture.read_bytes())
+        message = "is no whole safetensors file"
+    elif kind == "other tensors":
+        io.save(weights, nn.Linear(2, 2))
+        message = "is a safetensors file but no checkpoint of pyneural"
+    elif kind == "another network":
+        io.save_checkpoint(weights, model=nn.Linear(2, 2), app="digits")
+        message = "does not fit: missing: 0.weight"
+    else:
+        io.save_checkpoint(weights, model=digits.build(), app="letters")
+        message = "was made by the application 'letters', not by 'digits'"
+    result = _run("predict", "digits", picture, "--weights", weights, "--device", "reference")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert str(weights) in result.stderr
+
+
+@pytest.mark.usefixtures("reference_device")
+def test_predict_refuses_what_is_no_picture(tmp_path: Path):
+    (tmp_path / "digit.png").write_text("hello")
+    io.save_checkpoint(tmp_path / "weights", model=digits.build(), app="digits")
+    result = _run(
+        "predict", "digits", tmp_path / "digit.png", "--weights", tmp_path / "weights", "--device", "reference"
+    )
+    assert result.exit_code == 2
+    assert "digit.png is no picture" in result.stderr
