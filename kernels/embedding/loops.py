@@ -34,11 +34,27 @@ def _take_rows(arguments: tuple[Array, Array, Array], start: int, stop: int) -> 
 
 
 @jit
+def _take_elements(arguments: tuple[Array, Array, Array], start: int, stop: int) -> None:
+    """`_take_rows` of one element: a loop along each line instead of one a row."""
+    x, index, out = arguments
+    count = out.shape[1]
+    while start < stop:
+        outer, first = start // count, start % count
+        last = min(count, first + stop - start)
+        source, target = x[outer, :, 0], out[outer, :, 0]
+        for k in range(first, last):
+            target[k] = source[index[k]]
+        start += last - first
+
+
+@jit
 def take(x: Array, index: Array, out: Array) -> None:
     """``out[o, k, :] = x[o, index[k], :]``"""
     rows = out.shape[0] * out.shape[1]
     if out.size < SERIAL:
         _take_rows((x, index, out), 0, rows)
+    elif out.shape[2] == 1:
+        spread(_take_elements, (x, index, out), rows, PIECE)
     else:
         spread(_take_rows, (x, index, out), rows, PIECE // out.shape[2] + 1)
 
@@ -126,11 +142,27 @@ def _gather_rows(arguments: tuple[Array, Array, Array], start: int, stop: int) -
 
 
 @jit
+def _gather_elements(arguments: tuple[Array, Array, Array], start: int, stop: int) -> None:
+    """`_gather_rows` of one element: a loop along each line instead of one a row."""
+    x, index, out = arguments
+    count = out.shape[1]
+    while start < stop:
+        outer, first = start // count, start % count
+        last = min(count, first + stop - start)
+        source, places, target = x[outer, :, 0], index[outer, :, 0], out[outer, :, 0]
+        for k in range(first, last):
+            target[k] = source[places[k]]
+        start += last - first
+
+
+@jit
 def gather(x: Array, index: Array, out: Array) -> None:
     """``out[o, k, i] = x[o, index[o, k, i], i]``"""
     rows = out.shape[0] * out.shape[1]
     if out.size < SERIAL:
         _gather_rows((x, index, out), 0, rows)
+    elif out.shape[2] == 1:
+        spread(_gather_elements, (x, index, out), rows, PIECE)
     else:
         spread(_gather_rows, (x, index, out), rows, PIECE // out.shape[2] + 1)
 
@@ -141,10 +173,15 @@ def _scatter_parts(arguments: tuple[Array, Array, Array, int], start: int, stop:
     count, inner = index.shape[1], index.shape[2]
     for task in range(start, stop):
         outer, part = task // parts, task % parts
-        target = out[outer]
+        if inner == 1:
+            line, places, added = out[outer, :, 0], index[outer, :, 0], source[outer, :, 0]
+            for k in range(count):
+                line[places[k]] += added[k]
+            continue
+        target, low, high = out[outer], part * inner // parts, (part + 1) * inner // parts
         for k in range(count):
             places, added = index[outer, k], source[outer, k]
-            for i in range(part * inner // parts, (part + 1) * inner // parts):
+            for i in range(low, high):
                 target[places[i], i] += added[i]
 
 

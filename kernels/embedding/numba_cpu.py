@@ -48,7 +48,7 @@ def gather(x: Array, index: Array, *, dim: int, out: Array) -> None:
         return
     axis = check.dim("gather", dim, x.ndim)
     target = _contiguous(out)
-    source, places = _three(_cropped(x, index.shape, axis), axis), _three(_int64(index), axis)
+    source, places = _three(_cropped(x, index.shape, axis), axis), _three(_places(index), axis)
     loops.gather(_words(source), places, _words(target).reshape(places.shape))
     _copy_back(target, out)
 
@@ -61,14 +61,14 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int, out: Array) 
     region = _cropped(out, index.shape, axis)
     target = np.ascontiguousarray(region)
     added = np.ascontiguousarray(source[tuple([slice(n) for n in index.shape])])
-    places = _three(_int64(index), axis)
+    places = _three(_places(index), axis)
     loops.scatter_add(_three(target, axis), places, added.reshape(places.shape), numba.get_num_threads())
     _copy_back(target, region)
 
 
 def one_hot(indices: Array, *, num_classes: int, out: Array) -> None:
     target = _contiguous(out)
-    loops.mark(_int64(indices).reshape(-1), target.reshape(-1, num_classes))
+    loops.mark(_places(indices).reshape(-1), target.reshape(-1, num_classes))
     _copy_back(target, out)
 
 
@@ -76,7 +76,7 @@ def _take(x: Array, index: Array, out: Array, shape: tuple[int, int, int]) -> No
     if out.size == 0:
         return
     target = _contiguous(out)
-    loops.take(_words(np.ascontiguousarray(x)), _int64(index).reshape(-1), _words(target).reshape(shape))
+    loops.take(_words(np.ascontiguousarray(x)), _places(index).reshape(-1), _words(target).reshape(shape))
     _copy_back(target, out)
 
 
@@ -112,6 +112,11 @@ def _cropped(array: Array, shape: tuple[int, ...], axis: int) -> Array:
 
 def _int64(index: Array) -> Array:
     return np.ascontiguousarray(index, np.int64)
+
+
+def _places(index: Array) -> Array:
+    """The indices as unsigned numbers, which compiled code does not ask whether they count from the end."""
+    return _int64(index).view(np.uint64)
 
 
 def _words(array: Array) -> Array:
