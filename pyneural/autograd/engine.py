@@ -24,7 +24,7 @@ Key = tuple[int, int]  # id of a node and number of its result, or id of a leaf 
 
 def backward(
     tensors: Tensor | Sequence[Tensor],
-    grad_tensors: Tensor | None | Sequence[Tensor | None] = None,
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
 ) -> None:
@@ -48,7 +48,7 @@ def backward(
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | None | Sequence[Tensor | None] = None,
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
@@ -84,7 +84,7 @@ def _sequence(tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
 
 
-def _cotangents(name: str, roots: tuple[Tensor, ...], given: Tensor | None | Sequence[Tensor | None]) -> list[Tensor]:
+def _cotangents(name: str, roots: tuple[Tensor, ...], given: Tensor | Sequence[Tensor | None] | None) -> list[Tensor]:
     cotangents = [given] * len(roots) if given is None else ([given] if isinstance(given, Tensor) else list(given))
     if len(cotangents) != len(roots):
         raise RuntimeError(f"{name}: {len(roots)} tensors but {len(cotangents)} cotangents")

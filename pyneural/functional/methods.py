@@ -11,7 +11,8 @@ from . import activation, creation, elementwise, embedding, inplace, layout, mat
 
 _METHODS = {
     elementwise: (
-        "add sub mul div pow maximum minimum neg abs sign exp log sqrt rsqrt sin cos clamp eq ne lt le gt ge logical_not"
+        "add sub mul div pow maximum minimum neg abs sign exp log sqrt rsqrt sin cos clamp logical_not "
+        "eq ne lt le gt ge"
     ),
     activation: "relu sigmoid tanh",
     softmax: "softmax log_softmax",
