@@ -3,7 +3,7 @@
 Each family's file holds, for every operation, one class with its forward and its backward.
 """
 
-from . import methods
+from . import methods  # noqa: F401 (attaches the methods of Tensor)
 from .activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .attention import scaled_dot_product_attention
 from .conv import conv2d

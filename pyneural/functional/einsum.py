@@ -118,7 +118,7 @@ def _diagonal(x: Tensor, labels: Labels) -> Tensor:
             flat = reshape(permute(x, order), (n * n, *(x.shape[i] for i in order[2:])))
             x = getitem(flat, slice(None, None, n + 1)) if n else reshape(flat, (0, *flat.shape[1:]))
             labels = [label, *(labels[i] for i in order[2:])]
-            back = list(range(1, first + 1)) + [0] + list(range(first + 1, x.ndim))
+            back = [*range(1, first + 1), 0, *range(first + 1, x.ndim)]
             x, labels = permute(x, back), [labels[i] for i in back]
     return x
 
