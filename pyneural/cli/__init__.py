@@ -28,8 +28,8 @@ app.add_typer(predict_app, name="predict")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or reference.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same run.")]
-Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Passes over the training images.")]
+Seed = Annotated[int, typer.Option("--seed", help="Same seed, same run.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="Passes over the training images.")]
 
 
 def _version(wanted: bool) -> None:
@@ -69,9 +69,7 @@ def devices(json: Json = False) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for pictures and weights.")] = Path(
-        "runs/demo"
-    ),
+    out: Annotated[Path, typer.Option("--out", help="Folder for pictures and weights.")] = Path("runs/demo"),
     seed: Seed = 0,
     epochs: Epochs = digits.EPOCHS,
 ) -> None:
@@ -87,11 +85,9 @@ def train_digits(
     device: DeviceName = "cpu",
     epochs: Epochs = digits.EPOCHS,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for weights and report.")] = Path(
-        "runs/digits"
-    ),
-    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Images a step.")] = digits.BATCH_SIZE,
-    lr: Annotated[float, typer.Option("--lr", min=0.0, help="Learning rate at the start.")] = digits.LEARNING_RATE,
+    out: Annotated[Path, typer.Option("--out", help="Folder for weights and report.")] = Path("runs/digits"),
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = digits.BATCH_SIZE,
+    lr: Annotated[float, typer.Option("--lr", help="Learning rate at the start.")] = digits.LEARNING_RATE,
 ) -> None:
     """Train a small CNN on the first half of scikit-learn's digits, test it on the second."""
     from .digits import train
@@ -102,10 +98,8 @@ def train_digits(
 
 @predict_app.command("digits")
 def predict_digits(
-    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Picture of one digit.")],
-    weights: Annotated[
-        Path, typer.Option("--weights", exists=True, dir_okay=False, help="File that `train digits` or `demo` wrote.")
-    ],
+    image: Annotated[Path, typer.Argument(help="Picture of one digit.")],
+    weights: Annotated[Path, typer.Option("--weights", help="File that `train digits` or `demo` wrote.")],
     device: DeviceName = "cpu",
     json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 console = Console()
@@ -38,7 +39,7 @@ def reported() -> Iterator[None]:
 
 
 def _say(message: str) -> None:
-    errors.print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
+    errors.print("[bold red]error:[/]", escape(message), soft_wrap=True, highlight=False)
 
 
 def progress_bar() -> Progress:
@@ -52,6 +53,25 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         console=console,
     )
+
+
+def note(text: str) -> None:
+    """Print a line as it is, however narrow the terminal is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def at_least(minimum: float, **options: float) -> None:
+    """`Misuse` unless every option's value is ``minimum`` or more."""
+    for name, value in options.items():
+        if not value >= minimum:
+            raise Misuse(f"--{name.replace('_', '-')} (={value}) must be at least {minimum}")
+
+
+def existing(path: Path) -> Path:
+    """``path``; `Misuse` if it is no file."""
+    if not path.is_file():
+        raise Misuse(f"there is no file {path}" if not path.exists() else f"{path} is no file")
+    return path
 
 
 def folder(path: Path) -> Path:

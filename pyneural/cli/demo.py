@@ -19,15 +19,17 @@ from pyneural.kernels.accuracy import Report, compare
 from pyneural.kernels.record import Use
 from pyneural.nn import Module
 
-from .console import Failure, console, folder, progress_bar
+from .console import Failure, at_least, console, folder, note, progress_bar
 from .digits import WEIGHTS, fit, save
 
 
 def run(out: Path, seed: int, epochs: int) -> None:
     """The whole demo; `Failure` below the accuracy that it promises, or if a kernel is wrong."""
+    at_least(0, seed=seed)
+    at_least(1, epochs=epochs)
     where = folder(out)
     data = digits.load_data()
-    console.print(f"pyneural {pyneural.__version__} on {pyneural.get_default_device()}, seed {seed}", highlight=False)
+    note(f"pyneural {pyneural.__version__} on {pyneural.get_default_device()}, seed {seed}")
     _compile(data)
     pyneural.manual_seed(seed)
     model = digits.build()
@@ -36,7 +38,7 @@ def run(out: Path, seed: int, epochs: int) -> None:
         history, optimizer, seconds = fit(model, data, epochs, digits.BATCH_SIZE, digits.LEARNING_RATE)
         logits = digits.predict(model, data.test_images)
     per_step = seconds / len(history.losses)
-    console.print(f"trained {len(history.losses)} steps in {seconds:.1f} s, {per_step * 1e3:.1f} ms a step")
+    note(f"trained {len(history.losses)} steps in {seconds:.1f} s, {per_step * 1e3:.1f} ms a step")
 
     save(where / WEIGHTS, model, optimizer, epochs, seed)
     _prove_reload(where / WEIGHTS, data, logits)
@@ -45,7 +47,7 @@ def run(out: Path, seed: int, epochs: int) -> None:
     with console.status("drawing"):
         draw_predictions(where / "digits-predictions.png", data.test_images.numpy()[:, 0], labels, predictions)
         draw_loss(where / "loss.png", history.losses, history.accuracies)
-    console.print(f"wrote {where / 'digits-predictions.png'} and {where / 'loss.png'}", highlight=False)
+    note(f"wrote {where / 'digits-predictions.png'} and {where / 'loss.png'}")
 
     reports = _check(list(recording.uses.values()))
     console.print(_table(recording.uses, reports))
@@ -70,7 +72,7 @@ def _compile(data: digits.Digits) -> None:
         throwaway = digits.build()
         digits.train(throwaway, few, epochs=1)
         digits.predict(throwaway, data.test_images)
-    console.print(f"kernels ready after {time.perf_counter() - start:.1f} s")
+    note(f"kernels ready after {time.perf_counter() - start:.1f} s")
 
 
 def _prove_reload(path: Path, data: digits.Digits, logits: pyneural.Tensor) -> None:
@@ -82,9 +84,7 @@ def _prove_reload(path: Path, data: digits.Digits, logits: pyneural.Tensor) -> N
     if not same:
         worst = float(np.abs(again.numpy() - logits.numpy()).max())
         raise Failure(f"the reloaded weights give other logits, by up to {worst:.3g}")
-    console.print(
-        f"saved {path}, reloaded it: the same {len(logits)} predictions, every logit bit for bit", highlight=False
-    )
+    note(f"saved {path}, reloaded it: the same {len(logits)} predictions, every logit bit for bit")
 
 
 def _check(uses: list[Use]) -> dict[str, Report]:

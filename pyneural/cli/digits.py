@@ -18,7 +18,7 @@ from pyneural.nn import Module
 from pyneural.optim import Optimizer
 from pyneural.random import default_generator
 
-from .console import Misuse, console, folder, progress_bar
+from .console import Misuse, at_least, console, existing, folder, note, progress_bar
 
 WEIGHTS = "digits.safetensors"
 REPORT = "report.json"
@@ -68,6 +68,8 @@ def save(path: Path, model: Module, optimizer: Optimizer, epochs: int, seed: int
 
 def train(device: str, epochs: int, seed: int, out: Path, batch_size: int, lr: float) -> None:
     """Train, test, and write weights and a report."""
+    at_least(1, epochs=epochs, batch_size=batch_size)
+    at_least(0, seed=seed, lr=lr)
     target = chosen_device(device)
     data = digits.load_data(target)
     if batch_size > len(data.train_labels):
@@ -90,7 +92,7 @@ def train(device: str, epochs: int, seed: int, out: Path, batch_size: int, lr: f
         "versions": versions(),
     }
     write_text(where / REPORT, json_module.dumps(report, indent=2) + "\n")
-    console.print(f"wrote {where / WEIGHTS} and {where / REPORT}", highlight=False)
+    note(f"wrote {where / WEIGHTS} and {where / REPORT}")
     typer.echo(f"test accuracy {accuracy:.4f} (a support vector classifier: {report['baseline']:.4f})")
 
 
@@ -99,8 +101,8 @@ def predict(image: Path, weights: Path, device: str, json: bool) -> None:
     target = chosen_device(device)
     model = digits.build(device=target)
     try:
-        extra = load_checkpoint(weights, model=model)
-        picture = read_digit(image, target)
+        extra = load_checkpoint(existing(weights), model=model)
+        picture = read_digit(existing(image), target)
     except (ValueError, OSError) as error:
         raise Misuse(str(error)) from None
     if extra.get("app") != digits.NAME:

@@ -182,12 +182,12 @@ def test_demo_fails_on_a_wrong_kernel(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         (("train", "digits", "--device", "gpu"), "device: 'gpu' is none of 'cpu', 'reference'"),
         (("train", "digits", "--device", "cuda"), "device: 'cuda' cannot be used"),
-        (("train", "digits", "--epochs", "0"), "0 is not in the range x>=1"),
-        (("train", "digits", "--lr", "-1"), "-1.0 is not in the range x>=0"),
+        (("train", "digits", "--epochs", "0"), "--epochs (=0) must be at least 1"),
+        (("train", "digits", "--lr", "-1"), "--lr (=-1.0) must be at least 0"),
         (("train", "digits", "--batch-size", "1000"), "--batch-size (=1000) must be at most the 64 training images"),
         (("train", "letters"), "No such command 'letters'"),
-        (("predict", "digits", "nowhere.png", "--weights", "w"), "'nowhere.png' does not exist"),
-        (("demo", "--seed", "-1"), "-1 is not in the range x>=0"),
+        (("predict", "digits", "nowhere.png", "--weights", "w"), "there is no file w"),
+        (("demo", "--seed", "-1"), "--seed (=-1) must be at least 0"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], message: str):
