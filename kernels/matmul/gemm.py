@@ -175,9 +175,12 @@ def _block(
     m: int,
     n: int,
     length: int,
+    a: int,
+    a_row: int,
     packed_a: int,
     packed_b: int,
     by_rows: bool,
+    whole: int,
     strips: tuple[int, int],
     panels: tuple[int, int],
     accumulate: bool,
@@ -185,20 +188,28 @@ def _block(
     bias: Array,
     activation: int,
 ) -> None:
-    """The tiles of some strips of ``a`` by some panels of ``b``, over the packed part of the inner dimension."""
+    """The tiles of some strips of ``a`` by some panels of ``b``, over the packed part of the inner dimension.
+
+    The first ``whole`` strips are read where they lie, rows ``a_row`` apart; the others are packed, ``by_rows``
+    or by steps.
+    """
     size = out.itemsize
     width = TILE_BYTES // size
     for start in range(0, length, DEPTH):
         depth = min(DEPTH, length - start)
-        a_row, a_step = (depth * size, size) if by_rows else (size, ROWS * size)
         for panel in range(panels[0], panels[1]):
             column = panel * width
             columns = min(width, n - column)
             b = packed_b + (panel * length + start) * TILE_BYTES
             for strip in range(strips[0], strips[1]):
                 row = strip * ROWS
+                rows, step = a_row, size
+                address = a + row * a_row + start * size
+                if strip >= whole:
+                    address = packed_a + ((strip - whole) * length + start) * ROWS * size
+                    rows, step = (depth * size, size) if by_rows else (size, ROWS * size)
                 _tile(
-                    out, edge, depth, packed_a + (strip * length + start) * ROWS * size, a_row, a_step, b, TILE_BYTES,
+                    out, edge, depth, address, rows, step, b, TILE_BYTES,
                     row * n + column, n, min(ROWS, m - row), columns, int(accumulate or start > 0),
                 )  # fmt: skip
             if last and start + depth == length and (bias.size or activation):
@@ -233,7 +244,9 @@ def gemm_parallel(
     tile = ROWS * width
     packed_b = workspace.ctypes.data + grid_rows * grid_columns * ROWS * TILE_BYTES
     packed_a = packed_b + panels * span * TILE_BYTES
+    # Strips of contiguous rows need no copy, but for the last one if rows are missing.
     by_rows = a_step == size
+    whole = m // ROWS if by_rows else 0
     for begin in range(0, k, span):
         length = min(span, k - begin)
         for panel in prange(panels):
@@ -242,8 +255,8 @@ def gemm_parallel(
                 like, b + begin * b_row + column * b_column, b_row, b_column, length, min(width, n - column),
                 packed_b + panel * length * TILE_BYTES,
             )  # fmt: skip
-        for strip in prange(strips):
-            row = strip * ROWS
+        for strip in prange(strips - whole):
+            row = (whole + strip) * ROWS
             for start in range(0, length, DEPTH):
                 pack_a(
                     like, a + row * a_row + (begin + start) * a_step, a_row, a_step, min(ROWS, m - row),
@@ -252,7 +265,8 @@ def gemm_parallel(
         for task in prange(grid_rows * grid_columns):
             i, j = task % grid_rows, task // grid_rows
             _block(
-                out, workspace[task * tile : (task + 1) * tile], m, n, length, packed_a, packed_b, by_rows,
+                out, workspace[task * tile : (task + 1) * tile], m, n, length,
+                a + begin * a_step, a_row, packed_a, packed_b, by_rows, whole,
                 (i * strips // grid_rows, (i + 1) * strips // grid_rows),
                 (j * panels // grid_columns, (j + 1) * panels // grid_columns),
                 begin > 0, begin + length == k, bias, activation,
@@ -266,7 +280,7 @@ SPAN_BYTES = 64 << 20
 """Bytes that packed copies of both operands may take."""
 
 
-def parallel_plan(m: int, n: int, k: int, itemsize: int, threads: int) -> tuple[int, int, int, int]:
+def parallel_plan(m: int, n: int, k: int, a_step: int, itemsize: int, threads: int) -> tuple[int, int, int, int]:
     """``span``, ``grid_rows``, ``grid_columns`` of `gemm_parallel` and the items of its workspace."""
     width = TILE_BYTES // itemsize
     strips, panels = -(-m // ROWS), -(-n // width)
@@ -278,7 +292,8 @@ def parallel_plan(m: int, n: int, k: int, itemsize: int, threads: int) -> tuple[
             columns = -(-columns // threads) * threads
         else:
             rows = min(-(-rows // threads) * threads, strips)
-    packed = (strips * ROWS + panels * width) * itemsize
+    copied = strips - m // ROWS if a_step == itemsize else strips
+    packed = (copied * ROWS + panels * width) * itemsize
     span = k if packed * k <= SPAN_BYTES else max(DEPTH, SPAN_BYTES // packed // DEPTH * DEPTH)
     items = rows * columns * ROWS * width + span * (packed // itemsize)
     return span, rows, columns, items

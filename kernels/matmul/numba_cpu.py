@@ -71,7 +71,7 @@ def _product(a: Array, b: Array, out: Array, bias: Array, activation: int) -> No
         if bias.size or activation:
             finish(flat, n, 0, m, 0, n, bias, activation)
     else:
-        span, rows, columns, items = gemm.parallel_plan(m, n, k, out.itemsize, numba.get_num_threads())
+        span, rows, columns, items = gemm.parallel_plan(m, n, k, a_step, out.itemsize, numba.get_num_threads())
         workspace = memory.empty((items,), out.dtype)
         gemm.gemm_parallel(
             flat, workspace, m, n, k, at_a, a_row, a_step, at_b, b_row, b_column, bias, activation, span, rows, columns

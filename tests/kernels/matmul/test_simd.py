@@ -40,10 +40,12 @@ def run(name: str, *arguments: str, program: str = PROGRAM) -> subprocess.Comple
 # The width in use is tested in both dtypes by everything else; compiling the others takes its time.
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    zip(
-        (name for name in simd.available() if name != simd.CHOSEN.name),
-        itertools.cycle(("float32", "float64")),
-        strict=False,
+    list(
+        zip(
+            (name for name in simd.available() if name != simd.CHOSEN.name),
+            itertools.cycle(("float32", "float64")),
+            strict=False,
+        )
     ),
 )
 def test_every_width_is_right(name: str, dtype: str) -> None:
