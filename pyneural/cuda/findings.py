@@ -118,7 +118,9 @@ class Reader:
             key = (finding.kind, finding.file, finding.line, finding.array)
             if key not in found:
                 found[key] = finding
-        return list(found.values())
+        # What was read before another thread wrote it is a race, and only for that reason not yet written.
+        raced = {finding.array for finding in found.values() if finding.kind == "race"}
+        return [f for f in found.values() if f.kind != "uninitialized_read" or f.array not in raced]
 
     def one(self, f: dict[str, Any]) -> Finding | None:
         file, line = self.place(f["at"])
@@ -229,8 +231,6 @@ class Reader:
         mask, missing = f"mask 0x{f['mask']:08x}", _lanes(f["missing"])
         if f["detail"] == "caller":
             return f"{who} calls a warp operation with {mask}, which does not name its own {missing}"
-        if f["detail"] == "source":
-            return f"{who} reads a value of {missing}, which takes no part in this shuffle ({mask})"
         if f["detail"] == "exited":
             return f"{who} names {missing} in {mask}, which has returned and has no value to give"
         return f"{who} waits in a warp operation with {mask} for {missing}, which never arrives"

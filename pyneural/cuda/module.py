@@ -99,7 +99,7 @@ def _rewrite(
     templates = {k.name.split("::")[-1] for k in total.kernels if k.template}
     unit = source.rewrite("".join(pieces), file, templates)
     total.kernels += [k for k in unit.kernels if k.name not in {t.name for t in total.kernels}]
-    for name in ("shared", "shared_dims", "constants", "devices"):
+    for name in ("shared", "shared_dims", "constants", "devices", "functions"):
         getattr(total, name).update(getattr(unit, name))
     total.dynamic += unit.dynamic
     total.launches += unit.launches
@@ -323,9 +323,32 @@ def demangle(name: str) -> str:
     return found or name
 
 
+def enclosing(name: str) -> str:
+    """The function in which a static variable stands; empty for one at file scope."""
+    if not name.startswith("_ZZ"):
+        return ""
+    found, at = "", 3
+    while at < len(name):
+        if name[at] in "NLKV":
+            at += 1
+        elif name.startswith(("St", "S_"), at):
+            at += 2
+        elif match := re.match(r"\d+", name[at:]):
+            begin = at + len(match.group())
+            at = begin + int(match.group())
+            if not name.startswith("_GLOBAL__N", begin):
+                found = name[begin:at]
+            if name[3] != "N":
+                break
+        else:
+            break
+    return found
+
+
 def describe(library: elf.Library, unit: source.Unit) -> str:
     """The variables of a library for the simulator (csrc/simulator/runtime/module.h)."""
     rows = []
+    owners: list[str] = []  # of the shared arrays: the function each stands in
     for symbol in library.symbols:
         if "pnsim_tls_anchor" in symbol.name:
             rows.append(f"tls {symbol.value}")
@@ -335,6 +358,7 @@ def describe(library: elf.Library, unit: source.Unit) -> str:
             name = demangle(symbol.name)
             if symbol.thread_local and name in unit.shared:
                 rows.append(f"S {symbol.value} {symbol.size} {unit.shared[name] or 1} {name}")
+                owners.append(enclosing(symbol.name))
             elif not symbol.thread_local and name in unit.constants:
                 rows.append(f"C {symbol.value} {symbol.size} {unit.constants[name] or 1} {name}")
             elif not symbol.thread_local and name in unit.devices:
@@ -342,6 +366,10 @@ def describe(library: elf.Library, unit: source.Unit) -> str:
     if unit.dynamic:
         name, element, _ = unit.dynamic[0]
         rows.append(f"dynamic {element or 4} {name}")
+    for kernel in {k.name.split("::")[-1] for k in unit.kernels}:
+        within = source.reachable(unit.functions, kernel)
+        used = [str(i) for i, owner in enumerate(owners) if owner in within or owner not in unit.functions]
+        rows.append(f"K {kernel} {' '.join(used)}")
     return "\n".join(rows)
 
 

@@ -63,6 +63,8 @@ class Unit:
     """Names of dynamic shared memory: bytes of an element (0: unknown) and the line."""
     constants: dict[str, int] = field(default_factory=dict)
     devices: dict[str, int] = field(default_factory=dict)
+    functions: dict[str, set[str]] = field(default_factory=dict)
+    """The words in the body of each function: what it may call is among them."""
     includes: list[tuple[int, int, str, bool]] = field(default_factory=list)
     """Start and end of each include's name in the original text, the name, and whether it is in quotes."""
     launches: int = 0
@@ -165,12 +167,16 @@ class Rewriter:
     def walk(self) -> None:
         """Scopes, declarations and words."""
         scopes: list[tuple[str, str]] = []  # kind: namespace, type, function or device; and its name
+        body: set[str] = set()  # of the outermost function that is open
         start = 0  # where the current declaration begins
         at = 0
         while at < len(self.code):
             word = self.word(at)
             if word == "{":
                 scopes.append(self.scope(start, at, scopes))
+                inside = [name for kind, name in scopes if kind in ("function", "device")]
+                if len(inside) == 1:
+                    body = self.unit.functions.setdefault(inside[0], set())
                 start = at + 1
             elif word == "}":
                 if scopes:
@@ -178,7 +184,9 @@ class Rewriter:
                 start = at + 1
             elif word == ";":
                 start = at + 1
-            elif word == "__global__":
+            elif self.token(at).kind == "word" and any(kind in ("function", "device") for kind, _ in scopes):
+                body.add(word)
+            if word == "__global__":
                 self.kernel(at, start, scopes)
             elif word in ("__shared__", "__constant__", "__device__", "__managed__"):
                 at = self.variable(at, start, scopes)
@@ -211,13 +219,22 @@ class Rewriter:
             return ("namespace", name)
         if words[:1] == ["extern"] and len(words) == 2:
             return ("namespace", "")
+        parameters = next((i for i in range(start, brace) if self.word(i) == "(" and self.named(i)), start)
+        name = self.word(parameters - 1) if parameters > start else ""
         if "__global__" in words or ("__device__" in words and "__host__" not in words):
-            return ("device", "")
+            return ("device", name)
         if any(kind in ("device", "function") for kind, _ in scopes):
             return ("function", "")
         if any(w in ("struct", "class", "union", "enum") for w in words) and "(" not in words:
             return ("type", next((w for w in words[1:] if re.fullmatch(r"\w+", w)), ""))
-        return ("function", "")
+        return ("function", name)
+
+    def named(self, at: int) -> bool:
+        """The parenthesis at `at` follows the name of a function, and not an attribute's."""
+        word = self.word(at - 1)
+        return re.fullmatch(r"[A-Za-z_]\w*", word) is not None and word not in (
+            "__launch_bounds__", "__align__", "alignas", "__attribute__", "__cluster_dims__", "decltype", "noexcept",
+        )  # fmt: skip
 
     def kernel(self, at: int, start: int, scopes: list[tuple[str, str]]) -> None:
         bounds = ""
@@ -391,3 +408,15 @@ def rewrite(text: str, file: str, templates: set[str] | None = None) -> Unit:
     `file` is the name that errors and findings show, `templates` the kernel templates of its headers.
     """
     return Rewriter(text.replace("\r\n", "\n"), file, templates).run()
+
+
+def reachable(functions: dict[str, set[str]], name: str) -> set[str]:
+    """The functions that `name` may call, itself among them: all whose name stands in a body that is reached."""
+    found = {name}
+    open_ = [name]
+    while open_:
+        for word in functions.get(open_.pop(), set()):
+            if word in functions and word not in found:
+                found.add(word)
+                open_.append(word)
+    return found

@@ -1,5 +1,6 @@
 // A compiled kernel library as the checkers see it: where its shared and device variables lie.
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,18 +19,26 @@ struct Module {
   void (*anchor)(char** tls, const void** image);
   uintptr_t tls_anchor = 0, image_base = 0;
   std::vector<Symbol> shared;   // static shared arrays, offsets within the thread-local block
+  std::map<std::string, std::vector<size_t>> used;  // by each kernel: numbers of shared arrays
   std::string dynamic_name = "dynamic shared memory";
   unsigned dynamic_element = 4;
 };
 
 // The part of the shared arrays' storage that belongs to the calling thread, as a region with gaps marked.
-void map_shared(const Module& module, regions::Region& region);
-const Symbol* shared_symbol(const Module& module, const regions::Region& region, uintptr_t a);
+// Only the arrays that the kernel can use are in it: those of other kernels lie beside them.
+struct SharedArrays {
+  regions::Region region;
+  std::vector<Symbol> arrays;  // offsets from the region's base
+  void map(const Module& module, const char* kernel);
+  void unmap();
+  const Symbol* at(uintptr_t a) const;
+};
 
 }  // namespace pnsim
 
 extern "C" {
 // `symbols`: lines "tls VALUE", "image VALUE", "dynamic ELEMENT NAME", "S OFFSET SIZE ELEMENT NAME" (shared),
+// "K KERNEL NUMBERS" (the shared arrays it can use),
 // "D OFFSET SIZE ELEMENT NAME" (device variables), "C OFFSET SIZE ELEMENT NAME" (constant ones)
 const void* pnsim_module_add(void (*anchor)(char**, const void**), const char* symbols);
 }

@@ -52,7 +52,7 @@ struct Profiler {
   uint64_t recent_key[256];
   unsigned recent_value[256];
   std::vector<std::unique_ptr<Stream>> streams[MAX_THREADS / 32];
-  regions::Region statics;
+  SharedArrays shared;
 } p;
 
 unsigned ways_of(const Request& r, unsigned first, unsigned last, uint64_t* distinct_words) {
@@ -143,7 +143,7 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
   Kind kind;
   if (a - reinterpret_cast<uintptr_t>(w.stacks.base()) < w.stacks.size()) {
     kind = store ? LOCAL_STORE : LOCAL_LOAD;
-  } else if (p.statics.holds(a) || a - reinterpret_cast<uintptr_t>(w.dynamic_shared) < MAX_SHARED + 1024) {
+  } else if (p.shared.region.holds(a) || a - reinterpret_cast<uintptr_t>(w.dynamic_shared) < MAX_SHARED + 1024) {
     kind = atomic ? SHARED_ATOMIC : store ? SHARED_STORE : SHARED_LOAD;
   } else if (a - params < w.launch->param_bytes || a - reinterpret_cast<uintptr_t>(w.launch->args) < w.launch->args_bytes) {
     return;  // parameters travel in the constant bank
@@ -172,7 +172,7 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
 
 void profiler::begin_launch(Worker& w) {
   memset(p.recent_key, 0xff, sizeof p.recent_key);
-  if (w.launch->module) map_shared(*static_cast<const Module*>(w.launch->module), p.statics);
+  if (w.launch->module) p.shared.map(*static_cast<const Module*>(w.launch->module), w.launch->name);
 }
 
 void profiler::end_block(Worker& w) {
@@ -190,8 +190,7 @@ void profiler::end_block(Worker& w) {
 
 void profiler::end_launch(Worker&) {
   for (auto& streams : p.streams) streams.clear();
-  p.statics.unmap();
-  p.statics = regions::Region{};
+  p.shared.unmap();
 }
 
 }  // namespace pnsim

@@ -45,7 +45,7 @@ void Region::refine() {
 void Region::set_written(size_t offset, size_t bytes) {
   map();
   if ((offset | bytes) & ((1u << shift) - 1)) refine();
-  const Cell written = {1, 0, 0, 0, 0, 0, 0, 0};
+  const Cell written = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   for (size_t i = offset >> shift; i < (offset + bytes) >> shift; ++i) cells[i] = written;
 }
 

@@ -11,9 +11,9 @@ enum Space : uint8_t { GLOBAL, SHARED, CONSTANT };
 // and the interval between two of its barriers. `who` packs the thread, whether the write was atomic or
 // volatile, and the thread's stamp (see races.h).
 struct Cell {
-  uint32_t w_epoch, w_who, w_pc;    // last write
-  uint32_t r_epoch, r_who, r_mask;  // last reads by one warp: the lanes that are not ordered among themselves
-  uint32_t o_epoch, o_who;          // a read by another warp of the same interval, or by another block
+  uint32_t w_epoch, w_who, w_pc;          // last write
+  uint32_t r_epoch, r_who, r_pc, r_mask;  // last reads by one warp: the lanes that are not ordered among themselves
+  uint32_t o_epoch, o_who, o_pc;          // a read by another warp of the same interval, or by another block
 };
 
 constexpr uint32_t NO_ARRAY = 0xffffffffu;  // w_epoch of the gaps between shared arrays

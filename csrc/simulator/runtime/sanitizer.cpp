@@ -34,7 +34,9 @@ struct SameValue {
 struct Sanitizer {
   uint32_t epoch = 1, block_first = 1, launch_first = 1;
   Clocks clocks;
-  Region statics, dynamic;
+  SharedArrays shared;
+  Region& statics = shared.region;
+  Region dynamic;
   const Module* module = nullptr;
   Region* recent[64] = {};
   uint64_t changes = 0;
@@ -60,10 +62,8 @@ void name_array(Finding& f, const Region& r, uintptr_t a, unsigned size) {
   unsigned element = r.element;
   size_t bytes = r.size;
   if (&r == &s.statics) {
-    if (const Symbol* symbol = shared_symbol(*s.module, r, a)) {
-      uintptr_t first = symbol->offset;
-      for (const Symbol& other : s.module->shared) first = std::min(first, other.offset);
-      base = r.base + symbol->offset - (first & ~uintptr_t(15));
+    if (const Symbol* symbol = s.shared.at(a)) {
+      base = r.base + symbol->offset;
       name = symbol->name.c_str();
       element = symbol->element;
       bytes = symbol->size;
@@ -106,6 +106,10 @@ struct Access {
   bool write() const { return (kind & 3) != PNSIM_READ; }
   bool atomic() const { return (kind & 3) == PNSIM_ATOMIC; }
   bool is_volatile() const { return kind & sanitizer::VOLATILE; }
+  // The instruction as cells remember it: its offset in the library, 0 when a header speaks for the user.
+  uint32_t pc() const {
+    return s.module && at.pc && !at.file ? uint32_t(reinterpret_cast<uintptr_t>(at.pc) - s.module->image_base) : 0;
+  }
 };
 
 uint32_t first_of(uint32_t epoch) {
@@ -240,6 +244,7 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
     } else if (reader / 32 == x.t.warp) {
       if (s.clocks.ordered(x.t, reader, stamp_of(c.r_who), s.epoch)) {
         c.r_who = who;
+        c.r_pc = x.pc();
         c.r_mask = bit;
       } else {
         c.r_mask |= bit;
@@ -248,15 +253,18 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
     } else if (c.o_epoch != s.epoch) {
       c.o_epoch = s.epoch;
       c.o_who = who;
+      c.o_pc = x.pc();
     }
     return;
   }
   if (c.r_epoch >= s.launch_first && c.r_epoch < s.block_first && r.space != regions::SHARED) {
     c.o_epoch = c.r_epoch;
     c.o_who = c.r_who;
+    c.o_pc = c.r_pc;
   }
   c.r_epoch = s.epoch;
   c.r_who = who;
+  c.r_pc = x.pc();
   c.r_mask = bit;
 }
 
@@ -269,26 +277,25 @@ inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who)
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
   // A volatile flag may be read by other warps and blocks while it is written.
-  const auto reader_races = [&](uint32_t epoch, unsigned reader, uint32_t stamp) {
+  const auto reader_races = [&](uint32_t epoch, unsigned reader, uint32_t stamp, uint32_t pc) {
     if (x.is_volatile() && !(epoch == s.epoch && reader / 32 == x.t.warp)) return false;
     if (!unordered(x, r, epoch, reader, stamp)) return false;
-    race(x, r, epoch, reader, false, 0, false);
+    race(x, r, epoch, reader, false, pc, false);
     return true;
   };
   if (c.r_epoch >= s.launch_first) {
     const unsigned reader = thread_of(c.r_who);
     if (c.r_epoch == s.epoch && reader / 32 == x.t.warp) {
       for (unsigned m = c.r_mask & ~(1u << x.t.lane); m; m &= m - 1)
-        if (reader_races(c.r_epoch, (reader & ~31u) + unsigned(__builtin_ctz(m)), stamp_of(c.r_who))) break;
+        if (reader_races(c.r_epoch, (reader & ~31u) + unsigned(__builtin_ctz(m)), stamp_of(c.r_who), c.r_pc)) break;
     } else {
-      reader_races(c.r_epoch, reader, stamp_of(c.r_who));
+      reader_races(c.r_epoch, reader, stamp_of(c.r_who), c.r_pc);
     }
-    if (c.o_epoch >= s.launch_first) reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who));
+    if (c.o_epoch >= s.launch_first) reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who), c.o_pc);
   }
   c.w_epoch = s.epoch;
   c.w_who = who | (x.atomic() ? ATOMIC_BIT : 0) | (x.is_volatile() ? VOLATILE_BIT : 0);
-  const uintptr_t pc = reinterpret_cast<uintptr_t>(x.at.pc);
-  c.w_pc = s.module && pc && !x.at.file ? uint32_t(pc - s.module->image_base) : 0;
+  c.w_pc = x.pc();
   c.r_epoch = c.o_epoch = 0;
 }
 
@@ -402,7 +409,7 @@ void sanitizer::begin_launch(Worker& w) {
   memset(s.recent, 0, sizeof s.recent);
   s.clocks.begin_launch();
   s.module = static_cast<const Module*>(w.launch->module);
-  if (s.module) map_shared(*s.module, s.statics);
+  if (s.module) s.shared.map(*s.module, w.launch->name);
   s.dynamic.unmap();
   s.dynamic = Region{};
   if (w.launch->shared) {
@@ -425,8 +432,7 @@ void sanitizer::begin_block(Worker& w, size_t number) {
 
 void sanitizer::end_launch(Worker&) {
   ++s.epoch;
-  s.statics.unmap();
-  s.statics = Region{};
+  s.shared.unmap();
   s.dynamic.unmap();
   s.dynamic = Region{};
 }

@@ -83,9 +83,9 @@ void Worker::exchange(unsigned warp, unsigned members, int op) {
     each([&](Thread& t) {
       const unsigned from = source_lane(t);
       const bool present = members >> from & 1;
-      t.result = present ? lanes[from].value : t.value;
-      if (!present && launch->mode == SANITIZE && !dropped)
-        checker::invalid_warp_sync(*this, t, t.site, "source", t.mask, 1u << from);
+      // A lane that takes no part has no value to give. Correct code reads such values and drops them; what
+      // keeps one gets a NaN or a -1 to see.
+      t.result = present ? lanes[from].value : ~0ull;
     });
     return;
   }

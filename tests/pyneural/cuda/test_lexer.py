@@ -14,7 +14,7 @@ def significant(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "text",
     [
-        'f<<<1, 2>>>(x); // "not a string"\n/* <<< */ int a = 1\'000\'000;',
+        "f<<<1, 2>>>(x); // \"not a string\"\n/* <<< */ int a = 1'000'000;",
         'auto s = R"xy(a )" b)xy"; char c = \'"\';',
         "#define LAUNCH(k) \\\n  k<<<1, 1>>>()\n",
         "a->b::c... .5e-3f 0x1p+3",

@@ -20,7 +20,10 @@ def lines(text: str) -> int:
         ("ns::k<<<dim3(1, 2), f(a, b), 4, s>>>(x);", ["launch_config(dim3(1, 2), f(a, b), 4, s)", "ns::k, x);"]),
         ("k<float, 2><<<1, 2>>>(x);", ["launch_deduced", "k<float, 2>(pnsim_a...)", '"k<float, 2>"']),
         ("k<(a > b), 2><<<1, 2>>>(x);", ["k<(a > b), 2>(pnsim_a...)"]),
-        ("k<std::pair<int, std::pair<int, int>>><<<1, 2>>>(x);", ["k<std::pair<int, std::pair<int, int>>>(pnsim_a...)"]),
+        (
+            "k<std::pair<int, std::pair<int, int>>><<<1, 2>>>(x);",
+            ["k<std::pair<int, std::pair<int, int>>>(pnsim_a...)"],
+        ),
     ],
 )
 def test_launches(launch: str, parts: list[str]) -> None:
