@@ -153,12 +153,11 @@ def _judge(
         allowed = np.broadcast_to(scale_of_plain * plain_error + operation.ulps * (unit * size + smallest), error.shape)
         if error.size == 0:
             return Report(0.0, 0.0, "")
-        at = np.unravel_index(int(np.argmax(error - allowed)), error.shape)
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(error - allowed)), error.shape))
         message = ""
         if not np.all(error <= allowed):
-            place = tuple(int(i) for i in at)
             message = (
-                f"{where}: {g[at]!r} at {place}, expected {t[at]!r} (plain evaluation {p[at]!r}): "
+                f"{where}: {g[at]!r} at {at}, expected {t[at]!r} (plain evaluation {p[at]!r}): "
                 f"error {error[at]:.3g}, allowed {allowed[at]:.3g}"
             )
         largest = float(np.max(size, initial=0.0)) or 1.0

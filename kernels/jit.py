@@ -115,7 +115,7 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
 
 
 class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_Locator]  # noqa: RUF012
+    _locator_classes = [_Locator]  # type: ignore[list-item]  # noqa: RUF012
 
 
 class _Cache(caching.FunctionCache):  # type: ignore[misc]
@@ -149,5 +149,5 @@ def jit(
     options.setdefault("nogil", True)
     dispatcher = numba.njit(function, **options)
     if not inline:
-        dispatcher._cache = _Cache(dispatcher.py_func)
+        dispatcher._cache = _Cache(dispatcher.py_func)  # type: ignore[no-untyped-call]
     return dispatcher

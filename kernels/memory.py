@@ -52,7 +52,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
         buffer = buffers.pop() if buffers else _allocate(size)
     except IndexError:  # another thread took the last one
         buffer = _allocate(size)
-    return np.ndarray(shape, dtype, buffer.view(_Lease))
+    return np.ndarray(shape, dtype, buffer.view(_Lease))  # type: ignore[no-any-return]
 
 
 def _allocate(size: int) -> _Buffer:

@@ -93,7 +93,7 @@ def _computes(device: str, backend: str, mend: str) -> Check:
 def _threads() -> str:
     import numba
 
-    return f"Numba kernels, {numba.get_num_threads()} threads ({numba.threading_layer()})"
+    return f"Numba kernels, {numba.get_num_threads()} threads ({numba.threading_layer()})"  # type: ignore[attr-defined]
 
 
 def _cache() -> Check:

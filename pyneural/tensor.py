@@ -21,7 +21,7 @@ Array = Any
 DTypeLike = Any
 Hook = Callable[["Tensor"], "Tensor | None"]
 
-_default_dtype = [dtypes.float32]
+_default_dtype: list[np.dtype[Any]] = [dtypes.float32]
 
 
 def get_default_dtype() -> np.dtype[Any]:

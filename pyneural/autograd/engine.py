@@ -178,7 +178,7 @@ def _differentiate(node: Function, gradients: list[Tensor | None]) -> Sequence[T
         results = (results,)
     if len(results) != len(node.edges):
         raise RuntimeError(f"{node.name}: backward gave {len(results)} gradients for {len(node.edges)} inputs")
-    checked = []
+    checked: list[Tensor | None] = []
     for number, (gradient, edge, shape) in enumerate(zip(results, node.edges, node.shapes, strict=True)):
         if gradient is None or edge is None:
             checked.append(None)

@@ -124,5 +124,5 @@ def linspace(
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix."""
-    shape = shape_of("eye", (n, n if m is None else m))
-    return _made("eye", np.eye(*shape), dtype or get_default_dtype(), device, requires_grad)
+    rows, columns = shape_of("eye", (n, n if m is None else m))
+    return _made("eye", np.eye(rows, columns), dtype or get_default_dtype(), device, requires_grad)

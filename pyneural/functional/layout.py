@@ -71,17 +71,17 @@ class View(Function):
     is_view = True
 
     def __init__(self, key: Any) -> None:
-        self.key = key
+        self.key = (*key, ...)  # the Ellipsis keeps a single element an array
 
     def forward(self, kernels: Backend, x: Tensor) -> Any:
-        return x.array[(*self.key, ...)]  # the Ellipsis keeps a single element an array
+        return x.array[self.key]
 
     def backward(self, grad: Tensor) -> Any:
         return ViewBackward(self.key, self.shapes[0])(grad)
 
 
 class ViewBackward(Function):
-    """Zeros with the gradient in the place of the view."""
+    """Zeros with the gradient in the place of the view; ``key`` ends with the view's Ellipsis."""
 
     def __init__(self, key: Any, shape: tuple[int, ...]) -> None:
         self.key, self.shape = key, shape
@@ -89,11 +89,11 @@ class ViewBackward(Function):
     def forward(self, kernels: Backend, grad: Tensor) -> Any:
         result = grad.device.empty(self.shape, grad.array.dtype)
         result.fill(0)
-        kernels.cast(grad.array, dtype=grad.array.dtype, out=result[(*self.key, ...)])
+        kernels.cast(grad.array, dtype=grad.array.dtype, out=result[self.key])
         return result
 
     def backward(self, cotangent: Tensor) -> Any:
-        return View(self.key)(cotangent)
+        return View(self.key[:-1])(cotangent)
 
 
 class Index(Function):
@@ -376,7 +376,8 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if advanced:
         input.device.kernels.index_put(input.array, source.array, key=parts)
     else:
-        target = input.array[(*parts, ...)] if Ellipsis not in parts else input.array[parts]
+        place = parts if Ellipsis in parts else (*parts, ...)  # the Ellipsis keeps a single element an array
+        target = input.array[place]
         source_array = source.array
         while source_array.ndim > target.ndim and source_array.shape[0] == 1:
             source_array = source_array[0]

@@ -190,7 +190,7 @@ def _soft_cross_entropy(
         if weight.shape != (classes,):
             raise ValueError(f"cross_entropy: weight must have shape {(classes,)}, not {weight.shape}")
         target = target * weight.reshape((-1, *(1,) * (input.ndim - 1 - dim)))
-    loss = -(log_softmax(input, dim) * target).sum(dim=dim)
+    loss: Tensor = -(log_softmax(input, dim) * target).sum(dim=dim)
     if reduction == "none":
         return loss
     return loss.sum() if reduction == "sum" else loss.sum() / max(loss.numel(), 1)  # type: ignore[no-any-return]

@@ -85,7 +85,7 @@ def _attach() -> None:
     for name in ("reshape", "permute", "expand"):
         setattr(Tensor, name, _variadic(getattr(layout, name)))
     methods: dict[str, Any] = {
-        "view": Tensor.reshape,
+        "view": _variadic(layout.reshape),
         "where": _where,
         "type_as": lambda self, other: elementwise.to_dtype(self, other.dtype),
         "T": property(_transposed),

@@ -47,7 +47,7 @@ def _number_dtype(value: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def result_dtype(a: Tensor, b: Tensor) -> np.dtype[Any]:
     """The dtype of an operation between two tensors."""
-    x, y = a.array.dtype, b.array.dtype
+    x, y = a.dtype, b.dtype
     if x == y:
         return x
     if (a.array.ndim == 0) != (b.array.ndim == 0):
@@ -113,7 +113,7 @@ def cast(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
         return tensor
     from .elementwise import Cast
 
-    return Cast(dtype)(tensor)
+    return Cast(dtype)(tensor)  # type: ignore[no-any-return]
 
 
 def floating(tensor: Tensor) -> Tensor:

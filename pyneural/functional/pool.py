@@ -116,7 +116,7 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of each window of an (N, C, H, W) or (C, H, W) tensor; padding counts as 0, or not at all."""
     require_tensor("avg_pool2d", input=input)
-    stride = None if stride == () else stride
+    stride = stride or None if isinstance(stride, tuple) else stride
     window = {
         "kernel_size": kernel_size,
         "stride": stride,

@@ -249,6 +249,8 @@ _ELSEWHERE = {
     *("bernoulli", "dropout", "normal", "rand", "randint", "randn", "randperm", "uniform"),  # test_random.py
     "expand",  # a method in PyTorch: test_tensor.py
     "einsum",  # test_op_db.py
+    "scaled_dot_product_attention",  # test_attention.py
+    *("embedding", "gather", "index_select", "one_hot", "scatter_add", "take_along_dim"),  # test_embedding.py
 }
 
 
