@@ -34,7 +34,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 demo: $(VENV)/.installed-apps
-	$(PY) -m pyneural.cli demo
+	$(VENV)/bin/pyneural demo
 
 test: $(VENV)/.installed-apps-test
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
