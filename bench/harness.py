@@ -159,7 +159,8 @@ def race(
         round_seconds: about how long a turn lasts, measured on its first calls.
 
     Returns:
-        What the contestants say of themselves, and for each case the medians and the best of all calls in seconds, and the errors.
+        What the contestants say of themselves, and for each case, in seconds, the medians and
+        the best of all calls, and the errors.
 
     Raises:
         ArithmeticError: a contestant's result is wrong.
