@@ -120,6 +120,9 @@ def _compiler() -> Check:
             except (OSError, subprocess.SubprocessError) as error:
                 return Check("C++ compiler", False, f"{path}: {error}", "pip install ziglang")
             return Check("C++ compiler", True, f"{path}: {shown.stdout.splitlines()[0]}")
+    zig = _version("ziglang")
+    if zig is not None:
+        return Check("C++ compiler", True, f"clang of ziglang {zig}")
     return Check("C++ compiler", False, "none of $CXX, c++, g++, clang++ is there", "pip install ziglang")
 
 

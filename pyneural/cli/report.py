@@ -45,7 +45,9 @@ def show_devices(json: bool) -> None:
 
 
 def _table(title: str, checks: Iterable[Check]) -> Table:
-    table = Table(title, "", "found", "mend it with")
+    table = Table(title, "")
+    table.add_column("found", overflow="fold")
+    table.add_column("mend it with")
     for each in checks:
         mark = "[green]works[/]" if each.ok else ("[bold red]broken[/]" if each.required else "[yellow]not here[/]")
         table.add_row(each.name, mark, each.detail, each.mend or "")

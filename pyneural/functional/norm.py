@@ -11,6 +11,7 @@ from pyneural.tensor import Tensor
 from .elementwise import rsqrt
 from .layout import reshape
 from .operands import cast, require_tensor
+from .rederive import rederive
 
 
 class BatchNormTrain(Function):
@@ -55,40 +56,13 @@ class BatchNormTrainBackward(Function):
     def backward(self, by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None) -> Any:
         """Differentiate  dx = w r (g - mean(g) - h mean(g h)),  dw = sum(g h),  db = sum(g)
         with h = (x - mean(x)) r, by recording them with simple operations."""
-        from pyneural.autograd.engine import grad as differentiate
-        from pyneural.autograd.grad_mode import enable_grad, is_grad_enabled
+        grad, x, weight = self.saved
 
-        saved = self.saved
-        wanted = [i for i in range(3) if self.needs[i]]
-        record = is_grad_enabled()
-        with enable_grad():
-            given = [
-                None if each is None else (each if record else _leaf(each, self.needs[i]))
-                for i, each in enumerate(saved)
-            ]
-            results = _backward_formula(*given, eps=self.eps)  # type: ignore[arg-type]
-            pairs = [
-                (result, cotangent)
-                for result, cotangent in zip(results, (by_x, by_weight, by_bias), strict=True)
-                if cotangent is not None and result is not None and result.requires_grad
-            ]
-            found = differentiate(
-                [result for result, _ in pairs],
-                [given[i] for i in wanted],  # type: ignore[misc]
-                [cotangent for _, cotangent in pairs],
-                create_graph=record,
-                allow_unused=True,
-            )
-        gradients: list[Tensor | None] = [None] * 5
-        for i, each in zip(wanted, found, strict=True):
-            gradients[i] = each
-        return tuple(gradients)
+        def formula(grad: Tensor, x: Tensor, weight: Tensor | None) -> tuple[Tensor, ...]:
+            return _backward_formula(grad, x, weight, eps=self.eps)
 
-
-def _leaf(tensor: Tensor, requires_grad: bool) -> Tensor:
-    leaf = tensor.detach()
-    leaf.requires_grad = requires_grad
-    return leaf
+        gradients = rederive(formula, (grad, x, weight), self.needs[:3], (by_x, by_weight, by_bias))
+        return (*gradients, None, None)
 
 
 def _channels(parameter: Tensor, ndim: int) -> Tensor:
@@ -189,7 +163,7 @@ def _unbiased(rstd: Tensor, eps: float, count: int) -> Tensor:
 def _move(running: Tensor, towards: Tensor, momentum: float) -> None:
     from pyneural.autograd.grad_mode import no_grad
 
-    from .inplace import copy_
-
     with no_grad():
-        copy_(running, running * (1.0 - momentum) + cast(towards.detach(), running.dtype) * momentum)
+        kept, new = running * (1.0 - momentum), cast(towards.detach(), running.dtype) * momentum
+    running.device.kernels.add(kept.array, new.array, out=running.array)
+    running._version[0] += 1
