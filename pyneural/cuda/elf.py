@@ -133,7 +133,7 @@ class LineTable:
             else:
                 for _ in range(lengths[opcode - 1]):
                     cursor.uleb()
-        return end
+        return int(end)
 
 
 class _Cursor:

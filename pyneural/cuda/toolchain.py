@@ -135,7 +135,7 @@ def build(source: str, output: pathlib.Path, options: list[str], instrumented: b
         link = [
             *tool.command,
             "-shared",
-            "-Wl,-Bsymbolic",
+            "-Wl,-Bsymbolic,--no-undefined",
             str(obj),
             str(library),
             f"-Wl,-rpath,{library.parent}",

@@ -105,7 +105,7 @@ int pnsim_launch(void (*entry)(void**), void** args, size_t param_bytes, const u
   return fail(error_of(failure));
 }
 
-cudaError_t pnsim_malloc(void** pointer, size_t bytes, const char* name, unsigned element) {
+cudaError_t pnsim_malloc(void** pointer, size_t bytes, const char* name, unsigned element, bool initialized) {
   std::lock_guard<std::mutex> hold(lock);
   if (!pointer) return fail(cudaErrorInvalidValue);
   *pointer = nullptr;
@@ -119,7 +119,7 @@ cudaError_t pnsim_malloc(void** pointer, size_t bytes, const char* name, unsigne
   if (bytes <= size_t(256) << 20) memset(at, 0xff, bytes);
   blocks()[at] = {p, mapped, bytes};
   used += bytes;
-  regions::add(at, bytes, name, element, regions::GLOBAL, false);
+  regions::add(at, bytes, name, element, regions::GLOBAL, initialized);
   *pointer = at;
   return cudaSuccess;
 }

@@ -7,7 +7,11 @@
 
 #define __host__
 #define __device__
+#if defined(PNSIM_INSTRUMENTED)
+#define __global__ __attribute__((noinline, noclone))  // one copy: an access has one address, and its own line
+#else
 #define __global__
+#endif
 #define __constant__
 #define __managed__
 #define __grid_constant__

@@ -68,7 +68,7 @@ struct cudaPointerAttributes {
 };
 
 extern "C" {
-cudaError_t pnsim_malloc(void** pointer, size_t bytes, const char* name, unsigned element);
+cudaError_t pnsim_malloc(void** pointer, size_t bytes, const char* name, unsigned element, bool initialized);
 cudaError_t cudaFree(void* pointer);
 cudaError_t pnsim_memcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height, cudaMemcpyKind kind);
@@ -104,13 +104,14 @@ PNSIM_INLINE const char* array_name(const char* text) {  // "(void**)&d_x" is d_
   while (*text == ' ') ++text;
   return text;
 }
-template <typename T> cudaError_t allocate(T** p, size_t bytes, const char* name) {
+template <typename T> cudaError_t allocate(T** p, size_t bytes, const char* name, bool initialized = false) {
   constexpr unsigned element = [] { if constexpr (std::is_void_v<T>) return 1u; else return unsigned(sizeof(T)); }();
-  return pnsim_malloc(reinterpret_cast<void**>(p), bytes, array_name(name), element);
+  return pnsim_malloc(reinterpret_cast<void**>(p), bytes, array_name(name), element, initialized);
 }
 template <typename T> PNSIM_INLINE cudaError_t allocate_async(T** p, size_t bytes, cudaStream_t, const char* name) { return allocate(p, bytes, name); }
-template <typename T> PNSIM_INLINE cudaError_t allocate_managed(T** p, size_t bytes, const char* name) { return allocate(p, bytes, name); }
-template <typename T> PNSIM_INLINE cudaError_t allocate_managed(T** p, size_t bytes, unsigned, const char* name) { return allocate(p, bytes, name); }
+// What the host writes into managed memory is not seen, so all of it counts as written.
+template <typename T> PNSIM_INLINE cudaError_t allocate_managed(T** p, size_t bytes, const char* name) { return allocate(p, bytes, name, true); }
+template <typename T> PNSIM_INLINE cudaError_t allocate_managed(T** p, size_t bytes, unsigned, const char* name) { return allocate(p, bytes, name, true); }
 template <typename T> PNSIM_INLINE cudaError_t allocate_pitch(T** p, size_t* pitch, size_t width, size_t height, const char* name) {
   *pitch = (width + 511) / 512 * 512;
   return allocate(p, *pitch * height, name);

@@ -1,0 +1,181 @@
+"""Whole programs, as courses and samples write them."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from pyneural import cuda
+
+PROGRAM = r"""
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+#include <cuda_runtime.h>
+
+#define CHECK(call)                                                                    \
+  do {                                                                                 \
+    cudaError_t error = (call);                                                        \
+    if (error != cudaSuccess) {                                                        \
+      fprintf(stderr, "%s: %s\n", cudaGetErrorName(error), cudaGetErrorString(error)); \
+      exit(3);                                                                         \
+    }                                                                                  \
+  } while (0)
+
+__constant__ float coefficients[4];
+__device__ int calls;
+__shared__ float at_file_scope[64];
+
+template <typename T> __global__ void scale(T* x, int n, T a) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) {
+    x[i] *= a * coefficients[i % 4];
+    atomicAdd(&calls, 1);
+  }
+}
+__global__ void reverse(float* x) {
+  at_file_scope[threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  x[threadIdx.x] = at_file_scope[63 - threadIdx.x];
+}
+__global__ void hello(int k) { printf("hello %d from block %d\n", k, blockIdx.x); }
+__global__ void off_by_one(float* x, int n) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i <= n) x[i] = 1;  // wrong
+}
+__global__ void reads(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x]; }  // reads
+
+int main(int argc, char** argv) {
+  const int n = 1000;
+  std::vector<float> host(n, 2.0f);
+  const float c[4] = {1, 2, 3, 4};
+  CHECK(cudaMemcpyToSymbol(coefficients, c, sizeof(c)));
+  float *x, *managed, *fresh;
+  CHECK(cudaMalloc((void**)&x, n * sizeof(float)));
+  CHECK(cudaMemcpy(x, host.data(), n * sizeof(float), cudaMemcpyHostToDevice));
+  cudaStream_t stream;
+  cudaEvent_t start, stop;
+  CHECK(cudaStreamCreate(&stream));
+  CHECK(cudaEventCreate(&start));
+  CHECK(cudaEventCreate(&stop));
+  CHECK(cudaEventRecord(start, stream));
+  scale<float><<<(n + 255) / 256, 256, 0, stream>>>(x, n, 3.0f);
+  scale<<<dim3(4), dim3(256)>>>(x, n, 1.0f);
+  CHECK(cudaEventRecord(stop, stream));
+  CHECK(cudaEventSynchronize(stop));
+  float ms = -1;
+  CHECK(cudaEventElapsedTime(&ms, start, stop));
+  CHECK(cudaMemcpy(host.data(), x, n * sizeof(float), cudaMemcpyDeviceToHost));
+  int count = 0;
+  CHECK(cudaMemcpyFromSymbol(&count, calls, sizeof(int)));
+  printf("%g %g %g %g, %d calls, %s\n", host[0], host[1], host[2], host[3], count, ms >= 0 ? "timed" : "?");
+  CHECK(cudaMallocManaged(&managed, 64 * sizeof(float)));
+  for (int i = 0; i < 64; ++i) managed[i] = i;
+  reverse<<<1, 64>>>(managed);
+  CHECK(cudaDeviceSynchronize());
+  printf("%g %g\n", managed[0], managed[63]);
+  hello<<<2, 1>>>(argc);
+  CHECK(cudaGetLastError());
+  scale<float><<<1, 2048>>>(x, n, 1.0f);
+  printf("%s\n", cudaGetErrorString(cudaGetLastError()));
+  printf("%d\n", int(cudaMemcpy(x, host.data(), (n + 1) * sizeof(float), cudaMemcpyHostToDevice)));
+  cudaGetLastError();
+  if (argc > 1 && !strcmp(argv[1], "wrong")) off_by_one<<<4, 256>>>(x, n);
+  CHECK(cudaMalloc(&fresh, 32 * sizeof(float)));
+  if (argc > 1 && !strcmp(argv[1], "fresh")) reads<<<1, 32>>>(fresh, x);
+  CHECK(cudaMemset(fresh, 0, 16 * sizeof(float)));
+  reads<<<1, 16>>>(fresh, x);
+  CHECK(cudaFree(fresh));
+  if (argc > 1 && !strcmp(argv[1], "freed")) reads<<<1, 16>>>(fresh, x);
+  if (argc > 1 && !strcmp(argv[1], "null")) reads<<<1, 16>>>(nullptr, x);
+  CHECK(cudaDeviceSynchronize());
+  CHECK(cudaFree(x));
+  return argc > 1 ? 7 : 0;
+}
+"""
+
+OUTPUT = """6 24 54 96, 2000 calls, timed
+63 0
+hello 1 from block 0
+hello 1 from block 1
+invalid configuration argument
+1
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("program") / "program.cu"
+    path.write_text(PROGRAM)
+    return path
+
+
+def line_of(mark: str) -> int:
+    return next(i for i, line in enumerate(PROGRAM.split("\n"), 1) if line.endswith(f"// {mark}"))
+
+
+def test_a_program_runs(program: pathlib.Path) -> None:
+    result = cuda.run(program)
+    assert (result.returncode, result.stdout, result.stderr) == (0, OUTPUT, "")
+    assert cuda.run(program, ["other"]).returncode == 7
+
+
+def test_a_correct_program_has_no_findings(program: pathlib.Path) -> None:
+    result = cuda.run(program, sanitize=True, schedule=3)
+    assert result.report is not None
+    assert result.report.ok, result.report
+    assert (
+        result.stdout == OUTPUT.replace("block 0\nhello 1 from block 1", "block 1\nhello 1 from block 0")
+        or result.stdout == OUTPUT
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind", "mark", "array"),
+    [
+        ("wrong", "out_of_bounds", "wrong", "x"),
+        ("fresh", "uninitialized_read", "reads", "fresh"),
+        ("freed", "out_of_bounds", "reads", "fresh"),
+        ("null", "out_of_bounds", "reads", None),
+    ],
+)
+def test_findings_of_a_program(program: pathlib.Path, argument: str, kind: str, mark: str, array: str | None) -> None:
+    report = cuda.run(program, [argument], sanitize=True).report
+    assert report is not None
+    assert [(f.kind, f.file, f.line, f.array) for f in report.findings] == [(kind, str(program), line_of(mark), array)]
+
+
+def test_an_illegal_access_is_an_error_of_the_program(program: pathlib.Path) -> None:
+    result = cuda.run(program, ["null"])
+    assert result.returncode == 3
+    assert "cudaErrorIllegalAddress: an illegal memory access was encountered" in result.stderr
+
+
+def test_a_profile_of_a_program(program: pathlib.Path) -> None:
+    profile = cuda.run(program, profile=True).profile
+    assert profile is not None
+    line = next(i for i, text in enumerate(PROGRAM.split("\n"), 1) if "x[i] *= a" in text)
+    # Two launches of 4 blocks of 8 warps, of which the last has 8 lanes to do.
+    assert profile.lines[line]["global_load_requests"] == 64
+    assert profile.lines[line]["global_load_sectors"] == 2 * (31 * 4 + 1)
+
+
+def test_a_source_without_main() -> None:
+    with pytest.raises(cuda.CompileError, match="no function `int main`"):
+        cuda.run("__global__ void k() {}\n")
+
+
+def test_a_program_without_end() -> None:
+    source = "__global__ void k(int n) { while (n) n |= 1; }\nint main() { k<<<1, 1>>>(1); return cudaDeviceSynchronize(); }\n"
+    with pytest.raises(TimeoutError, match="did not end within"):
+        cuda.run("#include <unistd.h>\nint main() { for (;;) sleep(1); }\n", timeout=0.1)
+    result = cuda.run(source, sanitize=True, timeout=0.5)
+    assert result.report is not None
+    assert [(f.kind, f.line) for f in result.report.findings] == [("hang", 1)]
+
+
+def test_two_modes_at_once() -> None:
+    with pytest.raises(ValueError, match="choose one"):
+        cuda.run("int main() { return 0; }\n", sanitize=True, profile=True)
