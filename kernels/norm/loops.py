@@ -20,7 +20,7 @@ GROUP = 65_536  # elements of one group of images of a channel
 
 
 @jit(inline=True)
-def _moments(x, count, mean, squares):  # type: ignore[no-untyped-def]
+def moments(x, count, mean, squares):  # type: ignore[no-untyped-def]
     """Merge the elements of a contiguous array into (count, mean, sum of squared deviations)."""
     for start in range(0, x.size, BLOCK):
         block = x[start : min(start + BLOCK, x.size)]
@@ -45,12 +45,12 @@ def _moments(x, count, mean, squares):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _group_moments(x, moments, task, images, groups):  # type: ignore[no-untyped-def]
+def _group_moments(x, parts, task, images, groups):  # type: ignore[no-untyped-def]
     c, group = task // groups, task % groups
     count, mean, squares = 0.0, 0.0, 0.0
     for n in range(group * images, min(group * images + images, x.shape[0])):
-        count, mean, squares = _moments(x[n, c], count, mean, squares)
-    moments[task, 0], moments[task, 1], moments[task, 2] = count, mean, squares
+        count, mean, squares = moments(x[n, c], count, mean, squares)
+    parts[task, 0], parts[task, 1], parts[task, 2] = count, mean, squares
 
 
 @jit(parallel=True)
@@ -98,7 +98,7 @@ def scale_planes(x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _plane_products(grad, x, mean):  # type: ignore[no-untyped-def]
+def plane_products(grad, x, mean):  # type: ignore[no-untyped-def]
     """The sums of ``grad`` and of ``grad * (x - mean)``."""
     total, product = 0.0, 0.0
     for start in range(0, x.size, BLOCK):
@@ -118,7 +118,7 @@ def _group_products(grad, x, sums, task, images, groups, mean):  # type: ignore[
     c, group = task // groups, task % groups
     total, product = 0.0, 0.0
     for n in range(group * images, min(group * images + images, x.shape[0])):
-        a, b = _plane_products(grad[n, c], x[n, c], mean[c])
+        a, b = plane_products(grad[n, c], x[n, c], mean[c])
         total += a
         product += b
     sums[task, 0], sums[task, 1] = total, product

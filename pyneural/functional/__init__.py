@@ -37,6 +37,7 @@ from .elementwise import (
     where,
 )
 from .embedding import embedding, gather, index_select, one_hot, scatter_add, take_along_dim
+from .layer_norm import group_norm, layer_norm, rms_norm
 from .layout import (
     cat,
     clone,
@@ -92,8 +93,10 @@ __all__ = [
     "gather",
     "ge",
     "gelu",
+    "group_norm",
     "gt",
     "index_select",
+    "layer_norm",
     "le",
     "leaky_relu",
     "linear",
@@ -126,6 +129,7 @@ __all__ = [
     "randperm",
     "relu",
     "reshape",
+    "rms_norm",
     "rsqrt",
     "scaled_dot_product_attention",
     "scatter_add",

@@ -19,6 +19,13 @@ LARGEST = 200  # elements of a sample whose every element is moved
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "index": lambda x, key: x[key],
     "embedding": lambda weight, indices: functional.embedding(indices, weight),
+    "layer_norm": lambda x, weight=None, bias=None, **attributes: functional.layer_norm(
+        x, weight=weight, bias=bias, **attributes
+    ),
+    "rms_norm": lambda x, weight=None, **attributes: functional.rms_norm(x, weight=weight, **attributes),
+    "group_norm": lambda x, weight=None, bias=None, **attributes: functional.group_norm(
+        x, weight=weight, bias=bias, **attributes
+    ),
     "index_select": lambda x, index, dim: functional.index_select(x, dim, index),
     "gather": lambda x, index, dim: functional.gather(x, dim, index),
     "scatter_add": lambda x, index, source, dim: functional.scatter_add(x, dim, index, source),
