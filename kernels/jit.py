@@ -99,6 +99,7 @@ def _digest(function: Callable[..., Any]) -> str:
 class _Locator(caching._CacheLocator):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         self._digest = _digest(function)
+        self._py_file = function.__code__.co_filename  # what Numba names when it cannot cache a kernel
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
