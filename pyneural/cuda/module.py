@@ -354,7 +354,9 @@ def describe(library: elf.Library, unit: source.Unit) -> str:
             rows.append(f"tls {symbol.value}")
         elif "pnsim_image_anchor" in symbol.name:
             rows.append(f"image {symbol.value}")
-        elif symbol.size and not symbol.name.startswith(("_ZGV", "_ZZN5pnsim", "_ZN5pnsim")):
+        elif symbol.thread_local and symbol.name.startswith("_ZGV"):
+            rows.append(f"G {symbol.value} {symbol.size}")
+        elif symbol.size and not symbol.name.startswith(("_ZZN5pnsim", "_ZN5pnsim")):
             name = demangle(symbol.name)
             if symbol.thread_local and name in unit.shared:
                 rows.append(f"S {symbol.value} {symbol.size} {unit.shared[name] or 1} {name}")

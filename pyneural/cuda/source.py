@@ -193,10 +193,7 @@ class Rewriter:
             elif word == "__noinline__" and self.word(at - 1) not in ("(", ","):
                 self.replace(at, "__attribute__((noinline))")
             elif word in ("asm", "__asm__", "__asm"):
-                self.refuse(
-                    at,
-                    "inline PTX cannot be simulated; call a function of pyneural/ptx instead, which has two bodies",
-                )
+                at = self.inline_assembly(at)
             elif word in UNSUPPORTED_WORDS:
                 self.refuse(at, f"{UNSUPPORTED_WORDS[word]} (here: {word}) cannot be simulated")
             elif word == "<<<" and any(kind == "device" for kind, _ in scopes):
@@ -211,6 +208,20 @@ class Rewriter:
             ):
                 self.unit.ordered = self.unit.ordered or word != "cooperative_groups"
             at += 1
+
+    def inline_assembly(self, at: int) -> int:
+        """An error where it is compiled, and none in a branch of the preprocessor that is not."""
+        opening = at + 1
+        while self.word(opening) not in ("(", ";", ""):
+            opening += 1
+        end = self.close(opening) if self.word(opening) == "(" else at
+        lines = 0
+        for k in range(self.code[at], self.code[end] + 1):
+            lines += self.tokens[k].text.count("\n")
+            self.edits[k] = ""
+        message = "inline PTX cannot be simulated; call a function of pyneural/ptx instead, which has two bodies"
+        self.replace(at, f'static_assert(false, "{message}")' + "\n" * lines)
+        return end
 
     def scope(self, start: int, brace: int, scopes: list[tuple[str, str]]) -> tuple[str, str]:
         words = [self.word(i) for i in range(start, brace)]

@@ -236,6 +236,19 @@ void Worker::yield() {
   wait(true);
 }
 
+void Worker::park(const void* object, Site site) {
+  Thread* me = current();
+  me->object = object;
+  me->site = site;
+  me->state = AT_OBJECT;
+  wait();
+}
+
+void Worker::unpark(const void* object) {
+  for (unsigned i = 0; i < count; ++i)
+    if (threads[i].state == AT_OBJECT && threads[i].object == object) push(&threads[i]);
+}
+
 void Worker::barrier(Site site) {
   Thread* me = current();
   if (arrived_++ == 0) {
@@ -321,7 +334,7 @@ void Worker::deadlock() {
   for (unsigned i = 0; i < count; ++i) {
     const Thread& t = threads[i];
     if (t.state == AT_BARRIER && !at_barrier) at_barrier = &t;
-    if ((t.state == AT_WARP || t.state == AT_GROUP) && !elsewhere) elsewhere = &t;
+    if ((t.state == AT_WARP || t.state == AT_GROUP || t.state == AT_OBJECT) && !elsewhere) elsewhere = &t;
   }
   if (launch->mode == SANITIZE && !dropped) {
     if (elsewhere && elsewhere->state == AT_WARP) {
@@ -330,7 +343,7 @@ void Worker::deadlock() {
       for (const Pending& p : warp.pending)
         if (p.mask == elsewhere->mask && p.op == elsewhere->op) present = p.arrived;
       checker::invalid_warp_sync(*this, *elsewhere, elsewhere->site, "never", elsewhere->mask, elsewhere->mask & ~present);
-    } else if (at_barrier && elsewhere) {
+    } else if (at_barrier && elsewhere && elsewhere->state == AT_GROUP) {
       checker::divergent_barrier(*this, *at_barrier, at_barrier->site, *elsewhere, elsewhere->site);
     } else if (elsewhere) {
       checker::divergent_barrier(*this, *elsewhere, elsewhere->site, *elsewhere, elsewhere->site);

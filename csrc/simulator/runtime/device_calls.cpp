@@ -38,6 +38,9 @@ void pnsim_gather(unsigned mask, unsigned long long value, unsigned long long* v
 
 unsigned pnsim_active_mask(const char* file, int line) { return worker->active_mask({file, line}); }
 
+void pnsim_park(const void* object, const char* file, int line) { worker->park(object, {file, line}); }
+void pnsim_unpark(const void* object) { worker->unpark(object); }
+
 void pnsim_yield(void) {
   if (worker && pnsim_current) worker->yield();
 }

@@ -30,6 +30,8 @@ void SharedArrays::map(const Module& m, const char* kernel) {
   const void* image;
   m.anchor(&tls, &image);
   const uintptr_t base = reinterpret_cast<uintptr_t>(tls) - m.tls_anchor;
+  guards = m.guards;
+  for (Symbol& g : guards) g.offset += base;
   uintptr_t low = ~uintptr_t(0), high = 0;
   for (const Symbol& s : arrays) {
     low = std::min(low, s.offset);
@@ -56,6 +58,12 @@ void SharedArrays::unmap() {
   region.unmap();
   region = regions::Region{};
   arrays.clear();
+}
+
+bool SharedArrays::guard(uintptr_t a) const {
+  for (const Symbol& g : guards)
+    if (a - g.offset < g.size) return true;
+  return false;
 }
 
 // The array at an address, or the one before it.
@@ -88,6 +96,8 @@ extern "C" const void* pnsim_module_add(void (*anchor)(char**, const void**), co
       m->dynamic_name = line.substr(size_t(name));
     } else if (sscanf(line.c_str(), "S %llu %llu %llu %n", &offset, &size, &element, &name) == 3 && name)
       m->shared.push_back({offset, size, unsigned(element), line.substr(size_t(name))});
+    else if (sscanf(line.c_str(), "G %llu %llu", &offset, &size) == 2)
+      m->guards.push_back({offset, size, 1, ""});
     else if (line.compare(0, 2, "K ") == 0) {
       const size_t space = line.find(' ', 2);
       std::vector<size_t>& used = m->used[line.substr(2, space - 2)];

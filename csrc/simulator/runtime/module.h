@@ -19,6 +19,7 @@ struct Module {
   void (*anchor)(char** tls, const void** image);
   uintptr_t tls_anchor = 0, image_base = 0;
   std::vector<Symbol> shared;   // static shared arrays, offsets within the thread-local block
+  std::vector<Symbol> guards;   // the compiler's notes on which of them have been constructed
   std::map<std::string, std::vector<size_t>> used;  // by each kernel: numbers of shared arrays
   std::string dynamic_name = "dynamic shared memory";
   unsigned dynamic_element = 4;
@@ -32,12 +33,15 @@ struct SharedArrays {
   void map(const Module& module, const char* kernel);
   void unmap();
   const Symbol* at(uintptr_t a) const;
+  bool guard(uintptr_t a) const;  // an access that the compiler made up
+  std::vector<Symbol> guards;     // at addresses
 };
 
 }  // namespace pnsim
 
 extern "C" {
 // `symbols`: lines "tls VALUE", "image VALUE", "dynamic ELEMENT NAME", "S OFFSET SIZE ELEMENT NAME" (shared),
+// "G OFFSET SIZE" (a guard of a shared array),
 // "K KERNEL NUMBERS" (the shared arrays it can use),
 // "D OFFSET SIZE ELEMENT NAME" (device variables), "C OFFSET SIZE ELEMENT NAME" (constant ones)
 const void* pnsim_module_add(void (*anchor)(char**, const void**), const char* symbols);

@@ -141,6 +141,7 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
   const uintptr_t params = reinterpret_cast<uintptr_t>(w.launch->params);
   const bool atomic = (access & 3) == PNSIM_ATOMIC, store = (access & 3) == PNSIM_WRITE;
   Kind kind;
+  if (p.shared.guard(a)) return;
   if (a - reinterpret_cast<uintptr_t>(w.stacks.base()) < w.stacks.size()) {
     kind = store ? LOCAL_STORE : LOCAL_LOAD;
   } else if (p.shared.region.holds(a) || a - reinterpret_cast<uintptr_t>(w.dynamic_shared) < MAX_SHARED + 1024) {

@@ -180,6 +180,7 @@ __attribute__((noinline)) void uninitialized(const Access& x, const Region& r) {
 
 // Outside every array a kernel was given.
 __attribute__((noinline)) void outside(const Access& x) {
+  if (s.shared.guard(x.a)) return;
   const Launch& l = *x.w.launch;
   if (x.a - reinterpret_cast<uintptr_t>(l.params) < l.param_bytes || x.a - reinterpret_cast<uintptr_t>(l.args) < l.args_bytes) return;
   if (s.dynamic.size || x.w.launch->shared == 0) {
@@ -229,7 +230,10 @@ Region* lookup(const Access& x) {
 
 inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) {
   if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
-    if (c.w_epoch == regions::NO_ARRAY) out_of_bounds(x, &r, "");
+    if (c.w_epoch == regions::NO_ARRAY) {
+      if (s.shared.guard(x.a)) return;
+      out_of_bounds(x, &r, "");
+    }
     const bool flag = (c.w_who & (VOLATILE_BIT | ATOMIC_BIT)) && (x.is_volatile() || x.atomic()) &&
                       (c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
     if (!flag && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
@@ -270,7 +274,10 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
 
 inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who) {
   if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
-    if (c.w_epoch == regions::NO_ARRAY) out_of_bounds(x, &r, "");
+    if (c.w_epoch == regions::NO_ARRAY) {
+      if (s.shared.guard(x.a)) return;
+      out_of_bounds(x, &r, "");
+    }
     const bool both = (c.w_who & (ATOMIC_BIT | VOLATILE_BIT)) && (x.atomic() || x.is_volatile()) &&
                       ((c.w_who & ATOMIC_BIT && x.atomic()) || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
     if (!both && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))

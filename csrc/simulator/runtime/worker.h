@@ -13,7 +13,7 @@ namespace pnsim {
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned MAX_SHARED = 227 * 1024;
 
-enum State : uint8_t { READY, RUNNING, AT_BARRIER, AT_WARP, AT_ACTIVE_MASK, AT_GROUP, EXITED };
+enum State : uint8_t { READY, RUNNING, AT_BARRIER, AT_WARP, AT_ACTIVE_MASK, AT_GROUP, AT_OBJECT, EXITED };
 enum Mode : int { PLAIN, SANITIZE, PROFILE };
 
 struct Site {
@@ -32,6 +32,7 @@ struct Thread : pnsim_thread {
   int op = 0, argument = 0, width = 32;
   unsigned mask = 0;
   unsigned long long value = 0, result = 0;
+  const void* object = nullptr;  // what it is parked on
   // Race detector: number of the last synchronisation this thread took part in (see races.h)
   uint32_t stamp = 0;
   std::vector<uint32_t> known;  // empty until a barrier object or an atomic with fences has been used
@@ -70,6 +71,8 @@ class Worker {
   unsigned long long warp(int op, unsigned mask, unsigned long long value, int argument, int width, Site site);
   void gather(unsigned mask, unsigned long long value, unsigned long long* values, Site site);
   unsigned active_mask(Site site);
+  void park(const void* object, Site site);
+  void unpark(const void* object);
   void yield();
   [[noreturn]] void exit_thread();                      // drops the current thread where it stands
   [[noreturn]] void abort(const char* format, ...) __attribute__((format(printf, 2, 3)));  // ends the launch

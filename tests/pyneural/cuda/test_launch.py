@@ -78,6 +78,7 @@ def test_a_launch(module: cuda.Module, rng: np.random.Generator, blocks: int) ->
         ("\n__global__ void k(float* x) {\n  x[0] = 1\n}\n", 3, "expected ';'"),
         ("\n\n__global__ void k(flaot* x) {}", 3, "flaot"),
         ("__global__ void k(float* x) {\n\n  x[0] = undefined_name;\n}", 3, "undefined_name"),
+        ('__global__ void k() {\n\n  asm volatile("bar.sync 0;");\n}', 3, "inline PTX cannot be simulated"),
         ("#include <cublas_v2.h>\n", 1, "cuBLAS .* cannot be simulated"),
         ("\n#include <thrust/device_vector.h>\n", 2, "Thrust .* cannot be simulated"),
         (

@@ -94,7 +94,6 @@ static __global__ __launch_bounds__(LIMIT) void third(float *, float y[]) {}
 @pytest.mark.parametrize(
     ("source", "line", "message"),
     [
-        ('__global__ void k() {\n  asm volatile("bar.sync 0;");\n}', 2, "inline PTX"),
         ("\n\n__global__ void k(cudaTextureObject_t t) {}", 3, "textures"),
         ("__global__ void child() {}\n__global__ void k() { child<<<1, 1>>>(); }", 2, "dynamic parallelism"),
         ("void f() { k<<<1, 1; }", 1, "'<<<' without '>>>'"),
@@ -119,3 +118,10 @@ def test_main_is_found() -> None:
     assert unit.has_main
     assert "int pnsim_main(int argc" in unit.text
     assert not rewrite("struct A { int main(); };", "a.cu").has_main
+
+
+def test_inline_assembly_is_an_error_only_where_it_is_compiled() -> None:
+    source = 'void f(int x) {\n  asm volatile("mov.u32 %0,"\n      " %laneid;" : "=r"(x));\n  x = 1;\n}\n'
+    text = rewrite(source, "a.cu").text
+    assert 'static_assert(false, "inline PTX cannot be simulated' in text
+    assert text.split("\n")[3] == "  x = 1;"

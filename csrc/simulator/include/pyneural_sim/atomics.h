@@ -7,7 +7,12 @@
 namespace pnsim {
 
 #if defined(PNSIM_INSTRUMENTED)
-#define PNSIM_UNSEEN __attribute__((noinline, no_sanitize("thread")))  // the checker is told by pnsim_touch
+// The checker is told by pnsim_touch. Interprocedural optimisation would move the load into the caller.
+#if defined(__clang__)
+#define PNSIM_UNSEEN __attribute__((noinline, no_sanitize("thread")))
+#else
+#define PNSIM_UNSEEN __attribute__((noipa, no_sanitize("thread")))
+#endif
 #define PNSIM_ATOMIC_AT(p) pnsim_touch(p, sizeof(*(p)), PNSIM_ATOMIC, file, line)
 #else
 #define PNSIM_UNSEEN inline

@@ -71,6 +71,9 @@ void pnsim_copy_wait(unsigned newest);
 void pnsim_release(const void* object);
 void pnsim_acquire(const void* object);
 void pnsim_yield(void);
+// Waits for, and ends the wait for, a change of an object in memory
+void pnsim_park(const void* object, const char* file, int line);
+void pnsim_unpark(const void* object);
 // Failures
 void pnsim_assert(const char* expression, const char* file, int line, const char* function)
     __attribute__((noreturn));

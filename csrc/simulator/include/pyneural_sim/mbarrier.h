@@ -1,0 +1,69 @@
+// The barrier objects of shared memory (PTX ISA, mbarrier): 8 bytes that count arrivals and bytes in flight.
+// A phase ends when all expected arrivals have come and no bytes are missing.
+#pragma once
+#include "atomics.h"
+
+namespace pnsim {
+
+// Packed into the 8 bytes of the object: phase 1 bit, expected 20, pending 20, missing bytes 23 (signed).
+struct MBarrier {
+  unsigned phase, expected, pending;
+  int bytes;
+  static MBarrier read(unsigned long long w) {
+    return {unsigned(w & 1), unsigned(w >> 1 & 0xfffff), unsigned(w >> 21 & 0xfffff), int((long long)w >> 41)};
+  }
+  unsigned long long word() const {
+    return phase | (unsigned long long)expected << 1 | (unsigned long long)pending << 21 | (unsigned long long)(long long)bytes << 41;
+  }
+};
+
+PNSIM_INLINE MBarrier mbarrier_get(const void* object, const char* file, int line) {
+  told(object, 8, PNSIM_ATOMIC, file, line);
+  return MBarrier::read(fetch(static_cast<const unsigned long long*>(object)));
+}
+
+PNSIM_INLINE void mbarrier_put(void* object, MBarrier b) {
+  const bool over = b.pending == 0 && b.bytes == 0;
+  if (over) {
+    b.phase ^= 1;
+    b.pending = b.expected;
+  }
+  apply<Take>(static_cast<unsigned long long*>(object), b.word());
+  if (over) pnsim_unpark(object);
+}
+
+PNSIM_INLINE void mbarrier_init(void* object, unsigned expected, const char* file, int line) {
+  told(object, 8, PNSIM_WRITE, file, line);
+  apply<Take>(static_cast<unsigned long long*>(object), MBarrier{0, expected, expected, 0}.word());
+}
+
+// Returns the phase that was current, which is the token to wait with.
+PNSIM_INLINE unsigned mbarrier_arrive(void* object, unsigned count, int bytes, const char* file, int line) {
+  MBarrier b = mbarrier_get(object, file, line);
+  if (count > b.pending) pnsim_trap("more threads arrived at a barrier object than it was initialised for", file, line);
+  const unsigned phase = b.phase;
+  b.pending -= count;
+  b.bytes += bytes;
+  pnsim_release(object);
+  mbarrier_put(object, b);
+  return phase;
+}
+
+PNSIM_INLINE void mbarrier_complete(void* object, int bytes, const char* file, int line) {
+  MBarrier b = mbarrier_get(object, file, line);
+  b.bytes -= bytes;
+  mbarrier_put(object, b);
+}
+
+PNSIM_INLINE bool mbarrier_test(const void* object, unsigned phase, const char* file, int line) {
+  if (mbarrier_get(object, file, line).phase == phase) return false;
+  pnsim_acquire(object);
+  return true;
+}
+
+// Waits for the end of the phase of this parity.
+PNSIM_INLINE void mbarrier_wait(const void* object, unsigned phase, const char* file, int line) {
+  while (!mbarrier_test(object, phase, file, line)) pnsim_park(object, file, line);
+}
+
+}  // namespace pnsim

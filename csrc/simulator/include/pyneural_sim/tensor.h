@@ -1,0 +1,54 @@
+// Bodies of mma.sync and ldmatrix, with the fragment layouts of the PTX ISA (Figures of mma.m16n8k16 and ldmatrix).
+#pragma once
+#include "../cuda_bf16.h"
+#include "../cuda_fp16.h"
+
+namespace pnsim {
+
+template <typename T>
+PNSIM_INLINE float element16(unsigned pair, int which) {
+  const unsigned short bits = (unsigned short)(pair >> (16 * which));
+  T value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return float(value);
+}
+
+template <typename T>
+PNSIM_INLINE void mma_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* file, int line) {
+  unsigned long long a01[32], a23[32], bs[32];
+  pnsim_gather(0xffffffffu, (unsigned long long)a[1] << 32 | a[0], a01, file, line);
+  pnsim_gather(0xffffffffu, (unsigned long long)a[3] << 32 | a[2], a23, file, line);
+  pnsim_gather(0xffffffffu, (unsigned long long)b[1] << 32 | b[0], bs, file, line);
+  const int group = int(lane()) / 4, member = int(lane()) % 4;
+  for (int i = 0; i < 4; ++i) {
+    const int row = group + 8 * (i / 2), column = 2 * member + i % 2;
+    float sum = d[i];
+    for (int k = 0; k < 16; ++k) {
+      // a: register (k >= 8) * 2 + (row >= 8) of lane row % 8 * 4 + k % 8 / 2; b: register k >= 8 of lane column * 4 + k % 8 / 2
+      const unsigned long long words = (k < 8 ? a01 : a23)[row % 8 * 4 + k % 8 / 2];
+      const unsigned left = unsigned(words >> (32 * (row / 8)));
+      const unsigned right = unsigned(bs[column * 4 + k % 8 / 2] >> (32 * (k / 8)));
+      sum += element16<T>(left, k % 2) * element16<T>(right, k % 2);
+    }
+    d[i] = sum;
+  }
+}
+
+template <int Count, bool Transposed>
+PNSIM_INLINE void load_8x8(unsigned (&r)[Count], const void* row, const char* file, int line) {
+  unsigned long long rows[32];
+  pnsim_gather(0xffffffffu, (unsigned long long)row, rows, file, line);
+  if (int(lane()) < Count * 8) told(row, 16, PNSIM_READ, file, line);
+  const int group = int(lane()) / 4, member = int(lane()) % 4;
+  for (int i = 0; i < Count; ++i) {
+    unsigned short pair[2];
+    for (int k = 0; k < 2; ++k) {
+      const int at = Transposed ? group : 2 * member + k, from = Transposed ? 2 * member + k : group;
+      pair[k] = fetch(reinterpret_cast<const unsigned short*>(rows[8 * i + from]) + at);
+    }
+    r[i] = unsigned(pair[1]) << 16 | pair[0];
+  }
+  pnsim_warp(PNSIM_SYNC, 0xffffffffu, 0, 0, 32, file, line);
+}
+
+}  // namespace pnsim
