@@ -7,7 +7,8 @@
 tensor([2., 4., 6.])
 """
 
-from . import autograd, data, functional, io, kernels, nn, optim
+from . import amp, autograd, data, functional, io, kernels, nn, optim
+from .autocast import autocast, is_autocast_enabled
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .device import Device, device, get_default_device, set_default_device
 from .functional import *  # noqa: F403
@@ -22,6 +23,8 @@ __all__ = [
     "Device",
     "Generator",
     "Tensor",
+    "amp",
+    "autocast",
     "autograd",
     "bfloat16",
     "bool_",
@@ -41,6 +44,7 @@ __all__ = [
     "int64",
     "int8",
     "io",
+    "is_autocast_enabled",
     "is_grad_enabled",
     "kernels",
     "manual_seed",

@@ -24,6 +24,8 @@ LAYERS: dict[str, int] = {
     "pyneural.random": 4,
     "pyneural.functional": 4,
     "pyneural.autograd": 4,
+    "pyneural.autocast": 4,
+    "pyneural.amp": 5,
     "pyneural.nn": 5,
     "pyneural.optim": 5,
     "pyneural.data": 5,

@@ -16,6 +16,7 @@ from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor
 
 from . import anomaly
+from .autocast_mode import suspended
 from .function import Function
 from .grad_mode import set_grad_enabled
 
@@ -145,7 +146,7 @@ def _walk(
             gradient = _hooked(edge._hooks, gradient)
             found[key] = _sum(found.get(key), gradient, key, owned, create)
 
-    with set_grad_enabled(create):
+    with set_grad_enabled(create), suspended():
         for root, cotangent in zip(roots, cotangents, strict=True):
             send(root if root._node is None else (root._node, root._slot), cotangent)
         del cotangents[:]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pyneural.autocast import lowered
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend, dtypes
 from pyneural.kernels.attention.contract import default_scale
@@ -162,6 +164,8 @@ def scaled_dot_product_attention(
     """
     name = "scaled_dot_product_attention"
     require_tensor(name, query=query, key=key, value=value, attn_mask=attn_mask)
+    if autocast.targets is not None:
+        query, key, value, attn_mask = lowered(query, key, value, attn_mask)
     if not 0.0 <= dropout_p <= 1.0:
         raise ValueError(f"{name}: dropout_p (={dropout_p}) must be in [0, 1]")
     if enable_gqa:

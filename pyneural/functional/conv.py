@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyneural.autocast import lowered
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend, check
 from pyneural.tensor import Tensor
@@ -118,6 +120,8 @@ def conv2d(
     or, with stride 1, "same" (P = H).
     """
     require_tensor("conv2d", input=input, weight=weight, bias=bias)
+    if autocast.targets is not None:
+        input, weight, bias = lowered(input, weight, bias)
     if input.ndim == 3:
         batch = unsqueeze(input, 0)
         image = conv2d(batch, weight, bias, stride, padding, dilation, groups, activation=activation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyneural.autocast import raised
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
 from pyneural.autograd.grad_mode import is_grad_enabled
 from pyneural.kernels import Backend, dtypes
@@ -152,6 +154,8 @@ def cross_entropy(
         ValueError, TypeError: shapes, dtypes or attributes that do not fit.
     """
     require_tensor("cross_entropy", input=input, target=target, weight=weight)
+    if autocast.targets is not None:
+        input, target, weight = raised(input, target, weight)
     if weight is not None and weight.requires_grad and is_grad_enabled():
         raise RuntimeError(
             f"cross_entropy: weight of shape {weight.shape} requires a gradient, but its derivative is not defined; "
@@ -203,6 +207,8 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
         ValueError: the shapes differ, or an unknown reduction.
     """
     require_tensor("mse_loss", input=input, target=target)
+    if autocast.targets is not None:
+        input, target = raised(input, target)
     _check_reduction("mse_loss", reduction)
     a, b = pair("mse_loss", input, target)
     return MseLoss(reduction)(a, b)  # type: ignore[no-any-return]

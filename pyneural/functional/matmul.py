@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pyneural.autocast import lowered
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend
 from pyneural.tensor import Tensor
@@ -69,6 +71,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     Shapes: (n)@(n) -> (); (m, k)@(k) -> (m); (k)@(k, n) -> (n); (..., m, k)@(..., k, n) -> (..., m, n).
     """
     require_tensor("matmul", input=input, other=other)
+    if autocast.targets is not None:
+        input, other = lowered(input, other)
     if input.dtype != other.dtype:
         raise TypeError(f"matmul: input has dtype {input.dtype} but other has dtype {other.dtype}")
     if input.ndim >= 2 and other.ndim >= 2:
@@ -115,6 +119,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, activat
     ``activation``: None, "relu", "gelu", "gelu_tanh", "silu", "sigmoid" or "tanh".
     """
     require_tensor("linear", input=input, weight=weight, bias=bias)
+    if autocast.targets is not None:
+        input, weight, bias = lowered(input, weight, bias)
     tracked = input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
     if activation in _FROM_INPUT and tracked:
         # Its derivative needs the value before the activation, which the fused kernel does not keep.

@@ -26,16 +26,16 @@ class BatchNormTrain(Function):
         y, mean, rstd = kernels.batch_norm_train(
             x.array, None if weight is None else weight.array, None if bias is None else bias.array, eps=self.eps
         )
-        self.save(x, weight, Tensor._over(mean, x.device), Tensor._over(rstd, x.device))
+        self.save(x, weight, bias, Tensor._over(mean, x.device), Tensor._over(rstd, x.device))
         return y, mean, rstd
 
     def backward(self, grad: Tensor, *_: Tensor | None) -> Any:
-        x, weight, mean, rstd = self.saved
+        x, weight, bias, mean, rstd = self.saved
         by_x, by_weight, by_bias = BatchNormTrainBackward(self.eps)(grad, x, weight, mean, rstd)
         return (
             by_x if self.needs[0] else None,
             cast(by_weight, weight.dtype) if self.needs[1] else None,
-            cast(by_bias, by_x.dtype) if self.needs[2] else None,
+            cast(by_bias, bias.dtype) if self.needs[2] else None,
         )
 
 
@@ -95,7 +95,7 @@ class BatchNormInfer(Function):
         mean: Tensor,
         var: Tensor,
     ) -> Any:
-        self.save(x, weight, mean, var)
+        self.save(x, weight, bias, mean, var)
         return kernels.batch_norm_infer(
             x.array,
             None if weight is None else weight.array,
@@ -106,7 +106,7 @@ class BatchNormInfer(Function):
         )
 
     def backward(self, grad: Tensor) -> Any:
-        x, weight, mean, var = self.saved
+        x, weight, bias, mean, var = self.saved
         dims = (0, *range(2, x.ndim))
         r = _channels(rsqrt(var + self.eps), x.ndim)
         by_x = by_weight = by_bias = None
@@ -115,7 +115,7 @@ class BatchNormInfer(Function):
         if self.needs[1]:
             by_weight = cast((grad * ((x - _channels(mean, x.ndim)) * r)).sum(dim=dims), weight.dtype)
         if self.needs[2]:
-            by_bias = grad.sum(dim=dims)
+            by_bias = cast(grad, bias.dtype).sum(dim=dims)
         return by_x, by_weight, by_bias, None, None
 
 

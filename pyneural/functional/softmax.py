@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyneural.autocast import raised
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend
 from pyneural.tensor import Tensor
@@ -80,10 +82,14 @@ class LogSoftmaxBackward(Function):
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """``exp(input) / sum(exp(input))`` along ``dim``, computed in ``dtype`` if one is given."""
     require_tensor("softmax", input=input)
+    if autocast.targets is not None:
+        (input,) = raised(input)
     return Softmax(dim)(input if dtype is None else to_dtype(input, dtype))  # type: ignore[no-any-return]
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """``log(softmax(input, dim))`` without overflow or cancellation."""
     require_tensor("log_softmax", input=input)
+    if autocast.targets is not None:
+        (input,) = raised(input)
     return LogSoftmax(dim)(input if dtype is None else to_dtype(input, dtype))  # type: ignore[no-any-return]
