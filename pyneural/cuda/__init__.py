@@ -13,9 +13,11 @@ from .kernel import Kernel, empty
 from .module import Module, compile
 from .profile import Counters, Profile, profile
 from .program import Result, run
+from .resources import Occupancy, Resources, Roofline, resources, roofline
 from .sanitize import sanitize
 
 __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
-    "Module", "Profile", "Report", "Result", "compile", "empty", "profile", "run", "sanitize",
+    "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "compile", "empty", "profile",
+    "resources", "roofline", "run", "sanitize",
 ]  # fmt: skip

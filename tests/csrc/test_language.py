@@ -156,7 +156,10 @@ __global__ void halves(const half* x, half* y, const __nv_bfloat16* u, __nv_bflo
   y[i] = __hadd(__hmul(x[i], x[i]), __float2half(1.0f));
   v[i] = u[i] * u[i] + __float2bfloat16(1.0f);
 }
-__global__ void half2s(const half2* x, half2* y) { y[threadIdx.x] = __hfma2(x[threadIdx.x], x[threadIdx.x], x[threadIdx.x]); }
+__global__ void half2s(const half2* x, half2* y) {
+  const half2 v = x[threadIdx.x];
+  y[threadIdx.x] = __hfma2(v, v, v);
+}
 
 __global__ void fragments(const half* a, const half* b, float* c) {
   using namespace nvcuda;

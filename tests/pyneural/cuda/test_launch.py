@@ -82,7 +82,8 @@ def test_a_launch(module: cuda.Module, rng: np.random.Generator, blocks: int) ->
         ("#include <cublas_v2.h>\n", 1, "cuBLAS .* cannot be simulated"),
         ("\n#include <thrust/device_vector.h>\n", 2, "Thrust .* cannot be simulated"),
         (
-            "__global__ void k(float* x) {\n  __shared__ float s[20000];\n  s[threadIdx.x] = 1;\n  __syncthreads();\n  *x = s[3];\n}",
+            "__global__ void k(float* x) {\n  __shared__ float s[20000];\n  s[threadIdx.x] = 1;\n  __syncthreads();\n"
+            "  *x = s[3];\n}",
             1,
             "80000 bytes of static shared",
         ),
@@ -239,9 +240,9 @@ def test_the_process_survives(module: cuda.Module) -> None:
         module["divides"][1, 1](np.zeros(1, np.int32), 0)
     with pytest.raises(cuda.LaunchError, match=r"<source>:18: block: \[0,0,0\], thread: \[0,0,0\] Assertion `n < 0`"):
         module["stops"][1, 1](1)
-    with pytest.raises(cuda.LaunchError, match="did not end within 0.2 seconds"):
+    with pytest.raises(cuda.LaunchError, match=r"did not end within 0\.2 seconds"):
         module["waits"][2, 32](1, timeout=0.2)
-    with pytest.raises(cuda.LaunchError, match="deadlock: thread .* waits at line 2[23]"):
+    with pytest.raises(cuda.LaunchError, match=r"deadlock: thread .* waits at line 2[23]"):
         module["stuck"][1, 32](np.zeros(1, np.int32))
     x = f32(4)
     module["scale::by"][1, 4](x, 3.0, 4)

@@ -168,7 +168,7 @@ def test_a_source_without_main() -> None:
 
 
 def test_a_program_without_end() -> None:
-    source = "__global__ void k(int n) { while (n) n |= 1; }\nint main() { k<<<1, 1>>>(1); return cudaDeviceSynchronize(); }\n"
+    source = "__global__ void k(int n) { while (n) n |= 1; }\nint main() { k<<<1, 1>>>(1); return 0; }\n"
     with pytest.raises(TimeoutError, match="did not end within"):
         cuda.run("#include <unistd.h>\nint main() { for (;;) sleep(1); }\n", timeout=0.1)
     result = cuda.run(source, sanitize=True, timeout=0.5)
