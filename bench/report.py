@@ -1,0 +1,89 @@
+"""The README's tables from ``bench/results/*.json``: ``python -m bench.report`` writes them, ``--check`` compares."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+from . import harness
+
+README = harness.ROOT / "README.md"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+TITLES = {
+    "matmul": "Matrix product, float32",
+    "conv": "Convolution, float32, forward and both gradients",
+    "overhead": "Small operations: what a call costs",
+    "operations": "Operations, float32, forward",
+}
+SUBJECT = "pyneural"
+
+
+def tables(folder: pathlib.Path = harness.RESULTS) -> str:
+    """Every result as a Markdown table: how many times faster pyneural is than each contestant."""
+    parts = []
+    for name, title in TITLES.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            parts.append(_table(title, json.loads(path.read_text())))
+    return "\n\n".join(parts) if parts else "No benchmark has been run yet."
+
+
+def _table(title: str, result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    columns: list[tuple[dict[str, Any], str]] = [
+        (race, name) for race in result["races"] for name in race["contestants"] if name != SUBJECT
+    ]
+    heads = [f"{name}, {_threads(race)}" for race, name in columns]
+    lines = [
+        f"**{title}.** Times faster than each contestant (below 1: slower). {machine['processor']}, "
+        f"{machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}.",
+        "",
+        "| case | " + " | ".join(heads) + " |",
+        "|---|" + "---:|" * len(heads),
+    ]
+    for i, case in enumerate(result["races"][0]["cases"]):
+        ratios = []
+        for race, name in columns:
+            seconds = race["cases"][i]["seconds"]
+            ratios.append(f"{seconds[name] / seconds[SUBJECT]:.2f}" if name in seconds else "")
+        lines.append(f"| {case['case']} | " + " | ".join(ratios) + " |")
+    details = sorted(
+        {_described(name, race["contestants"][name]) for race in result["races"] for name in race["contestants"]}
+    )
+    return "\n".join([*lines, "", f"Contestants: {'; '.join(details)}."])
+
+
+def _threads(race: dict[str, Any]) -> str:
+    return f"{race['threads']} thread" + ("s" if race["threads"] > 1 else "")
+
+
+def _described(name: str, facts: dict[str, Any]) -> str:
+    values = [f"{key} {value if not isinstance(value, list) else ', '.join(value)}" for key, value in facts.items()]
+    return f"{name} ({', '.join(values)})"
+
+
+def rewritten(text: str, content: str) -> str:
+    """``text`` with ``content`` between the markers."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not rest or not after:
+        raise ValueError(f"report: {BEGIN} and {END} are not both in {README.name}")
+    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+
+
+def main() -> int:
+    text = README.read_text()
+    wanted = rewritten(text, tables())
+    if "--check" in sys.argv[1:]:
+        if text != wanted:
+            print("the README's benchmark tables are stale: run python -m bench.report", file=sys.stderr)
+            return 1
+        return 0
+    README.write_text(wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

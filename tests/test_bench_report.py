@@ -1,0 +1,34 @@
+"""The README's benchmark tables are those of the result files."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from bench import report
+
+
+def test_the_readme_is_fresh() -> None:
+    text = report.README.read_text()
+    assert report.rewritten(text, report.tables()) == text, "run: python -m bench.report"
+
+
+def test_a_table_gives_ratios(tmp_path: pathlib.Path) -> None:
+    race = {
+        "threads": 1,
+        "contestants": {"pyneural": {"numba": "1"}, "Other": {"version": "2"}},
+        "cases": [{"case": "n = 1", "seconds": {"pyneural": 2e-6, "Other": 5e-6}}],
+    }
+    machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
+    (tmp_path / "matmul.json").write_text(json.dumps({"machine": machine, "races": [race]}))
+    text = report.tables(tmp_path)
+    assert "| n = 1 | 2.50 |" in text
+    assert "Other, 1 thread" in text
+    assert "2026-01-02, commit abc" in text
+
+
+def test_missing_markers_are_refused() -> None:
+    with pytest.raises(ValueError, match="bench:begin"):
+        report.rewritten("nothing", "x")
