@@ -76,7 +76,8 @@ def _drive(entry: int, address: int, count: int, piece: int) -> None:
         _call(entry, address, i * piece, min((i + 1) * piece, count))
 
 
-@jit(inline=True)  # type: ignore[untyped-decorator]
+# Inlined by force: a function handed to one that is not would be known by an address, which no disk cache can hold.
+@jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
 def spread(body: Any, arguments: Any, count: int, piece: int) -> None:
     """Call ``body(arguments, start, stop)`` for consecutive pieces of ``range(count)`` on all threads.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from ..elementwise.loops import flat, into_strided, pair, pair_kernel_with, unary, unary_kernel_with
+from ..elementwise.loops import pair, pair_with, unary, unary_with
 from ..vector import absolute, exp, expm1_below, gelu_slope, log1p_of_exp_minus, normal_cdf, scalar, select
 from ..vector import maximum as larger
 from ..vector import sigmoid as logistic
@@ -81,21 +80,6 @@ def exponential_below(kind: Any, pick: Any) -> Any:
     return function
 
 
-def _with(kernel: Any, **defaults: float) -> Callable[..., None]:
-    """The operation that hands its one or two attributes to a kernel, which takes two numbers."""
-    first, second = (*defaults, "")[:2]
-
-    def call(*arrays: Array, out: Array, **attributes: Any) -> None:
-        if not out.flags.c_contiguous:
-            into_strided(call, out, *arrays, **attributes)
-            return
-        p = float(attributes.get(first, defaults[first]))
-        q = float(attributes.get(second, defaults.get(second, 0.0)))
-        kernel(*map(flat, arrays), p, q, out.ravel())
-
-    return call
-
-
 # fmt: off
 relu             = unary("relu",    lambda x: select(x <= 0, type(x)(0), x))
 sigmoid          = unary("sigmoid", lambda x: logistic(x))
@@ -111,25 +95,17 @@ silu_backward       = pair("silu_backward",      lambda g, x: g * silu_slope(x))
 _gelu_backward      = pair("gelu_backward",      lambda g, x: g * gelu_slope(x))
 _gelu_tanh_backward = pair("gelu_tanh_backward", lambda g, x: g * gelu_tanh_slope(x))
 
-leaky_relu = _with(
-    unary_kernel_with("leaky_relu", lambda x, slope, _: select(x > 0, x, x * slope)), negative_slope=0.01
+leaky_relu = unary_with("leaky_relu", lambda x, slope, _: select(x > 0, x, x * slope), negative_slope=0.01)
+elu        = unary_with("elu", lambda x, alpha, _: select(x > 0, x, alpha * exponential_below(x)), alpha=1.0)
+softplus   = unary_with(
+    "softplus", lambda x, beta, top: select(x * beta > top, x, softplus_of(x * beta) / beta), beta=1.0, threshold=20.0
 )
-elu = _with(
-    unary_kernel_with("elu", lambda x, alpha, _: select(x > 0, x, alpha * exponential_below(x))), alpha=1.0
+leaky_relu_backward = pair_with(
+    "leaky_relu_backward", lambda g, x, slope, _: select(x > 0, g, g * slope), negative_slope=0.01
 )
-softplus = _with(
-    unary_kernel_with("softplus", lambda x, beta, top: select(x * beta > top, x, softplus_of(x * beta) / beta)),
-    beta=1.0, threshold=20.0,
-)
-
-leaky_relu_backward = _with(
-    pair_kernel_with("leaky_relu_backward", lambda g, x, slope, _: select(x > 0, g, g * slope)), negative_slope=0.01
-)
-elu_backward = _with(
-    pair_kernel_with("elu_backward", lambda g, x, alpha, _: select(x > 0, g, g * alpha * exp(x))), alpha=1.0
-)
-softplus_backward = _with(
-    pair_kernel_with("softplus_backward", lambda g, x, beta, top: select(x * beta > top, g, g * logistic(x * beta))),
+elu_backward = pair_with("elu_backward", lambda g, x, alpha, _: select(x > 0, g, g * alpha * exp(x)), alpha=1.0)
+softplus_backward = pair_with(
+    "softplus_backward", lambda g, x, beta, top: select(x * beta > top, g, g * logistic(x * beta)),
     beta=1.0, threshold=20.0,
 )
 # fmt: on

@@ -7,26 +7,26 @@ dimensions never asks for another compilation.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from numba.core import types
 
 from .. import memory
 from ..jit import SERIAL, jit
 from ..parallel import spread
-from ..vector import intrinsic
+from .entry import KIND, Entries, elements, handle, repeats, size
 
 Array = Any
+ndarray = np.ndarray
 Scalar = Callable[..., Any]
 
 CHUNK = 4096
 """Elements a thread takes at a time: three float32 streams of them fit the first-level cache."""
 
-RANK = 4
-"""Dimensions of a strided loop; arrays that cannot be collapsed to so few are copied first."""
+MOST = 16 * CHUNK
+"""Elements a thread takes at a time of a large array: starting a piece costs as much as hundreds of elements."""
 
 NATIVE = frozenset(np.dtype(name) for name in ("float32", "float64", "int64"))
 """Dtypes that kernels are compiled for. Other integers, and booleans, are computed as int64 and cut to size,
@@ -34,20 +34,6 @@ which wraps around as their own arithmetic does: rare dtypes are not worth a com
 
 EXACT: dict[str, Any] = {"fastmath": False}
 """Options of kernels whose results are rounded once: no division becomes a multiplication."""
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def load(typing_context: Any, array: Any, offset: Any) -> Any:
-    """The element ``offset`` bytes from the array's first; the caller answers for its being there."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        address = builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [values[1]])
-        value = builder.load(builder.bitcast(address, data.type))
-        value.align = 1  # a view of a record may lie anywhere
-        return context.data_model_manager[signature.args[0].dtype].from_data(builder, value)
-
-    return array.dtype(array, offset), emit
 
 
 def inlined(function: Callable[..., Any], name: str) -> Any:
@@ -64,38 +50,56 @@ def compiled(function: Callable[..., Any], name: str | None = None) -> Any:
     return jit(function, name=name, inline=True, **EXACT)
 
 
-def elementwise_kernel(name: str, span: Callable[..., None], arity: int) -> Any:
-    """``kernel(*arguments)`` from ``span(arguments, start, stop)``, which fills that part of the last argument.
+@jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
+def piece(count: int) -> int:
+    """How many of ``count`` elements a thread takes at a time."""
+    return min(max(count // 64 // CHUNK * CHUNK, CHUNK), MOST)
 
-    ``arity`` is the number of arguments.
+
+@jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
+def run(span: Any, arguments: Any, count: int) -> None:
+    """``span(arguments, start, stop)`` over ``range(count)``: at once if that is short, else on all threads.
+
+    Inlined by force for the reason that `spread` is.
     """
+    if count <= SERIAL:
+        span(arguments, 0, count)
+    else:
+        spread(span, arguments, count, piece(count))
+
+
+def conversion_kernel(name: str) -> Any:
+    """``kernel(x, out)``: ``out[i] = x[i]`` over 1-D arrays of any two dtypes."""
+
+    def span(arguments: Any, start: int, stop: int) -> None:
+        x, out = arguments
+        x, out = x[start:stop], out[start:stop]
+        for i in range(out.size):
+            out[i] = x[i]  # storing an element converts it
+
     span = compiled(span, f"{name}_span")
 
-    def several(*arguments: Any) -> None:
-        count = arguments[-1].size
-        if count <= SERIAL:
-            span(arguments, 0, count)
-        else:
-            spread(span, arguments, count, CHUNK)
+    def kernel(x: Array, out: Array) -> None:
+        run(span, (x, out), out.size)
 
-    # Parameters of their own are quicker to call with than a tuple of them: the usual numbers have them.
-    def two(x: Array, out: Array) -> None:
-        if out.size <= SERIAL:
-            span((x, out), 0, out.size)
-        else:
-            spread(span, (x, out), out.size, CHUNK)
-
-    def three(a: Array, b: Array, out: Array) -> None:
-        if out.size <= SERIAL:
-            span((a, b, out), 0, out.size)
-        else:
-            spread(span, (a, b, out), out.size, CHUNK)
-
-    return jit({2: two, 3: three}.get(arity, several), name=name, **EXACT)
+    return jit(kernel, name=name, **EXACT)
 
 
-def unary_kernel(name: str, f: Scalar) -> Any:
-    """``kernel(x, out)``: ``out[i] = f(x[i])`` over 1-D arrays."""
+def _signature(arity: int, numbers: int = 0, result: Any = None) -> Callable[[Any], Any]:
+    """The signature by dtype of a kernel of ``numbers`` numbers and ``arity`` arrays, the last of dtype ``result``."""
+
+    def signature(dtype: np.dtype[Any]) -> Any:
+        if dtype not in NATIVE:
+            return None
+        number = types.float64 if dtype.kind == "f" else types.int64
+        arrays = [handle(dtype)] * (arity - 1)
+        return (KIND, *[number] * numbers, *arrays, handle(dtype if result is None else result))
+
+    return signature
+
+
+def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
+    """``entries[dtype](np.ndarray, x, out)``: ``out[i] = f(x[i])``."""
     f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
@@ -104,39 +108,94 @@ def unary_kernel(name: str, f: Scalar) -> Any:
         for i in range(out.size):
             out[i] = f(x[i])
 
-    return elementwise_kernel(name, span, 2)
+    span = compiled(span, f"{name}_span")
+
+    def kernel(kind: Any, x: Any, out: Any) -> bool:
+        n = size(kind, out, True)
+        if n < 0 or size(kind, x, False) != n:
+            return False
+        run(span, (elements(x, n), elements(out, n)), n)
+        return True
+
+    return Entries(kernel, name, _signature(2, result=result), **EXACT)
 
 
-def unary_kernel_with(name: str, f: Scalar) -> Any:
-    """``kernel(x, p, q, out)``: ``out[i] = f(x[i], p, q)`` over 1-D arrays, p and q in their dtype."""
+def unary_entries_with(name: str, f: Scalar) -> Entries:
+    """``entries[dtype](np.ndarray, p, q, x, out)``: ``out[i] = f(x[i], p, q)``, p and q in the dtype."""
     f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
-        x, p, q, out = arguments
+        p, q, x, out = arguments
         x, out = x[start:stop], out[start:stop]
         low, high = x.dtype.type(p), x.dtype.type(q)
         for i in range(out.size):
             out[i] = f(x[i], low, high)
 
-    return elementwise_kernel(name, span, 4)
+    span = compiled(span, f"{name}_span")
+
+    def kernel(kind: Any, p: Any, q: Any, x: Any, out: Any) -> bool:
+        n = size(kind, out, True)
+        if n < 0 or size(kind, x, False) != n:
+            return False
+        run(span, (p, q, elements(x, n), elements(out, n)), n)
+        return True
+
+    return Entries(kernel, name, _signature(2, 2), **EXACT)
 
 
-def pair_kernel_with(name: str, f: Scalar) -> Any:
-    """``kernel(a, b, p, q, out)``: ``out[i] = f(a[i], b[i], p, q)`` over 1-D arrays of one size."""
+def pair_entries_with(name: str, f: Scalar) -> Entries:
+    """``entries[dtype](np.ndarray, p, q, a, b, out)``: ``out[i] = f(a[i], b[i], p, q)``.
+
+    ``a`` and ``b`` are of one size, or ``a`` is a single element.
+    """
     f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
-        a, b, p, q, out = arguments
-        a, b, out = a[start:stop], b[start:stop], out[start:stop]
+        p, q, a, b, out = arguments
+        b, out = b[start:stop], out[start:stop]
         low, high = b.dtype.type(p), b.dtype.type(q)
-        for i in range(out.size):
-            out[i] = f(a[i], b[i], low, high)
+        if a.size == 1:
+            x = a[0]
+            for i in range(out.size):
+                out[i] = f(x, b[i], low, high)
+        else:
+            a = a[start:stop]
+            for i in range(out.size):
+                out[i] = f(a[i], b[i], low, high)
 
-    return elementwise_kernel(name, span, 5)
+    span = compiled(span, f"{name}_span")
+
+    def kernel(kind: Any, p: Any, q: Any, a: Any, b: Any, out: Any) -> bool:
+        n, na = size(kind, out, True), size(kind, a, False)
+        if n < 0 or size(kind, b, False) != n or (na != n and na != 1):
+            return False
+        run(span, (p, q, elements(a, na), elements(b, n), elements(out, n)), n)
+        return True
+
+    return Entries(kernel, name, _signature(3, 2), **EXACT)
 
 
-def binary_kernel(name: str, f: Scalar) -> Any:
-    """``kernel(a, b, out)``: ``out[i] = f(a[i % a.size], b[i % b.size])`` over 1-D arrays."""
+SHORT = 512
+"""A repeating operand shorter than this is written out several times, so that loops over it are long."""
+
+
+@jit(inline=True)  # type: ignore[untyped-decorator]
+def written_out(x: Array, count: int) -> Array:
+    """``x``, or where it is shorter than `SHORT` more periods of it, to be repeated over ``count`` elements."""
+    period = x.size
+    if period >= SHORT or period >= count:
+        return x
+    longer = np.empty((min(count, 2 * SHORT) + period - 1) // period * period, x.dtype)
+    for i in range(longer.size):
+        longer[i] = x[i % period]
+    return longer
+
+
+def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
+    """``entries[dtype](np.ndarray, a, b, out)``: ``out[i] = f(a[i % a.size], b[i % b.size])``.
+
+    For arrays that are contiguous and whose elements repeat so; others are refused.
+    """
     f = inlined(f, f"{name}_scalar")
 
     def span(arguments: Any, start: int, stop: int) -> None:
@@ -161,96 +220,26 @@ def binary_kernel(name: str, f: Scalar) -> Any:
                     w[i] = f(u[i], v[i])
                 done += m
 
-    return elementwise_kernel(name, span, 3)
+    span = compiled(span, f"{name}_span")
 
-
-def strided_kernel(name: str, f: Scalar) -> Any:
-    """``kernel(a, b, shape, strides_a, strides_b, out)``: any strides, a and b given by their first element.
-
-    Shape and strides (in bytes) are tuples of `RANK`, ``out`` is flat.
-    """
-    f = inlined(f, f"{name}_scalar")
-
-    def rows(arguments: Any, first: int, last: int) -> None:
-        a, b, shape, steps_a, steps_b, out = arguments
-        m, size, sa, sb = shape[3], a.itemsize, steps_a[3], steps_b[3]
-        for r in range(first, last):
-            rest, k = r // shape[2], r % shape[2]
-            i, j = rest // shape[1], rest % shape[1]
-            oa = i * steps_a[0] + j * steps_a[1] + k * steps_a[2]
-            ob = i * steps_b[0] + j * steps_b[1] + k * steps_b[2]
-            to = out[r * m : (r + 1) * m]
-            if sa == size and sb == size:
-                for l in range(m):
-                    to[l] = f(load(a, oa + l * size), load(b, ob + l * size))
-            elif sa == size and sb == 0:
-                y = load(b, ob)
-                for l in range(m):
-                    to[l] = f(load(a, oa + l * size), y)
-            else:
-                for l in range(m):
-                    to[l] = f(load(a, oa + l * sa), load(b, ob + l * sb))
-
-    rows = compiled(rows, f"{name}_rows")
-
-    def kernel(*arguments: Any) -> None:
-        shape, out = arguments[2], arguments[5]
-        count = shape[0] * shape[1] * shape[2]
-        if out.size <= SERIAL:
-            rows(arguments, 0, count)
+    def kernel(kind: Any, a: Any, b: Any, out: Any) -> bool:
+        n, na, nb = size(kind, out, True), size(kind, a, False), size(kind, b, False)
+        if n < 0 or na < 0 or nb < 0:
+            return False
+        if n == 0:
+            return True
+        if na != n or nb != n:
+            if not (repeats(a, out) and repeats(b, out)):
+                return False
+            x, y = elements(a, na), elements(b, nb)
+            if n >= 8 * SHORT and na != 1 and nb != 1:
+                x, y = written_out(x, n), written_out(y, n)
+            run(span, (x, y, elements(out, n)), n)
         else:
-            spread(rows, arguments, count, max(CHUNK // shape[3], 1))
+            run(span, (elements(a, n), elements(b, n), elements(out, n)), n)
+        return True
 
-    return jit(kernel, name=name, **EXACT)
-
-
-Plan = tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]
-
-
-@functools.lru_cache(maxsize=4096)
-def collapse(shape: tuple[int, ...], layouts: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]) -> Plan | None:
-    """Loop over arrays of these shapes and strides, broadcast to ``shape``, in as few dimensions as possible.
-
-    Returns the loop's shape and each array's strides, as tuples of at least `RANK`, or None where more
-    dimensions than that remain.
-    """
-    rank = len(shape)
-    steps = []
-    for own, strides in layouts:
-        lead = rank - len(own)
-        steps.append([0] * lead + [0 if n == 1 else s for n, s in zip(own, strides, strict=True)])
-    dims: list[int] = []
-    kept: list[list[int]] = [[] for _ in steps]
-    for i in range(rank):
-        if shape[i] == 1:
-            continue
-        # One dimension with the previous where every array steps from the end of the one to the next of the other.
-        if dims and all(k[-1] == s[i] * shape[i] for k, s in zip(kept, steps, strict=True)):
-            dims[-1] *= shape[i]
-            for k, s in zip(kept, steps, strict=True):
-                k[-1] = s[i]
-        else:
-            dims.append(shape[i])
-            for k, s in zip(kept, steps, strict=True):
-                k.append(s[i])
-    missing = RANK - len(dims)
-    if missing < 0:
-        return None
-    return (1,) * missing + tuple(dims), tuple((0,) * missing + tuple(k) for k in kept)
-
-
-def first_element(x: Array) -> Array | None:
-    """A writable 1-D view of the first element, which stands for its address; None where memory is read-only.
-
-    A read-only array would be another type to Numba, and compile every kernel again.
-    """
-    view = x[(0,) * x.ndim + (None,)]
-    if not view.flags.writeable:
-        try:
-            view.flags.writeable = True
-        except ValueError:
-            return None
-    return view
+    return Entries(kernel, name, _signature(3, result=result), **EXACT)
 
 
 def contiguous(x: Array) -> Array:
@@ -266,10 +255,16 @@ def contiguous(x: Array) -> Array:
 
 def flat(x: Array) -> Array:
     """The elements of ``x`` in C order as a contiguous 1-D array, a view where possible."""
+    x = np.asarray(x)  # of no subclass
     return x.ravel() if x.size <= SERIAL or x.flags.c_contiguous else contiguous(x).ravel()
 
 
-widen = unary_kernel("as_int64", lambda x: x)
+def behaved(x: Array) -> bool:
+    """Whether a kernel can write into ``x`` as it is."""
+    return type(x) is np.ndarray and x.flags.carray
+
+
+widen = conversion_kernel("as_int64")
 
 
 def as_int64(x: Array) -> Array:
@@ -299,75 +294,79 @@ def through_int64(call: Callable[..., None], out: Array, *arrays: Array, **attri
         cast(result, dtype=out.dtype, out=out)
 
 
-def unary(name: str, f: Scalar) -> Callable[..., None]:
-    """The operation ``name``: ``f`` of each element."""
-    kernel = unary_kernel(name, f)
+def again(call: Callable[..., None], out: Array, *arrays: Array, **attributes: Any) -> None:
+    """After an entry has refused its arrays: call once more, with arrays that it takes."""
+    if arrays[0].dtype not in NATIVE:
+        through_int64(call, out, *arrays, **attributes)
+    elif not behaved(out):
+        into_strided(call, out, *arrays, **attributes)
+    else:
+        call(*map(flat, arrays), out=out, **attributes)
+
+
+def unary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
+    """The operation ``name``: ``f`` of each element, into the dtype ``result`` where that is given."""
+    entries = unary_entries(name, f, result)
 
     def call(x: Array, *, out: Array) -> None:
-        if x.dtype not in NATIVE:
-            through_int64(call, out, x)
-        elif not out.flags.c_contiguous:
-            into_strided(call, out, x)
-        else:
-            kernel(flat(x), out.ravel())
+        if not entries[x.dtype](ndarray, x, out):
+            again(call, out, x)
 
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def unary_with(name: str, f: Scalar, **defaults: float) -> Callable[..., None]:
+    """The operation ``name``: ``f(x, p, q)`` of each element, with one or two attributes of these ``defaults``."""
+    return _with(name, unary_entries_with(name, f), **defaults)
 
 
 def pair(name: str, f: Scalar) -> Callable[..., None]:
     """The operation ``name``: ``f`` of the elements of two floating arrays of one shape."""
-    kernel = binary_kernel(name, f)
+    entries = binary_entries(name, f)
 
     def call(a: Array, b: Array, *, out: Array) -> None:
-        if not out.flags.c_contiguous:
-            into_strided(call, out, a, b)
-        elif out.size:
-            kernel(flat(a), flat(b), out.ravel())
+        if not entries[a.dtype](ndarray, a, b, out):
+            again(call, out, a, b)
 
     call.__name__ = call.__qualname__ = name
     return call
 
 
-def binary(name: str, f: Scalar) -> Callable[..., None]:
-    """The operation ``name``: ``f`` of the elements of two arrays that broadcast."""
-    kernel, strided = binary_kernel(name, f), strided_kernel(name + "_strided", f)
+def pair_with(name: str, f: Scalar, **defaults: float) -> Callable[..., None]:
+    """The operation ``name``: ``f(a, b, p, q)`` of two arrays of one shape, with one or two attributes."""
+    return _with(name, pair_entries_with(name, f), **defaults)
+
+
+def _with(name: str, entries: Entries, **defaults: float) -> Callable[..., None]:
+    first, second = (*defaults, "")[:2]
+    p_default, q_default = (*defaults.values(), 0.0)[:2]
+
+    def call(*arrays: Array, out: Array, **attributes: float) -> None:
+        p, q = attributes.get(first, p_default), attributes.get(second, q_default)
+        if not entries[arrays[0].dtype](ndarray, p, q, *arrays, out):
+            again(call, out, *arrays, **attributes)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def binary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
+    """The operation ``name``: ``f`` of the elements of two arrays that broadcast; ``result`` as for `unary`."""
+    from .strided import broadcast, strided_kernel
+
+    entries, strided = binary_entries(name, f, result), strided_kernel(name + "_strided", f)
 
     def call(a: Array, b: Array, *, out: Array) -> None:
-        shape, size = out.shape, out.size
+        if entries[a.dtype](ndarray, a, b, out):
+            return
         if a.dtype not in NATIVE:
             through_int64(call, out, a, b)
-        elif not out.flags.c_contiguous:
+        elif not behaved(out):
             into_strided(call, out, a, b)
-        elif size <= SERIAL and (
-            (own := a.shape) == b.shape or (b.size == 1 and own == shape) or (a.size == 1 and b.shape == shape)
-        ):
-            if size:
-                kernel(a.ravel(), b.ravel(), out.ravel())
-        elif size:
-            _broadcast(kernel, strided, a, b, out)
+        # Integers are rarely large or strided: they do without a second kernel.
+        elif a.dtype.kind != "f" or not broadcast(strided, a, b, out):
+            call(*(flat(x if x.shape == out.shape else np.broadcast_to(x, out.shape)) for x in (a, b)), out=out.ravel())
 
     call.__name__ = call.__qualname__ = name
     return call
-
-
-def _period(x: Array, shape: tuple[int, ...]) -> bool:
-    """Whether the elements of ``x``, repeated, are those of ``x`` broadcast to ``shape``."""
-    own = x.shape
-    while own and own[0] == 1:
-        own = own[1:]
-    return bool(own == shape[len(shape) - len(own) :])
-
-
-def _broadcast(kernel: Any, strided: Any, a: Array, b: Array, out: Array) -> None:
-    shape = out.shape
-    if a.flags.c_contiguous and b.flags.c_contiguous and _period(a, shape) and _period(b, shape):
-        kernel(a.ravel(), b.ravel(), out.ravel())
-        return
-    if a.dtype.kind == "f":  # integers are rarely large or strided: they do without a second kernel
-        plan = collapse(shape, ((a.shape, a.strides), (b.shape, b.strides)))
-        first_a, first_b = first_element(a), first_element(b)
-        if plan is not None and first_a is not None and first_b is not None:
-            strided(first_a, first_b, plan[0], *plan[1], out.ravel())
-            return
-    kernel(*(flat(x if x.shape == shape else np.broadcast_to(x, shape)) for x in (a, b)), out.ravel())

@@ -9,20 +9,21 @@ import numpy as np
 from .. import memory
 from ..jit import SERIAL, jit
 from ..parallel import spread
+from .entry import KIND, Entries, elements, handle, size
 from .loops import (
-    CHUNK,
     EXACT,
     NATIVE,
-    collapse,
+    behaved,
     compiled,
-    elementwise_kernel,
-    first_element,
+    conversion_kernel,
     flat,
     into_strided,
-    load,
-    unary_kernel,
+    ndarray,
+    piece,
+    run,
     widen,
 )
+from .strided import collapse, first_element, load, load_next
 
 Array = Any
 
@@ -41,7 +42,7 @@ def _copy_rows(arguments: Any, first: int, last: int) -> None:
         to = out[r * m : (r + 1) * m]
         if step == size:
             for l in range(m):
-                to[l] = load(x, offset + l * size)
+                to[l] = load_next(x, offset, l)
         else:
             for l in range(m):
                 to[l] = load(x, offset + l * step)
@@ -55,7 +56,7 @@ def _copy_pieces(arguments: Any, first: int, last: int) -> None:
     to = out[first:last]
     if step == x.itemsize:
         for l in range(last - first):
-            to[l] = load(x, (first + l) * x.itemsize)
+            to[l] = load_next(x, first * step, l)
     else:
         for l in range(last - first):
             to[l] = load(x, (first + l) * step)
@@ -87,14 +88,19 @@ def _copy(*arguments: Any) -> None:
     if out.size <= SERIAL:
         _copy_rows(arguments, 0, matrices * n)
     elif matrices * n == 1:
-        spread(_copy_pieces, arguments, m, CHUNK)
+        spread(_copy_pieces, arguments, m, piece(m))
     elif steps[2] == x.itemsize and steps[3] != x.itemsize:
         spread(_copy_bands, arguments, matrices * ((n + TILE - 1) // TILE), 1)
     else:
-        spread(_copy_rows, arguments, matrices * n, max(CHUNK // m, 1))
+        spread(_copy_rows, arguments, matrices * n, max(piece(out.size) // m, 1))
 
 
-_WORDS = {1: np.dtype("int8"), 2: np.dtype("int16"), 4: np.dtype("int32"), 8: np.dtype("int64")}
+_WORDS: dict[int, np.dtype[Any]] = {
+    1: np.dtype("int8"),
+    2: np.dtype("int16"),
+    4: np.dtype("int32"),
+    8: np.dtype("int64"),
+}
 
 
 def words(x: Array) -> Array:
@@ -102,7 +108,7 @@ def words(x: Array) -> Array:
     return x.view(_WORDS[x.itemsize])
 
 
-_convert = unary_kernel("cast", lambda x: x)  # storing an element converts it
+_convert = conversion_kernel("cast")
 
 
 def _copy_into(x: Array, out: Array) -> None:
@@ -135,6 +141,7 @@ def cast(x: Array, *, dtype: Any, out: Array) -> None:
         cast(wide, dtype=target, out=out)
 
 
+@compiled
 def _choose(arguments: Any, start: int, stop: int) -> None:
     """Flat arrays; the branches may have a single element."""
     condition, a, b, out = arguments
@@ -160,16 +167,28 @@ def _choose(arguments: Any, start: int, stop: int) -> None:
             out[i] = a[i] if condition[i] else b[i]
 
 
-_where = elementwise_kernel("where", _choose, 4)
+def _where(kind: Any, condition: Any, a: Any, b: Any, out: Any) -> bool:
+    n, na, nb = size(kind, out, True), size(kind, a, False), size(kind, b, False)
+    if n < 0 or size(kind, condition, False) != n or (na != n and na != 1) or (nb != n and nb != 1):
+        return False
+    run(_choose, (elements(condition, n), elements(a, na), elements(b, nb), elements(out, n)), n)
+    return True
+
+
+_where_entries = Entries(
+    _where, "where", lambda size: (KIND, handle(np.dtype("bool")), *[handle(_WORDS[size])] * 3), **EXACT
+)
 
 
 def where(condition: Array, a: Array, b: Array, *, out: Array) -> None:
-    if not out.flags.c_contiguous:
+    if _where_entries[out.itemsize](ndarray, condition, a, b, out):
+        return
+    if not behaved(out):
         into_strided(where, out, condition, a, b)
-    elif out.size:
+    else:
         shape = out.shape
-        branches = [words(x.ravel() if x.size == 1 else _whole(x, shape)) for x in (a, b)]
-        _where(words(_whole(condition, shape)), *branches, words(out.ravel()))
+        branches = [x.ravel() if x.size == 1 else _whole(x, shape) for x in (a, b)]
+        where(_whole(condition, shape), *branches, out=out.ravel())
 
 
 def _whole(x: Array, shape: tuple[int, ...]) -> Array:

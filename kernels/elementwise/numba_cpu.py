@@ -13,20 +13,11 @@ from numba.core import types
 from numba.extending import overload
 
 from .. import vector
-from .loops import (
-    NATIVE,
-    binary,
-    flat,
-    into_strided,
-    pair_kernel_with,
-    through_int64,
-    unary,
-    unary_kernel,
-    unary_kernel_with,
-)
+from .loops import binary, pair_with, unary, unary_with
 from .moves import cast, where
 
 Array = Any
+BOOL = np.dtype("bool")
 
 
 def _by_kind(name: str, floats: Any, integers: Any) -> Any:
@@ -63,12 +54,12 @@ mul     = binary("mul",     lambda a, b: a * b)
 div     = binary("div",     lambda a, b: a / b)
 maximum = binary("maximum", lambda a, b: _larger(a, b))
 minimum = binary("minimum", lambda a, b: _lesser(a, b))
-eq      = binary("eq",      lambda a, b: a == b)
-ne      = binary("ne",      lambda a, b: a != b)
-lt      = binary("lt",      lambda a, b: a < b)
-le      = binary("le",      lambda a, b: a <= b)
+eq      = binary("eq",      lambda a, b: a == b, BOOL)
+ne      = binary("ne",      lambda a, b: a != b, BOOL)
+lt      = binary("lt",      lambda a, b: a < b, BOOL)
+le      = binary("le",      lambda a, b: a <= b, BOOL)
 
-logical_not = unary("logical_not", lambda x: x == 0)
+logical_not = unary("logical_not", lambda x: x == 0, BOOL)
 neg         = unary("neg",         lambda x: -x)
 abs         = unary("abs",         lambda x: _larger(x, -x))
 sign        = unary("sign",        lambda x: (x > 0) - (x < 0))
@@ -81,13 +72,15 @@ cos         = unary("cos",         lambda x: math.cos(x))
 
 _any_power = binary("pow", lambda a, b: _power(a, b))
 _powers    = {
-    -1.0: unary_kernel("pow_minus_1", lambda x: 1 / x),
-    2.0:  unary_kernel("pow_2",       lambda x: x * x),
-    3.0:  unary_kernel("pow_3",       lambda x: x * x * x),
+    -1.0: unary("pow_minus_1", lambda x: 1 / x),
+    2.0:  unary("pow_2",       lambda x: x * x),
+    3.0:  unary("pow_3",       lambda x: x * x * x),
 }
-_clamp          = unary_kernel_with("clamp",         lambda x, low, high: _lesser(_larger(x, low), high))
-_clamp_backward = pair_kernel_with("clamp_backward", lambda g, x, low, high: g if (x >= low) & (x <= high) else g * 0)
+_clamp = unary_with("clamp", lambda x, low, high: _lesser(_larger(x, low), high), min=0, max=0)
 # fmt: on
+_clamp_backward = pair_with(
+    "clamp_backward", lambda g, x, low, high: g if (x >= low) & (x <= high) else g * 0, min=0, max=0
+)
 
 
 def gt(a: Array, b: Array, *, out: Array) -> None:
@@ -99,10 +92,10 @@ def ge(a: Array, b: Array, *, out: Array) -> None:
 
 
 def pow(a: Array, b: Array, *, out: Array) -> None:
-    if b.size == 1 and a.shape == out.shape and a.dtype.kind == "f" and out.flags.c_contiguous:
+    if b.size == 1 and a.shape == out.shape and a.dtype.kind == "f":
         special = _powers.get(b.item())  # a square is far quicker than a power
         if special is not None:
-            special(flat(a), out.ravel())
+            special(a, out=out)
             return
     _any_power(a, b, out=out)
 
@@ -116,19 +109,13 @@ def _bounds(x: Array, min: Any, max: Any) -> tuple[Any, Any]:
 
 
 def clamp(x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
-    if x.dtype not in NATIVE:
-        through_int64(clamp, out, x, min=min, max=max)
-    elif not out.flags.c_contiguous:
-        into_strided(clamp, out, x, min=min, max=max)
-    else:
-        _clamp(flat(x), *_bounds(x, min, max), out.ravel())
+    low, high = _bounds(x, min, max)
+    _clamp(x, min=low, max=high, out=out)
 
 
 def clamp_backward(grad: Array, x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
-    if not out.flags.c_contiguous:
-        into_strided(clamp_backward, out, grad, x, min=min, max=max)
-    else:
-        _clamp_backward(flat(grad), flat(x), *_bounds(x, min, max), out.ravel())
+    low, high = _bounds(x, min, max)
+    _clamp_backward(grad, x, min=low, max=high, out=out)
 
 
 __all__ = [
