@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import check, dtypes
 from ..contract import Sample, Spec, Wrong, operation
-from ..samples import arrays, normal, positive, special
+from ..samples import normal, positive
 
 Array = Any
 DType = np.dtype[Any]
@@ -175,72 +175,3 @@ def cross_entropy_backward(
     if logsumexp.dtype != kept:
         raise TypeError(f"{name}: logsumexp must have dtype {kept}, not {logsumexp.dtype}")
     return Spec(logits.shape, logits.dtype)
-
-
-REDUCTIONS = ("mean", "sum", "none")
-
-
-def _regression(name: str, x: Array, target: Array, reduction: str) -> None:
-    if x.shape != target.shape:
-        check.same_shape(name, x=x, target=target)
-    check.same_dtype(name, x=x, target=target)
-    check.floating(name, x=x)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"{name}: reduction (={reduction!r}) must be 'mean', 'sum' or 'none'")
-
-
-def _mse_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
-    for i, (name, x) in enumerate(arrays(rng, dtype)):
-        yield Sample((x, normal(rng, x.shape, dtype)), {"reduction": REDUCTIONS[i % 3]}, name)
-    x = normal(rng, (131, 127), dtype)
-    yield Sample((x, normal(rng, x.shape, dtype)), {"reduction": "mean"}, "large mean")
-    yield Sample((x.T, normal(rng, (127, 131), dtype)), {"reduction": "none"}, "large transposed")
-    yield Sample((special(dtype), np.zeros(217, dtype)), {"reduction": "none"}, "special values")
-    yield Sample((special(dtype), np.zeros(217, dtype)), {"reduction": "sum"}, "NaN in a sum")
-
-
-def _mse_backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
-    for sample in _mse_samples(rng, dtype):
-        x, reduction = sample.args[0], sample.kwargs["reduction"]
-        grad = normal(rng, x.shape if reduction == "none" else (), dtype)
-        yield Sample((grad, *sample.args), sample.kwargs, sample.name)
-
-
-def _wrong_mse() -> Iterator[Wrong]:
-    x = np.ones((2, 3), np.float32)
-    yield Wrong((x, x[0]), {}, ValueError, r"x has shape \(2, 3\) but target has shape \(3,\)")
-    yield Wrong((x, x.astype(float)), {}, TypeError, "x has dtype float32 but target has dtype float64")
-    yield Wrong((x, x), {"reduction": "max"}, ValueError, r"reduction \(='max'\) must be 'mean', 'sum' or 'none'")
-    yield Wrong((np.ones(3, int), np.ones(3, int)), {}, TypeError, "x must have a floating dtype, not int64")
-
-
-def _wrong_mse_backward() -> Iterator[Wrong]:
-    x, g = np.ones((2, 3), np.float32), np.ones((), np.float32)
-    yield Wrong((x, x, x), {"reduction": "mean"}, ValueError, r"grad must have shape \(\), not \(2, 3\)")
-    yield Wrong((g, x, x), {"reduction": "none"}, ValueError, r"grad must have shape \(2, 3\), not \(\)")
-    yield Wrong((g.astype(float), x, x), {}, TypeError, "grad has dtype float64 but x has dtype float32")
-
-
-@operation(samples=_mse_samples, wrong=_wrong_mse, gradient=2, source="mean (x - target)^2")
-def mse_loss(x: Array, target: Array, *, reduction: str = "mean") -> Spec:
-    """Squared difference of two floating arrays of one shape and dtype: its mean, its sum or each element's.
-
-    The result has shape () for ``"mean"`` and ``"sum"``; the mean of nothing is NaN. Raises ValueError
-    where the shapes differ or the reduction is unknown, TypeError where the dtypes differ or are not floating.
-    """
-    _regression("mse_loss", x, target, reduction)
-    return Spec(x.shape if reduction == "none" else (), x.dtype)
-
-
-@operation(samples=_mse_backward_samples, wrong=_wrong_mse_backward, source="2 grad (x - target) / n")
-def mse_loss_backward(grad: Array, x: Array, target: Array, *, reduction: str = "mean") -> Spec:
-    """Gradient of `mse_loss` with respect to ``x``; ``grad`` has the shape of its result.
-
-    Raises ValueError where shapes do not fit or the reduction is unknown, TypeError where the dtypes
-    differ or are not floating.
-    """
-    name = "mse_loss_backward"
-    _regression(name, x, target, reduction)
-    check.shape(name, "grad", grad, x.shape if reduction == "none" else ())
-    check.same_dtype(name, grad=grad, x=x)
-    return Spec(x.shape, x.dtype)

@@ -8,16 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..elementwise.loops import (
-    CHUNK,
-    contiguous,
-    elementwise_kernel,
-    flat,
-    into_strided,
-    pair,
-    pair_kernel_with,
-)
 from ..elementwise.loops import compiled as exact
+from ..elementwise.loops import contiguous, into_strided
 from ..softmax.rows import ELEMENTS, STRIP, compiled, exponential_sum, row_max, spread_kernel, strip, strip_top
 from ..vector import exp, log
 
@@ -235,52 +227,3 @@ def cross_entropy_backward(
             float(label_smoothing),
             out.reshape(shape),
         )
-
-
-@compiled
-def _sum_of_squares(arguments: Any, start: int, stop: int) -> None:
-    """The sum of each chunk by itself, so that the result does not depend on the number of threads."""
-    x, target, partial = arguments
-    for c in range(start, stop):
-        a, b = x[c * CHUNK : (c + 1) * CHUNK], target[c * CHUNK : (c + 1) * CHUNK]
-        total = x.dtype.type(0)
-        for i in range(a.size):
-            d = a[i] - b[i]
-            total += d * d
-        partial[c] = total
-
-
-def _scaled_difference(arguments: Any, start: int, stop: int) -> None:
-    grad, x, target, out = arguments
-    grad, x, target, out = grad[start:stop], x[start:stop], target[start:stop], out[start:stop]
-    for i in range(out.size):
-        out[i] = 2 * grad[i] * (x[i] - target[i])
-
-
-_squares = pair("squared_difference", lambda a, b: (a - b) * (a - b))
-_sum_kernel = spread_kernel("sum_of_squares", _sum_of_squares)
-_each_backward = elementwise_kernel("mse_loss_backward_each", _scaled_difference, 4)
-_backward = pair_kernel_with("mse_loss_backward", lambda x, target, scale, _: scale * (x - target))
-
-
-def mse_loss(x: Array, target: Array, *, reduction: str = "mean", out: Array) -> None:
-    if reduction == "none":
-        _squares(x, target, out=out)
-        return
-    chunks = -(-x.size // CHUNK)
-    partial = np.empty(chunks, np.float64)
-    _sum_kernel(chunks, 4, flat(x), flat(target), partial)
-    total = float(partial.sum())
-    if reduction == "mean":
-        total = total / x.size if x.size else math.nan
-    out[...] = total
-
-
-def mse_loss_backward(grad: Array, x: Array, target: Array, *, reduction: str = "mean", out: Array) -> None:
-    if not out.flags.c_contiguous:
-        into_strided(mse_loss_backward, out, grad, x, target, reduction=reduction)
-    elif reduction == "none":
-        _each_backward(flat(grad), flat(x), flat(target), out.ravel())
-    elif out.size:
-        scale = 2.0 * float(grad) / (x.size if reduction == "mean" else 1)
-        _backward(flat(x), flat(target), scale, 0.0, out.ravel())

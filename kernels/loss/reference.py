@@ -65,20 +65,3 @@ def cross_entropy_backward(
     if logits.ndim == 1:
         return dx.reshape(logits.shape)
     return np.moveaxis(dx.reshape(*target.shape, logits.shape[1]), -1, 1)
-
-
-@np.errstate(all="ignore")
-def mse_loss(x: Array, target: Array, *, reduction: str = "mean") -> Array:
-    wide = accumulator(x.dtype)
-    squares = (x.astype(wide) - target.astype(wide)) ** 2
-    if reduction == "none":
-        return np.asarray(squares).astype(x.dtype)
-    total = np.sum(squares, dtype=wide)
-    return np.asarray(total / squares.size if reduction == "mean" else total).astype(x.dtype)
-
-
-@np.errstate(all="ignore")
-def mse_loss_backward(grad: Array, x: Array, target: Array, *, reduction: str = "mean") -> Array:
-    wide = accumulator(x.dtype)
-    dx = 2 * grad.astype(wide) * (x.astype(wide) - target.astype(wide))
-    return np.asarray(dx / x.size if reduction == "mean" else dx).astype(x.dtype)
