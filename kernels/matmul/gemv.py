@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from numba import prange
-
-from ..jit import SERIAL, jit
-
-Array = Any
+from ..routine import Routine, fields, span
+from ..simd import itemsize
 
 CHUNK = 1024
 """Results that one task keeps in its first cache while it walks along the inner dimension."""
@@ -17,52 +14,50 @@ BLOCK = 256
 """Terms summed before they join the total: rounding errors grow with the blocks, not with the terms."""
 
 
-@jit
-def _dots(a: Array, x: Array, out: Array, begin: int, end: int) -> None:
-    for i in range(begin, end):
-        row = a[i]
-        total = out.dtype.type(0)
-        for k in range(row.size):
+class Vector(NamedTuple):
+    """Arguments of both: ``a`` with rows of ``length`` contiguous items, ``stride`` bytes apart."""
+
+    out: int
+    a: int
+    stride: int
+    length: int
+    x: int
+    terms: int
+    scratch: int
+
+
+@Routine
+def dots(kind: Any, arguments: int, start: int, stop: int) -> None:
+    """``out[i] = a[i] @ x`` for rows ``start...`` of ``a``, ``terms`` long."""
+    g = fields(Vector, arguments)
+    x = span(kind, g.x, g.terms)
+    out = span(kind, g.out, stop)
+    for i in range(start, stop):
+        row = span(kind, g.a + i * g.stride, g.terms)
+        total = kind(0)
+        for k in range(g.terms):
             total += row[k] * x[k]
         out[i] = total
 
 
-@jit
-def _combination(columns: Array, x: Array, out: Array, begin: int, end: int) -> None:
-    total = out[begin:end]
-    total[:] = 0
-    block = total.copy()
-    for start in range(0, x.size, BLOCK):
-        block[:] = 0
-        for k in range(start, min(start + BLOCK, x.size)):
-            factor = x[k]
-            column = columns[k, begin:end]
-            for i in range(block.size):
-                block[i] += factor * column[i]
-        for i in range(block.size):
-            total[i] += block[i]
-
-
-@jit(parallel=True)  # type: ignore[untyped-decorator]
-def gemv_rows(a: Array, x: Array, out: Array) -> None:
-    """``out = a @ x`` of ``a`` (M, K) with contiguous rows, ``x`` (K,), ``out`` (M,)."""
-    m = a.shape[0]
-    if a.size < SERIAL:
-        _dots(a, x, out, 0, m)
-    else:
-        chunks = min(m, 64)
-        for chunk in prange(chunks):
-            _dots(a, x, out, chunk * m // chunks, (chunk + 1) * m // chunks)
-
-
-@jit(parallel=True)  # type: ignore[untyped-decorator]
-def gemv_columns(columns: Array, x: Array, out: Array) -> None:
-    """``out = columns.T @ x`` of ``columns`` (K, M) with contiguous rows, ``x`` (K,), ``out`` (M,)."""
-    m = columns.shape[1]
-    if columns.size < SERIAL:
-        for begin in range(0, m, CHUNK):
-            _combination(columns, x, out, begin, min(begin + CHUNK, m))
-    else:
-        chunks = max((m + CHUNK - 1) // CHUNK, min(8, (m + 63) // 64))
-        for chunk in prange(chunks):
-            _combination(columns, x, out, chunk * m // chunks, (chunk + 1) * m // chunks)
+@Routine
+def combinations(kind: Any, arguments: int, start: int, stop: int) -> None:
+    """``out[j] = sum over i < terms of x[i] * a[i, j]`` for columns ``start...``; as many items of ``scratch``."""
+    g = fields(Vector, arguments)
+    size: int = itemsize(kind(0))
+    x = span(kind, g.x, g.terms)
+    for begin in range(start, stop, CHUNK):
+        count = min(CHUNK, stop - begin)
+        total, block = span(kind, g.out + begin * size, count), span(kind, g.scratch + begin * size, count)
+        for j in range(count):
+            total[j] = kind(0)
+        for first in range(0, g.terms, BLOCK):
+            for j in range(count):
+                block[j] = kind(0)
+            for i in range(first, min(first + BLOCK, g.terms)):
+                row = span(kind, g.a + i * g.stride + begin * size, count)
+                factor = x[i]
+                for j in range(count):
+                    block[j] += factor * row[j]
+            for j in range(count):
+                total[j] += block[j]

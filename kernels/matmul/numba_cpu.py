@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numba
 import numpy as np
 
 from .. import memory
-from . import gemm, gemv
-from .epilogue import CODES, finish
+from ..jit import SERIAL
+from ..routine import address, data, run, table
+from ..simd import ROWS, TILE_BYTES
+from . import epilogue, gemm, gemv
 
 Array = np.ndarray[Any, Any]
 
 PARALLEL = 1 << 19
 """Multiplications from which one product is worth more than one thread (measured on 2 cores)."""
 
-_NO_BIAS = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+_NO_OFFSET = table([0])
 
 
 def matmul(a: Array, b: Array, *, out: Array) -> None:
@@ -25,19 +28,19 @@ def matmul(a: Array, b: Array, *, out: Array) -> None:
         matmul(a, b, out=result)
         out[...] = result
     elif a.ndim == 2 and b.ndim == 2:
-        _product(a, b, out, _NO_BIAS[out.dtype], 0)
+        _product(a, b, out)
     elif a.ndim == 1:
         if b.ndim <= 2:
-            _vector(b.T if b.ndim == 2 else b[None], a, out.reshape(-1))
+            _vector(b.T if b.ndim == 2 else b[None], a, out)
         else:
             _batch(a[None], b, out)
     elif b.ndim == 1:
         if a.flags.c_contiguous:
-            _vector(a.reshape(-1, a.shape[-1]) if a.size else a.reshape(out.size, 0), b, out.reshape(-1))
+            _vector(a.reshape(-1, a.shape[-1]) if a.size else a.reshape(out.size, 0), b, out)
         else:
             _batch(a, b[:, None], out)
     elif b.ndim == 2 and a.flags.c_contiguous and a.size:
-        _product(a.reshape(-1, a.shape[-1]), b, out, _NO_BIAS[out.dtype], 0)
+        _product(a.reshape(-1, a.shape[-1]), b, out)
     else:
         _batch(a, b, out)
 
@@ -49,45 +52,86 @@ def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: st
         out[...] = result
         return
     rows = out.size // max(weight.shape[0], 1)
-    shift = _NO_BIAS[out.dtype] if bias is None else np.ascontiguousarray(bias)
-    _product(x if x.ndim == 2 else x.reshape(rows, weight.shape[1]), weight.T, out, shift, CODES[activation])
+    shift = None if bias is None else np.ascontiguousarray(bias)
+    flat = x if x.ndim == 2 else x.reshape(rows, weight.shape[1])
+    _product(flat, weight.T, out, shift, epilogue.CODES[activation])
 
 
-def _product(a: Array, b: Array, out: Array, bias: Array, activation: int) -> None:
+def _finish(bias: Array | None, activation: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The routine that finishes a block of the result, or 0, and the address of the bias, or 0."""
+    if bias is None and not activation:
+        return 0, 0
+    routine = epilogue.finish if activation > epilogue.RELU else epilogue.finish_plain
+    return routine[dtype], 0 if bias is None else data(bias)
+
+
+@functools.cache
+def _routines(dtype: np.dtype[Any]) -> tuple[int, int, int]:
+    return gemm.pack_b[dtype], gemm.pack_a[dtype], gemm.tile[dtype]
+
+
+def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activation: int = 0) -> None:
     """``out = activation(a @ b + bias)`` of 2-D ``a`` and ``b`` into a contiguous ``out``."""
     m, k = a.shape
     n = b.shape[1]
-    flat = out.reshape(-1)
-    if m == 1 or n == 1:
-        _vector(b.T if m == 1 else a, a[0] if m == 1 else b[:, 0], flat)
-        if bias.size or activation:
-            finish(flat, n, 0, m, 0, n, bias, activation)
+    dtype = out.dtype
+    finish, shift = _finish(bias, activation, dtype)
+    if not out.size:
         return
-    at_a, at_b = gemm.addresses(a, b)
+    if m == 1 or n == 1:
+        _vector(b.T if m == 1 else a, a[0] if m == 1 else b[:, 0], out)
+        if finish:
+            rows = epilogue.Rows(finish, data(out), n, shift, activation)
+            run(epilogue.finish_rows[dtype], rows, m, m)
+        return
+    size = dtype.itemsize
     (a_row, a_step), (b_row, b_column) = a.strides, b.strides
+    routines = *_routines(dtype), finish
     if m * n * k < PARALLEL:
-        workspace = memory.empty((gemm.serial_items(k, out.itemsize),), out.dtype)
-        gemm.gemm_serial(flat, 0, workspace, m, n, k, at_a, a_row, a_step, at_b, b_row, b_column)
-        if bias.size or activation:
-            finish(flat, n, 0, m, 0, n, bias, activation)
-    else:
-        span, rows, columns, items = gemm.parallel_plan(m, n, k, a_step, out.itemsize, numba.get_num_threads())
-        workspace = memory.empty((items,), out.dtype)
-        gemm.gemm_parallel(
-            flat, workspace, m, n, k, at_a, a_row, a_step, at_b, b_row, b_column, bias, activation, span, rows, columns
-        )
+        workspace = memory.empty((gemm.serial_items(k, size),), dtype)
+        zero = address(_NO_OFFSET)
+        single = (
+            *routines, data(out), data(workspace), m, n, k, data(a), zero, a_row, a_step, data(b), zero, b_row,
+            b_column, shift, activation, 1,
+        )  # fmt: skip
+        run(gemm.products[dtype], single, 1, 1)
+        return
+    span, grid_rows, grid_columns, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, numba.get_num_threads())
+    width = TILE_BYTES // size
+    tasks = grid_rows * grid_columns
+    workspace = memory.empty((tasks * ROWS * width + span * (copied * ROWS + panels * width),), dtype)
+    edges = data(workspace)
+    packed_b = edges + tasks * ROWS * TILE_BYTES
+    packed_a = packed_b + panels * span * TILE_BYTES
+    whole = m // ROWS if a_step == size else 0
+    for begin in range(0, k, span):
+        arguments = gemm.Product(
+            *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column, packed_b,
+            edges, begin, min(span, k - begin), grid_rows, grid_columns, shift, activation,
+        )  # fmt: skip
+        items = panels + copied
+        run(gemm.pack[dtype], arguments, items, -(-items // (4 * numba.get_num_threads())))
+        run(gemm.blocks[dtype], arguments, tasks, 1)
 
 
 def _vector(a: Array, x: Array, out: Array) -> None:
-    """``out = a @ x`` of a 2-D ``a`` and a 1-D ``x``."""
+    """``out = a @ x`` of a 2-D ``a`` and a 1-D ``x`` into a contiguous ``out`` of as many items as ``a`` has rows."""
+    m, k = a.shape
+    if not out.size:
+        return
     if not x.flags.c_contiguous:
         x = x.copy()
+    if not a.flags.c_contiguous and not a.flags.f_contiguous:
+        a = a.copy()
+    dtype, size = out.dtype, out.itemsize
     if a.flags.c_contiguous:
-        gemv.gemv_rows(a, x, out)
-    elif a.flags.f_contiguous:
-        gemv.gemv_columns(a.T, x, out)
+        piece = m if a.size < SERIAL else -(-m // 64)
+        run(gemv.dots[dtype], (data(out), data(a), k * size, k, data(x), k, 0), m, piece)
     else:
-        gemv.gemv_rows(a.copy(), x, out)
+        chunks = 1 if a.size < SERIAL else max(-(-m // gemv.CHUNK), min(8, -(-m // 64)))
+        scratch = memory.empty((m,), dtype)
+        arguments = (data(out), data(a), m * size, m, data(x), k, data(scratch))
+        run(gemv.combinations[dtype], arguments, m, -(-m // chunks))
 
 
 def _batch(a: Array, b: Array, out: Array) -> None:
@@ -97,21 +141,25 @@ def _batch(a: Array, b: Array, out: Array) -> None:
     if not out.size:
         return
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    bias = _NO_BIAS[out.dtype]
     count = out.size // (m * n)
-    if (m * n * k >= PARALLEL and count < 2 * numba.get_num_threads()) or m * n * k >= 16 * PARALLEL:
+    threads = numba.get_num_threads()
+    if (m * n * k >= PARALLEL and count < 2 * threads) or m * n * k >= 16 * PARALLEL:
         flat = out.reshape(count, m, n)
         wide_a = np.broadcast_to(a, (*batch, m, k))
         wide_b = np.broadcast_to(b, (*batch, k, n))
         for position, index in enumerate(np.ndindex(*batch)):
-            _product(wide_a[index], wide_b[index], flat[position], bias, 0)
+            _product(wide_a[index], wide_b[index], flat[position])
         return
-    chunks = min(count, 4 * numba.get_num_threads()) if count * m * n * k >= PARALLEL // 4 else 1
-    workspace = memory.empty((chunks * gemm.serial_items(k, out.itemsize),), out.dtype)
-    gemm.gemm_batch(
-        out.reshape(-1), workspace, chunks, m, n, k, a.ctypes.data, _offsets(a, batch), a.strides[-2], a.strides[-1],
-        b.ctypes.data, _offsets(b, batch), b.strides[-2], b.strides[-1],
+    dtype = out.dtype
+    piece = -(-count // (4 * threads)) if count * m * n * k >= PARALLEL // 4 else count
+    workspace = memory.empty((-(-count // piece) * gemm.serial_items(k, out.itemsize),), dtype)
+    a_offsets, b_offsets = _offsets(a, batch), _offsets(b, batch)
+    arguments = gemm.Products(
+        *_routines(dtype), 0, data(out), data(workspace), m, n, k,
+        data(a), data(a_offsets), a.strides[-2], a.strides[-1],
+        data(b), data(b_offsets), b.strides[-2], b.strides[-1], 0, 0, piece,
     )  # fmt: skip
+    run(gemm.products[dtype], arguments, count, piece)
 
 
 def _offsets(array: Array, batch: tuple[int, ...]) -> Array:
