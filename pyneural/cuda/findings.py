@@ -101,6 +101,7 @@ class Reader:
         self.shared_dims = sources.unit.shared_dims
         self.dynamic = sources.unit.dynamic
         self.text_of = sources.lines
+        self.files = sources.originals
 
     def place(self, at: dict[str, Any] | None) -> tuple[str, int]:
         if not at:
@@ -124,7 +125,11 @@ class Reader:
 
     def one(self, f: dict[str, Any]) -> Finding | None:
         file, line = self.place(f["at"])
-        _, other_line = self.place(f.get("other_at"))
+        other_file, other_line = self.place(f.get("other_at"))
+        if f["kind"] == "hang":
+            if file not in self.files and other_line:  # stopped within an atomic operation: where that was called
+                file, line = other_file, other_line
+            other_line = 0
         if len(self.dynamic) > 1 and f["array"] == self.dynamic[0][0] and f["space"] == "shared":
             f = self._rename(f, line)
         array = f["array"] or None
@@ -175,7 +180,8 @@ class Reader:
         what = f"{f['space']} {f['array']}[{f['index']}]"
         if f["detail"] == "async":
             verb = "writes" if f["write"] else "reads"
-            return f"{who} {verb} {what} while an asynchronous copy into it has not been waited for"
+            by = "its own" if f["other_thread"] == f["thread"] else f"thread {_short(tuple(f['other_thread']))}'s"
+            return f"{who} {verb} {what} while {by} asynchronous copy into it (line {other_line}) is not waited for"
         mine, other = ("writes" if f["write"] else "reads"), ("wrote" if f["other_write"] else "read")
         line = f" (line {other_line})" if other_line else ""
         if f["other_block"] != f["block"]:

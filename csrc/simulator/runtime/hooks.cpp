@@ -18,7 +18,7 @@ inline void touch(uintptr_t a, unsigned size, int kind, const Where& at) {
   Worker& w = *worker;
   Thread& t = *w.current();
   if (w.launch->mode == SANITIZE) {
-    if (a - reinterpret_cast<uintptr_t>(w.stacks.base()) < w.stacks.size()) {
+    if (a - reinterpret_cast<uintptr_t>(t.fiber->stack) < STACK_BYTES) {  // its own local memory
       if ((++t.steps & 0xfff) == 0 && cancel_requested) check_cancel(at.pc);
       return;
     }
@@ -130,6 +130,7 @@ void pnsim_touch(const void* address, size_t size, int access, const char* file,
   if (access == PNSIM_ATOMIC && ++pnsim_current->spins > 200) worker->yield();
   uintptr_t a = reinterpret_cast<uintptr_t>(address);
   const Where at{PC, file, line};
+  if (file) worker->current()->site = {file, line};
   if (size <= 16 && !(size & (size - 1))) return touch(a, unsigned(size), access, at);
   for (unsigned piece = 16; size; a += piece, size -= piece) {
     while (piece > size || a % piece) piece /= 2;
@@ -144,7 +145,7 @@ void pnsim_copy_async(void* to, const void* from, size_t size, size_t valid, con
   Copies& c = copies_of(*worker->current());
   if (valid) pnsim_touch(from, valid, PNSIM_READ, file, line);
   c.open.push_back({to, from, size, valid, file, line});
-  if (worker->launch->mode == SANITIZE) sanitizer::pending_copy(*worker, to, size);
+  if (worker->launch->mode == SANITIZE) sanitizer::pending_copy(*worker, to, size, file, line);
 }
 
 void pnsim_copy_commit(void) {

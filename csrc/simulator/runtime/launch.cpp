@@ -84,7 +84,7 @@ void on_cancel(int, siginfo_t*, void* context) {
   sigemptyset(&set);
   sigaddset(&set, CANCEL_SIGNAL);
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-  check_cancel(pc);
+  check_cancel(pc ? static_cast<char*>(pc) + 1 : nullptr);  // elsewhere it is a return address, behind the instruction
 }
 
 void catch_signals(bool on) {

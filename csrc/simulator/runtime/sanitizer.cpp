@@ -31,6 +31,14 @@ struct SameValue {
   Finding finding;
 };
 
+struct PendingCopy {
+  uintptr_t to;
+  size_t size;
+  unsigned thread;
+  const char* file;
+  int line;
+};
+
 struct Sanitizer {
   uint32_t epoch = 1, block_first = 1, launch_first = 1;
   Clocks clocks;
@@ -42,7 +50,7 @@ struct Sanitizer {
   uint64_t changes = 0;
   std::vector<std::pair<uint32_t, size_t>> blocks;  // first epoch, number
   std::vector<SameValue> same;                      // by thread
-  std::vector<std::pair<uintptr_t, size_t>> copies; // asynchronous copies that nobody has waited for
+  std::vector<PendingCopy> copies;                  // asynchronous copies that nobody has waited for
 } s;
 
 void fill(Worker& w, const Thread& t, Finding& f) {
@@ -324,7 +332,9 @@ __attribute__((noinline)) void misaligned(const Access& x) {
 // The common case, decided without a call: a read of a granule that this block wrote before the last barrier,
 // or that nobody writes in this launch, and of which this reader tells nothing new.
 bool sanitizer::quick_read(Thread& t, uintptr_t a, unsigned size) {
-  if (t.unsettled || !s.copies.empty() || a & (size - 1) || (++t.steps & 0xfff) == 0) return false;
+  if (t.unsettled || !s.copies.empty() || a & (size - 1)) return false;
+  if (((t.steps + 1) & 0xfff) == 0) return false;  // `access` counts it, and looks whether to stop
+  ++t.steps;
   const Region* r = &s.statics;
   if (!r->holds(a)) {
     r = &s.dynamic;
@@ -359,7 +369,7 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
   if (size & ((1u << r->shift) - 1) || a & ((1u << r->shift) - 1)) r->refine();
   if (!s.copies.empty() && r->space == regions::SHARED) {
     for (auto& copy : s.copies) {
-      if (a + size <= copy.first || a >= copy.first + copy.second) continue;
+      if (a + size <= copy.to || a >= copy.to + copy.size) continue;
       Finding f;
       f.kind = "race";
       f.detail = "async";
@@ -368,6 +378,9 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
       name_array(f, *r, a, size);
       f.size = size;
       f.write = x.write();
+      set_other(w, f, s.epoch, copy.thread);
+      f.other_at.file = copy.file;
+      f.other_at.line = copy.line;
       return report(f);
     }
   }
@@ -399,12 +412,13 @@ void sanitizer::settle(Worker&, Thread& t) {
   v.size = 0;
 }
 
-void sanitizer::pending_copy(Worker&, const void* to, size_t size) {
-  s.copies.emplace_back(reinterpret_cast<uintptr_t>(to), size);
+void sanitizer::pending_copy(Worker& w, const void* to, size_t size, const char* file, int line) {
+  s.copies.push_back({reinterpret_cast<uintptr_t>(to), size, w.current()->linear, file, line});
 }
 
 void sanitizer::copy_done(Worker&, const void* to, size_t size) {
-  auto it = std::find(s.copies.begin(), s.copies.end(), std::make_pair(reinterpret_cast<uintptr_t>(to), size));
+  const auto same = [&](const PendingCopy& c) { return c.to == reinterpret_cast<uintptr_t>(to) && c.size == size; };
+  auto it = std::find_if(s.copies.begin(), s.copies.end(), same);
   if (it != s.copies.end()) s.copies.erase(it);
 }
 
@@ -492,6 +506,8 @@ void hang(Worker& w, const Thread& t, void* pc) {
   Finding f;
   f.kind = "hang";
   f.at.pc = pc;
+  f.other_at.file = t.site.file;  // for a thread that was stopped in a header of the simulator's
+  f.other_at.line = t.site.line;
   fill(w, t, f);
   report(f);
 }

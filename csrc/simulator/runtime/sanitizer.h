@@ -10,7 +10,7 @@ constexpr int VOLATILE = 4;
 void access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kind, const Where& at);
 // True: nothing to check or to note about this read.
 bool quick_read(Thread& t, uintptr_t a, unsigned size);
-void pending_copy(Worker& w, const void* to, size_t size);
+void pending_copy(Worker& w, const void* to, size_t size, const char* file, int line);
 void copy_done(Worker& w, const void* to, size_t size);
 void begin_launch(Worker& w);
 void begin_block(Worker& w, size_t number);

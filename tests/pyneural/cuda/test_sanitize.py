@@ -113,6 +113,25 @@ __global__ void endless(int n) {
 __global__ void waits_forever(volatile int* flag) {
   while (*flag == 0) {}                                      // hang_flag
 }
+__global__ void waits_for_lock(int* mutex) {
+  while (atomicCAS(mutex, 0, 1) != 0) {}                     // hang_atomic
+}
+__global__ void waits_for_float(float* x) {
+  float t = 0;
+  while (t != 1.0f) t += 0.3f;                               // hang_float
+  *x = t;
+}
+__global__ void follows_links(const int* next, int* length) {
+  for (int at = 0; at != 3; at = next[at]) ++*length;        // hang_reads
+}
+__global__ void into_other_stack(float* y) {
+  __shared__ float* shared;
+  float mine[4] = {1, 2, 3, 4};
+  if (threadIdx.x == 0) shared = mine;
+  __syncthreads();
+  if (threadIdx.x == 1) y[0] = shared[2];                    // oob_stack
+  y[1 + threadIdx.x] = mine[threadIdx.x & 3];
+}
 __global__ void unwaited_copy(const float* x, float* y) {
   __shared__ __align__(16) float s[32];
   __pipeline_memcpy_async(&s[threadIdx.x], &x[threadIdx.x], 4);
@@ -144,6 +163,7 @@ CASES: list[tuple[str, str, str, Any, tuple[Any, ...]]] = [
     ("local_array", "out_of_bounds", "oob_local", (1, 1), (zeros(8), 5)),
     ("wild", "out_of_bounds", "oob_wild", (1, 1), (zeros(8),)),
     ("null_pointer", "out_of_bounds", "oob_null", (1, 1), (None,)),
+    ("into_other_stack", "out_of_bounds", "oob_stack", (1, 2), (zeros(8),)),
     ("misaligned", "misaligned", "misaligned", (1, 1), (zeros(8),)),
     ("uninitialized_shared", "uninitialized_read", "uninit_shared", (1, 32), (zeros(32),)),
     ("uninitialized_global", "uninitialized_read", "uninit_global", (1, 32), (cuda.empty(32),)),
@@ -179,7 +199,14 @@ def test_wrong_kernel(
 
 
 @pytest.mark.parametrize(
-    ("name", "mark", "arguments"), [("endless", "hang_compute", (1,)), ("waits_forever", "hang_flag", (zeros(1, I32),))]
+    ("name", "mark", "arguments"),
+    [
+        ("endless", "hang_compute", (1,)),
+        ("waits_forever", "hang_flag", (zeros(1, I32),)),
+        ("waits_for_lock", "hang_atomic", (zeros(1, I32),)),
+        ("waits_for_float", "hang_float", (zeros(1),)),
+        ("follows_links", "hang_reads", (np.array([1, 2, 1], I32), zeros(1, I32))),
+    ],
 )
 def test_a_kernel_without_end_is_a_finding(
     wrong: cuda.Module, name: str, mark: str, arguments: tuple[Any, ...]
