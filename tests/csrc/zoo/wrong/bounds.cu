@@ -139,8 +139,7 @@ __global__ void constant_table_overrun(const float* x, float* y, int radius) {
 __device__ int ring[16];
 // run <<<1, 17>>> ()
 __global__ void device_array_overrun() {
-  int* p = ring;
-  p[threadIdx.x] = threadIdx.x;  // BUG: out_of_bounds (a device array of sixteen, seventeen threads)
+  ring[threadIdx.x] = threadIdx.x;  // BUG: out_of_bounds (a device array of sixteen, seventeen threads)
 }
 
 // run <<<1, (16, 12)>>> (rand(12, 16), zeros(16, 12), 16, 12)

@@ -16,11 +16,7 @@ __global__ void never_exactly_one(float* x) {
 // run <<<1, 1>>> (array([1, 3, 5, 7]), zeros(1, dtype=i32), 4)
 __global__ void search_that_stands_still(const int* sorted, int* found, int key) {
   int low = 0, high = 3;
-  while (low < high) {
-    const int middle = (low + high) / 2;  // BUG: hang (low = middle does not move when they are neighbours)
-    if (sorted[middle] <= key) low = middle;
-    else high = middle;
-  }
+  while (low < high) (sorted[(low + high) / 2] <= key ? low : high) = (low + high) / 2;  // BUG: hang (neighbours stay)
   found[0] = low;
 }
 

@@ -35,11 +35,11 @@ __global__ void rows_of_odd_pitch(const float* x, float* y, int pitch) {
   reinterpret_cast<float4*>(y)[threadIdx.y * 4 + threadIdx.x] = wide[threadIdx.x];  // BUG: misaligned (rows of 18 floats)
 }
 
-// run <<<1, 8>>> (zeros(8, dtype=i64))
-__global__ void long_in_shared_ints(long long* y) {
+// run <<<1, 8>>> (zeros(8, dtype=i64), 1)
+__global__ void long_in_shared_ints(long long* y, int header) {
   __shared__ int s[18];
-  long long* p = reinterpret_cast<long long*>(s + 1);
-  p[threadIdx.x] = threadIdx.x;  // BUG: misaligned (s + 1 is 4 past a multiple of 8)
+  long long* p = reinterpret_cast<long long*>(s + header);
+  p[threadIdx.x] = threadIdx.x;  // BUG: misaligned (one int of header is 4 past a multiple of 8)
   y[threadIdx.x] = p[threadIdx.x];
 }
 
