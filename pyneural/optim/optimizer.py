@@ -11,6 +11,8 @@ from pyneural.tensor import Tensor
 
 Group = dict[str, Any]
 
+_NOTES = ("initial_lr",)  # what learning rate schedules note in a group
+
 
 class Optimizer:
     """The base of every optimizer.
@@ -59,7 +61,7 @@ class Optimizer:
         """Train more parameters, with the group's own or the default hyper-parameters."""
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(f"{self.name}: a parameter group must be a dict with 'params', not {group!r}")
-        unknown = [key for key in group if key != "params" and key not in self.defaults]
+        unknown = [key for key in group if key != "params" and key not in self.defaults and key not in _NOTES]
         if unknown:
             raise ValueError(
                 f"{self.name}: unknown hyper-parameter {', '.join(map(repr, unknown))}; "
@@ -184,7 +186,7 @@ class Optimizer:
                 loaded[param][key] = value
         complete = []
         for group, saved in zip(self.param_groups, groups, strict=True):
-            unknown = [key for key in saved if key not in group]
+            unknown = [key for key in saved if key not in group and key not in _NOTES]
             if unknown:
                 raise ValueError(f"{self.name}: unknown hyper-parameter {', '.join(map(repr, unknown))} in the state")
             merged = {**group, **{key: _restored(value) for key, value in saved.items()}, "params": group["params"]}

@@ -58,7 +58,7 @@ class SGD(Optimizer):
             )
 
     def update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
-        attributes = {key: value for key, value in group.items() if key != "params"}
+        attributes = {key: group[key] for key in self.defaults}
         pairs = list(zip(params, grads, strict=True))
         if not group["momentum"]:
             self._step(pairs, attributes, first=False)
