@@ -71,7 +71,10 @@ class LineTable:
     def find(self, address: int) -> tuple[str, int] | None:
         """The line of the instruction at `address`; None outside the program."""
         row = bisect.bisect_right(self.addresses, address) - 1
-        if row < 0 or not self.rows[row][2]:
+        # Line 0 is code that the compiler made up; it belongs to what stands before it.
+        while row >= 0 and self.rows[row][1] and not self.rows[row][2]:
+            row -= 1
+        if row < 0 or not self.rows[row][1]:
             return None
         return self.rows[row][1], self.rows[row][2]
 

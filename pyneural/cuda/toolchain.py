@@ -45,14 +45,14 @@ class Compiler:
     def flags(self, instrumented: bool) -> list[str]:
         flags = [
             "-O2", "-g1", "-gdwarf-4", "-fPIC", "-w", "-pthread", "-fvisibility=hidden", "-ffp-contract=fast",
-            "-fno-strict-aliasing", "-fno-math-errno", "-fno-finite-loops", "-U_FORTIFY_SOURCE",
+            "-fno-strict-aliasing", "-fno-math-errno", "-fno-finite-loops", "-fno-stack-protector", "-U_FORTIFY_SOURCE",
         ]  # fmt: skip
         if self.gnu:
             flags += ["-fno-gnu-unique", "-fdiagnostics-color=never", "-fno-diagnostics-show-caret"]
             if platform.machine() == "x86_64":
                 flags += ["-mtls-dialect=gnu2"]
         else:
-            flags += ["-fno-color-diagnostics", "-fno-caret-diagnostics", "-fno-sanitize=undefined"]
+            flags += ["-fno-color-diagnostics", "-fno-caret-diagnostics", "-fno-sanitize=undefined", "-UNDEBUG"]
         if platform.machine() == "x86_64":
             flags += ["-march=native"] if "zig" not in self.version else ["-mcpu=native"]
         if instrumented:
@@ -65,7 +65,13 @@ class Compiler:
                     "--param=tsan-instrument-func-entry-exit=0",
                 ]
             else:
-                flags += ["-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-func-entry-exit=0"]
+                # clang leaves out a read that a write to the same place follows, unless told not to.
+                for name in (
+                    "distinguish-volatile=1",
+                    "instrument-func-entry-exit=0",
+                    "instrument-read-before-write=1",
+                ):
+                    flags += ["-mllvm", f"-tsan-{name}"]
         return flags
 
 
@@ -132,18 +138,10 @@ def build(source: str, output: pathlib.Path, options: list[str], instrumented: b
         result = _run(command)
         if result.returncode:
             raise CompileError(diagnostics(result.stderr), result.stderr)
-        link = [
-            *tool.command,
-            "-shared",
-            "-Wl,-Bsymbolic,--no-undefined",
-            str(obj),
-            str(library),
-            f"-Wl,-rpath,{library.parent}",
-            "-pthread",
-            "-o",
-            str(so),
-        ]
-        result = _run(link)
+        # Optimised and without sanitizers, or zig links its own runtime for them.
+        flags = ["-shared", "-O2", "-pthread", "-Wl,-Bsymbolic", "-Wl,--no-undefined", f"-Wl,-rpath,{library.parent}"]
+        flags += [] if tool.gnu else ["-fno-sanitize=undefined"]
+        result = _run([*tool.command, *flags, str(obj), str(library), "-o", str(so)])
         if result.returncode:
             raise CompileError([Diagnostic("link", 0, 0, line) for line in _undefined(result.stderr)], result.stderr)
         os.replace(so, output)
