@@ -87,7 +87,8 @@ def read(path: Path) -> Iterator[Case]:
         if match := _RUN.match(line):
             if case:
                 yield case
-            case = Case(path, match["name"] or "", number, match["config"], f"({match['arguments']},)" if match["arguments"] else "()")
+            arguments = f"({match['arguments']},)" if match["arguments"] else "()"
+            case = Case(path, match["name"] or "", number, match["config"], arguments)
         elif match := _PROGRAM.match(line):
             if case:
                 yield case
@@ -109,30 +110,20 @@ def cases() -> list[Case]:
     return [case for path in sorted(HERE.glob("*/*.cu")) for case in read(path)]
 
 
-class Words(dict[str, Any]):
+def words(seed: str) -> dict[str, Any]:
     """The names that `run` and `gives` lines may use: NumPy's, types, and makers of arrays."""
-
-    def __init__(self, seed: str) -> None:
-        rng = np.random.default_rng(zlib.crc32(seed.encode()))
-        super().__init__(
-            f16=np.float16, f32=np.float32, f64=np.float64, i8=np.int8, u8=np.uint8, i16=np.int16, u16=np.uint16,
-            i32=np.int32, u32=np.uint32, i64=np.int64, u64=np.uint64,
-            zeros=lambda *shape, dtype=np.float32: np.zeros(shape, dtype),
-            empty=lambda *shape, dtype=np.float32: cuda.empty(shape, dtype),
-            rand=lambda *shape, dtype=np.float32: rng.random(shape).astype(dtype),
-            ints=lambda *shape, high, dtype=np.int32: rng.integers(0, high, shape).astype(dtype),
-            array=lambda values, dtype=np.int32: np.array(values, dtype),
-            arange=lambda n, dtype=np.int32: np.arange(n, dtype=dtype),
-        )  # fmt: skip
-
-    def __missing__(self, name: str) -> Any:
-        try:
-            return getattr(np, name)
-        except AttributeError:
-            raise KeyError(name) from None
-
-    def value(self, text: str) -> Any:
-        return eval(text, {"__builtins__": {"None": None, "True": True, "False": False, "int": int}}, self)
+    rng = np.random.default_rng(zlib.crc32(seed.encode()))
+    return dict(
+        vars(np),
+        f16=np.float16, f32=np.float32, f64=np.float64, i8=np.int8, u8=np.uint8, i16=np.int16, u16=np.uint16,
+        i32=np.int32, u32=np.uint32, i64=np.int64, u64=np.uint64,
+        zeros=lambda *shape, dtype=np.float32: np.zeros(shape, dtype),
+        empty=lambda *shape, dtype=np.float32: cuda.empty(shape, dtype),
+        rand=lambda *shape, dtype=np.float32: rng.random(shape).astype(dtype),
+        ints=lambda *shape, high, dtype=np.int32: rng.integers(0, high, shape).astype(dtype),
+        array=lambda values, dtype=np.int32: np.array(values, dtype),
+        arange=lambda n, dtype=np.int32: np.arange(n, dtype=dtype),
+    )  # fmt: skip
 
 
 @functools.cache
@@ -151,15 +142,15 @@ def run(case: Case, schedule: int | None = None) -> cuda.Report:
         if case.prints is not None:
             assert (result.returncode, result.stdout.strip()) == (0, case.prints), result
         return result.report
-    words = Words(case.name)
-    config, arguments = words.value(f"({case.config})"), words.value(case.arguments)
+    names = words(case.name)
+    config, arguments = eval(f"({case.config})", names), eval(case.arguments, names)
     kernel = module(case.path)[case.name]
-    names = [parameter.name for parameter in kernel.parameters]
-    words.update(zip(names, copy.deepcopy(arguments), strict=True))
+    parameters = [parameter.name for parameter in kernel.parameters]
+    names.update(zip(parameters, copy.deepcopy(arguments), strict=True))
     report = cuda.sanitize(kernel, schedule=schedule, timeout=case.timeout)[config](*arguments)
-    after = dict(zip(names, arguments, strict=True))
+    after = dict(zip(parameters, arguments, strict=True))
     for name, text in case.gives.items():
-        got, want = after[name], words.value(text)
+        got, want = after[name], eval(text, names)
         close = 2e-2 if got.dtype == np.float16 else 1e-5
         np.testing.assert_allclose(got, want, rtol=close, atol=close, err_msg=f"{case.name}: {name} = {text}")
     return report
