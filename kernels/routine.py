@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -37,6 +38,7 @@ class Routine(dict[Any, int]):
 
     def __init__(self, function: Callable[..., None]) -> None:
         super().__init__()
+        self._function = function
         self._count = len(inspect.signature(function).parameters)
         self._dispatcher = jit(
             function,
@@ -53,6 +55,22 @@ class Routine(dict[Any, int]):
         address: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
         self[dtype] = address
         return address
+
+    @functools.cached_property
+    def inlined(self) -> Any:
+        """The same function for compiled code that should contain it; ``kind`` may be a float there (see `zero`)."""
+        return jit(self._function, inline=True)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def zero(typing_context: Any, kind: Any) -> Any:
+    """A zero of the scalar type ``kind``, or of the type of the float ``kind``."""
+    result = kind.instance_type if isinstance(kind, types.NumberClass) else kind
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.get_constant(result, 0)
+
+    return result(kind), emit
 
 
 def _emit_call(builder: Any, address: Any, words: list[Any]) -> None:

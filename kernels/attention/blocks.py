@@ -14,11 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 from .. import vector
-from ..matmul.gemm import pack_a, pack_b
+from ..matmul import gemm
 from ..microkernel import panel_tile, panel_tile_narrow
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, itemsize, simd_jit
 
 Array = Any
+
+pack_a, pack_b = gemm.pack_a.inlined, gemm.pack_b.inlined
 Strides = tuple[int, int]  # of a row, of a feature; in bytes
 Operand = tuple[int, int, int]  # address and strides
 Sizes = tuple[int, int, int, int]  # queries, keys, features, features of values

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..microkernel import panel_tile, panel_tile_narrow
-from ..routine import Routine, call, fields, word
+from ..routine import Routine, call, fields, word, zero
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, store, transpose
 
 DEPTH = 256
@@ -21,7 +21,7 @@ DEPTH = 256
 @Routine
 def pack_b(kind: Any, b: int, b_row: int, b_column: int, depth: int, columns: int, target: int) -> None:
     """Copy ``b[:depth, :columns]`` to rows of one tile's width at ``target``, zeros behind the last column."""
-    like = kind(0)
+    like = zero(kind)
     size: int = itemsize(like)
     lanes, width = VECTOR_BYTES // size, TILE_BYTES // size
     done = deep = 0  # columns, and rows of these, that whole vectors copy
@@ -48,7 +48,7 @@ def pack_a(kind: Any, a: int, a_row: int, a_step: int, rows: int, depth: int, ta
 
     Row by row (stride ``depth`` items) where rows are contiguous in memory, else ``ROWS`` items for each step.
     """
-    like = kind(0)
+    like = zero(kind)
     size: int = itemsize(like)
     vector = vectors = 0
     if a_step == size:
