@@ -96,8 +96,8 @@ def _rewrite(
     if errors:
         raise CompileError(errors)
     pieces.append(text[end:])
-    templates = {k.name.split("::")[-1] for k in total.kernels if k.template}
-    unit = source.rewrite("".join(pieces), file, templates)
+    plain = {k.name for k in total.kernels if not k.template}
+    unit = source.rewrite("".join(pieces), file, plain)
     total.kernels += [k for k in unit.kernels if k.name not in {t.name for t in total.kernels}]
     for name in ("shared", "shared_dims", "constants", "devices", "functions"):
         getattr(total, name).update(getattr(unit, name))
@@ -234,8 +234,9 @@ class Build:
             rows = [(k.name, k.bounds) for k in unit.kernels if not k.template and not k.overloaded]
         rows += [(name, "") for name in self.instances]
         table = "".join(
-            f'  {{"{name}", &pnsim::entry<(&{name})>::run, pnsim::entry<(&{name})>::arguments, '
-            f"pnsim::entry<(&{name})>::count, unsigned({bounds or 0}), pnsim::entry<(&{name})>::param_bytes}},\n"
+            f'  {{"{name}", &pnsim::entry<(&::{name})>::run, pnsim::entry<(&::{name})>::arguments, '
+            f"pnsim::entry<(&::{name})>::count, unsigned({bounds or 0}), pnsim::entry<(&::{name})>::param_bytes, "
+            f"reinterpret_cast<const void*>(&::{name})}},\n"
             for name, bounds in rows
         )
         export = (

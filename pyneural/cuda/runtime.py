@@ -31,6 +31,7 @@ class KernelRecord(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_char_p), ("entry", ctypes.c_void_p), ("arguments", ctypes.POINTER(Argument)),
         ("count", ctypes.c_uint), ("max_threads", ctypes.c_uint), ("param_bytes", ctypes.c_uint),
+        ("function", ctypes.c_void_p),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ class Unit:
 class Rewriter:
     """One pass over the tokens of one file."""
 
-    def __init__(self, text: str, file: str, templates: set[str] | None = None) -> None:
+    def __init__(self, text: str, file: str, plain: set[str] | None = None) -> None:
         self.text = text
         self.file = file
         self.tokens = tokenize(text)
@@ -84,7 +84,7 @@ class Rewriter:
         self.edits: dict[int, str] = {}
         self.unit = Unit()
         self.errors: list[Diagnostic] = []
-        self.templates = set(templates or ())  # kernels that are templates, those of headers among them
+        self.plain = set(plain or ())  # kernels that are no templates, with their namespaces; those of headers first
 
     def run(self) -> Unit:
         self.find_includes()
@@ -275,8 +275,8 @@ class Rewriter:
         template = any(self.word(k) == "template" for k in range(start, at))
         prefix = [label for kind, label in scopes if kind in ("namespace", "type") and label]
         qualified = "::".join([*prefix, name])
-        if template:
-            self.templates.add(name)
+        if not template:
+            self.plain.add(qualified)
         if any(
             k.name == qualified and (k.template or len(k.parameters) == self.count(opening, closing))
             for k in self.unit.kernels
@@ -397,28 +397,30 @@ class Rewriter:
         callee = "".join(token.text for token in self.tokens[self.code[first] : self.code[at]]).strip()
         callee = re.sub(r"\s+", " ", re.sub(r"//[^\n]*|/\*.*?\*/", "", callee, flags=re.DOTALL))
         label = callee.replace("\\", "\\\\").replace('"', '\\"')
-        if explicit or name in self.templates:
-            function = "::pnsim::launch_deduced(::pnsim::launch_config("
-            target = f"[&](auto&... pnsim_a) {{ {callee}(pnsim_a...); }}"
-        else:
+        if not explicit and any(k == callee or k.endswith(f"::{callee}") for k in self.plain):
             function = "::pnsim::launch(::pnsim::launch_config("
-            target = callee
+            target = f"::{callee}" if callee in self.plain and "::" not in callee else callee
+        else:  # a template, a variable, or the parameter of a macro
+            function = "::pnsim::launch_deduced(::pnsim::launch_config("
+            target = f"[=](auto&... pnsim_a) {{ {callee}(pnsim_a...); }}"
         for k in range(self.code[first], self.code[at]):
             self.edits[k] = "\n" * self.tokens[k].text.count("\n")
         self.replace(at, function)
         self.replace(closing, f'), "{label}", {target}')
         empty = self.word(closing + 2) == ")"
-        self.replace(closing + 1, "" if empty else ", ")
+        variadic = self.word(closing + 2) == "__VA_ARGS__"  # which may be nothing
+        self.replace(closing + 1, "" if empty else ", ##" if variadic else ", ")
         self.unit.launches += 1
         return None
 
 
-def rewrite(text: str, file: str, templates: set[str] | None = None) -> Unit:
+def rewrite(text: str, file: str, plain: set[str] | None = None) -> Unit:
     """Rewrites one file.
 
-    `file` is the name that errors and findings show, `templates` the kernel templates of its headers.
+    `file` is the name that errors and findings show, `plain` the kernels of its headers that are no
+    templates.
     """
-    return Rewriter(text.replace("\r\n", "\n"), file, templates).run()
+    return Rewriter(text.replace("\r\n", "\n"), file, plain).run()
 
 
 def reachable(functions: dict[str, set[str]], name: str) -> set[str]:

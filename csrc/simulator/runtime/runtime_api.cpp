@@ -78,7 +78,7 @@ int pnsim_launch(void (*entry)(void**), void** args, size_t param_bytes, const u
   r.entry = entry;
   r.args = args;
   r.args_bytes = sizeof(void*);
-  r.params = args[0];
+  r.params = args ? args[0] : nullptr;
   r.param_bytes = param_bytes;
   memcpy(r.grid, grid, sizeof r.grid);
   memcpy(r.block, block, sizeof r.block);
@@ -199,6 +199,7 @@ cudaError_t cudaDeviceReset(void) {
   E(cudaErrorInvalidPitchValue, "invalid pitch argument") E(cudaErrorInvalidSymbol, "invalid device symbol") \
   E(cudaErrorInvalidDevicePointer, "invalid device pointer")                                             \
   E(cudaErrorInvalidMemcpyDirection, "invalid copy direction for memcpy")                                \
+  E(cudaErrorInvalidDeviceFunction, "invalid device function")                                           \
   E(cudaErrorInvalidDevice, "invalid device ordinal") E(cudaErrorInvalidResourceHandle, "invalid resource handle") \
   E(cudaErrorNotReady, "device not ready") E(cudaErrorIllegalAddress, "an illegal memory access was encountered") \
   E(cudaErrorLaunchOutOfResources, "too many resources requested for launch")                            \

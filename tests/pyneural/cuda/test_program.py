@@ -179,3 +179,68 @@ def test_a_program_without_end() -> None:
 def test_two_modes_at_once() -> None:
     with pytest.raises(ValueError, match="choose one"):
         cuda.run("int main() { return 0; }\n", sanitize=True, profile=True)
+
+
+STYLES = r"""
+#include <algorithm>
+#include <iostream>
+#include <vector>
+#include <cooperative_groups.h>
+using namespace std;
+using namespace cooperative_groups;
+#define LAUNCH(k, n, ...) k<<<((n) + 63) / 64, 64>>>(__VA_ARGS__)
+struct Vec3 {
+  float x, y, z;
+  __host__ __device__ Vec3() : x(0), y(0), z(0) {}
+  __host__ __device__ Vec3(float a, float b, float c) : x(a), y(b), z(c) {}
+  __host__ __device__ Vec3 operator+(const Vec3& o) const { return Vec3(x + o.x, y + o.y, z + o.z); }
+};
+template <typename F> __global__ void apply(F f, float* x, int n) {
+  const int i = threadIdx.x + blockIdx.x * blockDim.x;
+  if (i < n) x[i] = f(x[i]);
+}
+struct Square { __device__ float operator()(float v) const { return v * v; } };
+__global__ void vectors(const Vec3* a, Vec3* b, int n) {
+  __shared__ Vec3 s[32];
+  thread_block_tile<32> warp = tiled_partition<32>(this_thread_block());
+  if (threadIdx.x < n) s[threadIdx.x] = a[threadIdx.x];
+  warp.sync();
+  if (threadIdx.x < n) b[threadIdx.x] = s[n - 1 - threadIdx.x] + Vec3(1, 1, 1);
+}
+__managed__ int hits = 0;
+__global__ void count() { atomicAdd(&hits, max(1, min(2, 3))); }
+template <typename K> void twice(K kernel) {
+  kernel<<<1, 2>>>();
+  kernel<<<1, 1>>>();
+}
+int main() {
+  vector<float> h(100, 3.0f);
+  float* d;
+  cudaMalloc(&d, 400);
+  cudaMemcpy(d, h.data(), 400, cudaMemcpyHostToDevice);
+  LAUNCH(apply, 100, Square(), d, 100);
+  apply<<<2, 64>>>([] __device__(float v) { return v + 1.0f; }, d, 100);
+  cudaMemcpy(h.data(), d, 400, cudaMemcpyDeviceToHost);
+  Vec3 v[2] = {Vec3(1, 2, 3), Vec3(4, 5, 6)}, *a, *b;
+  cudaMalloc(&a, sizeof(v));
+  cudaMalloc(&b, sizeof(v));
+  cudaMemcpy(a, v, sizeof(v), cudaMemcpyHostToDevice);
+  int n = 2;
+  void* args[] = {&a, &b, &n};
+  cudaLaunchKernel((void*)vectors, dim3(1), dim3(32), args, 0, 0);
+  cudaMemcpy(v, b, sizeof(v), cudaMemcpyDeviceToHost);
+  LAUNCH(::count, 1);
+  twice(::count);
+  cudaDeviceSynchronize();
+  cout << h[0] << " " << v[0].x << " " << v[1].z << " " << hits << endl;
+  return cudaGetLastError();
+}
+"""
+
+
+@pytest.mark.parametrize("sanitize", [False, True])
+def test_styles(sanitize: bool) -> None:
+    """Macros that launch, lambdas, classes, kernels as arguments, names that std has as well."""
+    result = cuda.run(STYLES, sanitize=sanitize)
+    assert (result.returncode, result.stdout) == (0, "10 5 4 134\n"), result.stderr
+    assert result.report is None or result.report.ok, result.report

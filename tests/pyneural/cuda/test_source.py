@@ -15,9 +15,12 @@ def lines(text: str) -> int:
 @pytest.mark.parametrize(
     ("launch", "parts"),
     [
-        ("k<<<g, b>>>(x, y);", ['pnsim::launch(::pnsim::launch_config(g, b), "k", k, x, y);']),
-        ("k<<<1, 2>>>();", ['"k", k);']),
-        ("ns::k<<<dim3(1, 2), f(a, b), 4, s>>>(x);", ["launch_config(dim3(1, 2), f(a, b), 4, s)", "ns::k, x);"]),
+        ("plain<<<g, b>>>(x, y);", ['pnsim::launch(::pnsim::launch_config(g, b), "plain", ::plain, x, y);']),
+        ("k<<<1, 2>>>();", ['launch_deduced(::pnsim::launch_config(1, 2), "k", [=](auto&... pnsim_a)']),
+        (
+            "ns::k<<<dim3(1, 2), f(a, b), 4, s>>>(x);",
+            ["launch_config(dim3(1, 2), f(a, b), 4, s)", "ns::k(pnsim_a...); }, x);"],
+        ),
         ("k<float, 2><<<1, 2>>>(x);", ["launch_deduced", "k<float, 2>(pnsim_a...)", '"k<float, 2>"']),
         ("k<(a > b), 2><<<1, 2>>>(x);", ["k<(a > b), 2>(pnsim_a...)"]),
         (
@@ -27,7 +30,7 @@ def lines(text: str) -> int:
     ],
 )
 def test_launches(launch: str, parts: list[str]) -> None:
-    text = rewrite(f"void f() {{ {launch} }}", "a.cu").text
+    text = rewrite(f"__global__ void plain(int, int);\nvoid f() {{ {launch} }}", "a.cu").text
     assert "<<<" not in text
     for part in parts:
         assert part in text

@@ -125,6 +125,7 @@ class thread_block_tile : public lane_group {
  public:
   static_assert(Size && !(Size & (Size - 1)), "the size of a tile must be a power of two");
   template <typename P> explicit thread_block_tile(const P&) : lane_group(tile_mask()) {}
+  template <typename P> thread_block_tile(const thread_block_tile<Size, P, true>&) : lane_group(tile_mask()) {}
   static constexpr unsigned size() { return Size; }
   static constexpr unsigned num_threads() { return Size; }
   static unsigned thread_rank() { return pnsim::linear() % Size; }
@@ -147,6 +148,7 @@ class thread_block_tile<Size, Parent, false> : public thread_group {
  public:
   template <typename P> explicit thread_block_tile(const P&)
       : thread_group(Size, pnsim::linear() % Size, pnsim::linear() / Size * Size, 0) {}
+  template <typename P> thread_block_tile(const thread_block_tile<Size, P, false>& other) : thread_group(other) {}
   static unsigned meta_group_size() { return (details::block_threads() + Size - 1) / Size; }
   static unsigned meta_group_rank() { return pnsim::linear() / Size; }
 };

@@ -6,7 +6,7 @@
 
 enum cudaError_t {
   cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorInitializationError = 3,
-  cudaErrorInvalidConfiguration = 9, cudaErrorInvalidPitchValue = 12, cudaErrorInvalidSymbol = 13,
+  cudaErrorInvalidConfiguration = 9, cudaErrorInvalidPitchValue = 12, cudaErrorInvalidDeviceFunction = 98, cudaErrorInvalidSymbol = 13,
   cudaErrorInvalidDevicePointer = 17, cudaErrorInvalidMemcpyDirection = 21, cudaErrorInvalidDevice = 101,
   cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600, cudaErrorIllegalAddress = 700,
   cudaErrorLaunchOutOfResources = 701, cudaErrorLaunchTimeout = 702, cudaErrorAssert = 710,
@@ -200,6 +200,16 @@ cudaError_t launch_pointers(const launch_config& config, void (*kernel)(P...), v
 template <typename... P>
 cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** args, size_t shared = 0, cudaStream_t = 0, PNSIM_HERE) {
   return pnsim::launch_pointers(pnsim::launch_config(grid, block, shared, nullptr, file, line), kernel, args, std::make_index_sequence<sizeof...(P)>());
+}
+// `(const void*)kernel`: looked up among the kernels of the program that are no templates.
+extern "C" __attribute__((visibility("default"))) const pnsim_kernel* pnsim_kernels(unsigned* count);
+static inline cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void** args, size_t shared = 0, cudaStream_t = 0, PNSIM_HERE) {
+  unsigned count;
+  const pnsim_kernel* table = pnsim_kernels(&count);
+  for (unsigned i = 0; i < count; ++i)
+    if (table[i].function == function)
+      return cudaError_t(pnsim::launch_config(grid, block, shared, nullptr, file, line).start(table[i].entry, args, 0, table[i].name));
+  return cudaErrorInvalidDeviceFunction;
 }
 template <typename... P>
 cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** args, size_t shared = 0, cudaStream_t s = 0, PNSIM_HERE) {

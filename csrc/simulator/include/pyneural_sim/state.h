@@ -48,6 +48,7 @@ struct pnsim_kernel {
   void (*entry)(void** args);  // one CUDA thread's run
   const struct pnsim_argument* arguments;
   unsigned count, max_threads, param_bytes;
+  const void* function;  // what `(void*)kernel` gives in a program
 };
 
 extern "C" {
