@@ -1,7 +1,8 @@
-"""Contracts of the reductions: sum, mean, var, amax, amin, argmax over any dimensions."""
+"""Contracts of the reductions: sums, products, spreads, extrema, their places, and truth, over any dimensions."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -89,7 +90,16 @@ def _dims(name: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 
 
 def _shape(name: str, x: Array, dim: Dims, keepdim: bool) -> tuple[int, ...]:
+    # Numbers of other types may equal an int, and must not be taken for it.
+    kinds = tuple(map(type, dim)) if type(dim) is tuple else type(dim)
+    if dim is None or kinds is int or type(kinds) is tuple:
+        return _reduced_shape(name, x.shape, dim, kinds, keepdim)
     return check.reduced_shape(x.shape, _dims(name, dim, len(x.shape)), keepdim)
+
+
+@functools.lru_cache(maxsize=1024)
+def _reduced_shape(name: str, shape: tuple[int, ...], dim: Dims, kinds: Any, keepdim: bool) -> tuple[int, ...]:
+    return check.reduced_shape(shape, _dims(name, dim, len(shape)), keepdim)
 
 
 def _nonempty(name: str, x: Array, dim: Dims) -> None:
@@ -147,8 +157,7 @@ def _var_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sam
 
 def _wrong_var() -> Iterator[Wrong]:
     yield from _wrong_floating()
-    x = np.zeros((2, 3), np.float32)
-    yield Wrong((x,), {"correction": "1"}, TypeError, "correction must be a number, not str")
+    yield Wrong((np.zeros((2, 3)),), {"correction": "1"}, TypeError, "correction must be a number, not str")
 
 
 @operation(
@@ -173,6 +182,67 @@ def var(x: Array, *, dim: Dims = None, correction: float = 1, keepdim: bool = Fa
     if not isinstance(correction, (int, float, np.integer, np.floating)):
         raise TypeError(f"var: correction must be a number, not {type(correction).__name__}")
     return Spec(_shape("var", x, dim, keepdim), x.dtype)
+
+
+@operation(
+    samples=_var_samples,
+    wrong=_wrong_var,
+    gradient=2,
+    source="torch.std; two passes: Chan, Golub and LeVeque, Algorithms for Computing the Sample Variance, 1983",
+)
+def std(x: Array, *, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Spec:
+    """The standard deviation over ``dim``: the square root of `var`.
+
+    Args:
+        x: floating, any shape.
+        dim, correction, keepdim: as for `var`.
+
+    Raises:
+        TypeError: if ``x`` is not floating, ``correction`` no number, or ``dim`` holds anything but ints.
+        IndexError, ValueError: as for `sum`.
+    """
+    check.floating("std", x=x)
+    if not isinstance(correction, (int, float, np.integer, np.floating)):
+        raise TypeError(f"std: correction must be a number, not {type(correction).__name__}")
+    return Spec(_shape("std", x, dim, keepdim), x.dtype)
+
+
+def _prod_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    """Factors near 1 in magnitude, so that long products neither vanish nor overflow."""
+    for sample in _samples()(rng, dtype):
+        if dtypes.is_floating(dtype):
+            x = sample.args[0]
+            count = x.size if "dim" not in sample.kwargs else 700
+            signs, powers = np.where(rng.random(x.shape) < 0.5, -1.0, 1.0), rng.standard_normal(x.shape)
+            finite = np.asarray(signs * np.exp(powers / max(count, 1) ** 0.5)).astype(dtype)
+            yield Sample((np.where(np.isfinite(x), finite, x).astype(dtype),), sample.kwargs, sample.name)
+        else:
+            yield sample
+    x = rng.standard_normal((5, 4)).astype(dtype)
+    x[0, 1], x[1, [0, 2]] = 0, 0
+    yield Sample((x,), {"dim": 1}, "zeros")
+
+
+@operation(
+    samples=_prod_samples,
+    wrong=_wrong_dims,
+    dtypes=(*dtypes.FLOATS, *dtypes.INTEGERS, dtypes.bool_),
+    ulps=128.0,  # an error a factor
+    gradient=2,
+    source="torch.prod",
+)
+def prod(x: Array, *, dim: Dims = None, keepdim: bool = False) -> Spec:
+    """The product over ``dim``; 1 where nothing is multiplied.
+
+    Args:
+        x: any shape; floats, integers or bool. Integers and bool give int64, modulo 2**64.
+        dim, keepdim: as for `sum`.
+
+    Raises:
+        TypeError, IndexError, ValueError: as for `sum`.
+    """
+    dtype = x.dtype
+    return Spec(_shape("prod", x, dim, keepdim), dtype if dtypes.is_floating(dtype) else dtypes.int64)
 
 
 def _extremum_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
@@ -260,3 +330,74 @@ def argmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Spec:
         raise TypeError(f"argmax: dim must be None or an int, not {type(dim).__name__}")
     _nonempty("argmax", x, dim)
     return Spec(_shape("argmax", x, dim, keepdim), dtypes.int64)
+
+
+@operation(samples=_argmax_samples, wrong=_wrong_argmax, dtypes=_NUMBERS, error="exact", source="torch.argmin")
+def argmin(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Spec:
+    """The index of the first smallest element along ``dim`` as int64; NaN counts as smallest.
+
+    Args:
+        x: any shape; floats or integers.
+        dim: None for the index into the array flattened in C order, or one dimension.
+        keepdim: keep the reduced dimensions with size 1.
+
+    Raises:
+        TypeError: if ``dim`` is neither None nor an int.
+        IndexError: if ``dim`` is out of range, or there is no element to choose from.
+    """
+    if dim is not None and not isinstance(dim, (int, np.integer)):
+        raise TypeError(f"argmin: dim must be None or an int, not {type(dim).__name__}")
+    _nonempty("argmin", x, dim)
+    return Spec(_shape("argmin", x, dim, keepdim), dtypes.int64)
+
+
+def _truth_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    """Arrays of mostly, or hardly any, zeros; the last element of a long one decides."""
+    for position, sample in enumerate(_samples()(rng, dtype if dtypes.is_floating(dtype) else dtypes.int8)):
+        x = sample.args[0]
+        zeros = rng.random(x.shape) < (0.1 if position % 2 else 0.9)
+        yield Sample((np.where(zeros, x.dtype.type(0), x).astype(dtype),), sample.kwargs, sample.name)
+    for value in (0, 1):
+        x = np.full(140_003, value, dtype)
+        x[-1] = 1 - value
+        yield Sample((x,), {}, f"the last of many is {1 - value}")
+
+
+@operation(
+    samples=_truth_samples,
+    wrong=_wrong_dims,
+    dtypes=(*dtypes.FLOATS, *dtypes.INTEGERS, dtypes.bool_),
+    error="exact",
+    source="torch.any",
+)
+def any(x: Array, *, dim: Dims = None, keepdim: bool = False) -> Spec:
+    """Whether any element over ``dim`` is not zero, as bool; NaN is not. False of no element.
+
+    Args:
+        x: any shape and dtype.
+        dim, keepdim: as for `sum`.
+
+    Raises:
+        TypeError, IndexError, ValueError: as for `sum`.
+    """
+    return Spec(_shape("any", x, dim, keepdim), dtypes.bool_)
+
+
+@operation(
+    samples=_truth_samples,
+    wrong=_wrong_dims,
+    dtypes=(*dtypes.FLOATS, *dtypes.INTEGERS, dtypes.bool_),
+    error="exact",
+    source="torch.all",
+)
+def all(x: Array, *, dim: Dims = None, keepdim: bool = False) -> Spec:
+    """Whether all elements over ``dim`` are not zero, as bool; NaN is not. True of no element.
+
+    Args:
+        x: any shape and dtype.
+        dim, keepdim: as for `sum`.
+
+    Raises:
+        TypeError, IndexError, ValueError: as for `sum`.
+    """
+    return Spec(_shape("all", x, dim, keepdim), dtypes.bool_)

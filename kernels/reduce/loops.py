@@ -8,6 +8,7 @@ depend on the number of threads. Sums of floats are kept in float64, a block at 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,10 @@ from numba import prange
 
 from ..jit import SERIAL, jit
 from ..vector import maximum, minimum
+from .plan import HEIGHT, RUN
 
 BLOCK = 1024  # elements summed before they join the total: bounds the error of long sums
-RUN = 16_384  # elements of one part
 WIDTH = 256  # columns of one part: their accumulators stay in the first-level cache
-HEIGHT = 128  # rows of one part of columns
 
 Kernels = tuple[Any, Any]  # rows, columns
 Function = Callable[..., Any]
@@ -189,6 +189,22 @@ def _sum_integers(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
+def _product_floats(x, center):  # type: ignore[no-untyped-def]
+    total = 1.0
+    for k in range(x.size):
+        total *= np.float64(x[k])
+    return total
+
+
+@jit(inline=True)
+def _product_integers(x, center):  # type: ignore[no-untyped-def]
+    total = np.int64(1)
+    for k in range(x.size):
+        total *= np.int64(x[k])
+    return total
+
+
+@jit(inline=True)
 def largest(x, center=0.0):  # type: ignore[no-untyped-def]
     """The largest float, NaN where there is one."""
     result = x[0]
@@ -198,7 +214,8 @@ def largest(x, center=0.0):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _smallest(x, center):  # type: ignore[no-untyped-def]
+def smallest(x, center=0.0):  # type: ignore[no-untyped-def]
+    """The smallest float, NaN where there is one."""
     result = x[0]
     for k in range(x.size):
         result = minimum(result, x[k])
@@ -215,7 +232,8 @@ def largest_integer(x, center=0.0):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _smallest_integer(x, center):  # type: ignore[no-untyped-def]
+def smallest_integer(x, center=0.0):  # type: ignore[no-untyped-def]
+    """The smallest integer."""
     result = x[0]
     for k in range(x.size):
         result = min(result, x[k])
@@ -225,6 +243,11 @@ def _smallest_integer(x, center):  # type: ignore[no-untyped-def]
 @jit(inline=True)
 def _add(a, b):  # type: ignore[no-untyped-def]
     return a + b
+
+
+@jit(inline=True)
+def _multiply(a, b):  # type: ignore[no-untyped-def]
+    return a * b
 
 
 @jit(inline=True)
@@ -257,10 +280,18 @@ def _quotient(total, divisor):  # type: ignore[no-untyped-def]
     return total / divisor
 
 
+@jit(inline=True)
+def _root(total, divisor):  # type: ignore[no-untyped-def]
+    return math.sqrt(total / divisor)
+
+
 SUM = _make("sum", _sum_floats, _float64, _add, _quotient)
 SUM_INTEGERS = _make("sum_integers", _sum_integers, _int64, _add, _total)
 SQUARES = _make("squares", _sum_squares, _square, _add, _quotient)
+ROOTS = _make("roots", _sum_squares, _square, _add, _root)
+PRODUCT = _make("product", _product_floats, _float64, _multiply, _total)
+PRODUCT_INTEGERS = _make("product_integers", _product_integers, _int64, _multiply, _total)
 AMAX = _make("amax", largest, _value, _maximum, _total)
-AMIN = _make("amin", _smallest, _value, _minimum, _total)
+AMIN = _make("amin", smallest, _value, _minimum, _total)
 AMAX_INTEGERS = _make("amax_integers", largest_integer, _value, _larger, _total)
-AMIN_INTEGERS = _make("amin_integers", _smallest_integer, _value, _smaller, _total)
+AMIN_INTEGERS = _make("amin_integers", smallest_integer, _value, _smaller, _total)

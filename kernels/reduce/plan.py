@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import check
+
 Array = Any
+
+RUN = 16_384  # elements of one part
+HEIGHT = 128  # rows of one part of columns
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,45 @@ def plan(shape: tuple[int, ...], strides: tuple[int, ...], contiguous: bool, dim
         None if kept == sorted(kept) else (tuple(shape[d] for d in kept), inverse),
         *sizes,
     )
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a kernel is called for a contiguous array.
+
+    Attributes:
+        columns: whether by columns, else by rows.
+        rows, inner, run, height: the kernel's parameters.
+        partial: accumulators that it needs as scratch.
+        count: elements that are reduced into one.
+    """
+
+    columns: bool
+    rows: int
+    inner: int
+    run: int
+    height: int
+    partial: int
+    count: int
+
+
+def launch(layout: Plan, results: int, count: int) -> Launch:
+    """The `Launch` of a plan with so many results."""
+    rows, inner, run = layout.rows, layout.inner, layout.run
+    if run == 1 and inner > 1:
+        return Launch(True, rows, inner, run, 0, layout.outer * -(-rows // HEIGHT) * inner, count)
+    height = max(RUN // run, 1)
+    return Launch(False, rows, inner, run, height, results * -(-rows // height) * -(-run // RUN), count)
+
+
+@functools.lru_cache(maxsize=1024)
+def direct(shape: tuple[int, ...], dim: Any) -> Launch | None:
+    """The `Launch` for a contiguous array that is not empty; None where its dimensions must change places."""
+    dims = check.dims("reduce", dim, len(shape))
+    layout = plan(shape, (), True, dims)
+    if layout.order is not None:
+        return None
+    return launch(layout, math.prod(check.reduced_shape(shape, dims, False)), count(shape, dims))
 
 
 def _groups(shape: tuple[int, ...], dims: tuple[int, ...], order: list[int]) -> list[tuple[bool, int]]:

@@ -39,6 +39,19 @@ def var(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = Fal
         return np.asarray(result).astype(x.dtype)
 
 
+def std(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = False) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sqrt(var(_wide(x), dim=dim, correction=correction, keepdim=keepdim))).astype(x.dtype)
+
+
+def prod(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    axes = check.dims("prod", dim, x.ndim)
+    if not dtypes.is_floating(x.dtype):
+        return np.prod(x, axis=axes, keepdims=keepdim, dtype=np.int64)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.prod(_wide(x), axis=axes, keepdims=keepdim)).astype(x.dtype)
+
+
 def amax(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
     return np.max(x, axis=check.dims("amax", dim, x.ndim), keepdims=keepdim)
 
@@ -50,6 +63,18 @@ def amin(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
 def argmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
     # bfloat16's own argmax passes NaN over.
     return np.argmax(_wide(x), axis=None if x.ndim == 0 else dim, keepdims=keepdim)
+
+
+def argmin(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
+    return np.argmin(_wide(x), axis=None if x.ndim == 0 else dim, keepdims=keepdim)
+
+
+def any(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    return np.any(x != 0, axis=check.dims("any", dim, x.ndim), keepdims=keepdim)
+
+
+def all(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    return np.all(x != 0, axis=check.dims("all", dim, x.ndim), keepdims=keepdim)
 
 
 def _wide(x: Array) -> Array:

@@ -58,16 +58,19 @@ from .matmul import bmm, linear, matmul, mm
 from .norm import batch_norm
 from .pool import avg_pool2d, max_pool2d
 from .random import bernoulli, dropout, normal, rand, randint, randn, randperm, uniform
-from .reduce import amax, amin, argmax, mean, std, sum, var
+from .reduce import all, amax, amin, any, argmax, argmin, cumsum, mean, prod, std, sum, var
 from .softmax import log_softmax, softmax
 
 __all__ = [
     "abs",
     "add",
+    "all",
     "amax",
     "amin",
+    "any",
     "arange",
     "argmax",
+    "argmin",
     "avg_pool2d",
     "batch_norm",
     "bernoulli",
@@ -78,6 +81,7 @@ __all__ = [
     "conv2d",
     "cos",
     "cross_entropy",
+    "cumsum",
     "div",
     "dropout",
     "einsum",
@@ -123,6 +127,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "prod",
     "rand",
     "randint",
     "randn",

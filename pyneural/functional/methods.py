@@ -16,7 +16,7 @@ _METHODS = {
     ),
     activation: "relu sigmoid tanh",
     softmax: "softmax log_softmax",
-    reduce: "sum mean var std amax amin argmax",
+    reduce: "sum mean prod var std amax amin argmax argmin cumsum any all",
     matmul: "matmul mm bmm",
     layout: "flatten transpose squeeze unsqueeze narrow split clone contiguous",
     embedding: "gather scatter_add index_select take_along_dim",

@@ -1,4 +1,4 @@
-"""The compiled loops of argmax: the first largest element, NaN counting as the largest of all."""
+"""The compiled loops of argmax and argmin: the first extreme element, NaN counting as more extreme than all."""
 
 from __future__ import annotations
 
@@ -9,20 +9,30 @@ import numpy as np
 from numba import prange
 
 from ..jit import SERIAL, jit
-from .loops import RUN, WIDTH, largest, largest_integer
+from .loops import RUN, WIDTH, largest, largest_integer, smallest, smallest_integer
 
 Kernel = Any
 
 STRIDE = 256  # elements searched at a time, without a branch
 
 
-def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
+@jit(inline=True)
+def _above(a, b):  # type: ignore[no-untyped-def]
+    return a > b
+
+
+@jit(inline=True)
+def _below(a, b):  # type: ignore[no-untyped-def]
+    return a < b
+
+
+def _make(kind: str, extreme_of: Callable[..., Any], beats: Callable[..., Any]) -> tuple[Kernel, Kernel]:
     """Kernels over contiguous rows and over columns of a (outer, length, inner) array."""
 
     @jit(inline=True)
     def find(row):  # type: ignore[no-untyped-def]
-        """The largest value and its first place: a fast pass for the value, then a search for it."""
-        value = largest_of(row)
+        """The extreme value and its first place: a fast pass for the value, then a search for it."""
+        value = extreme_of(row)
         if value != value:
             for k in range(row.size):
                 if row[k] != row[k]:
@@ -38,7 +48,7 @@ def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
                         return value, start + k
         return value, 0
 
-    @jit(name=f"argmax_{kind}_rows", parallel=True)
+    @jit(name=f"{kind}_rows", parallel=True)
     def rows(x, out):  # type: ignore[no-untyped-def]
         outer, length, _ = x.shape
         if x.size < SERIAL:
@@ -59,7 +69,7 @@ def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
                 best = 0
                 for part in range(1, parts):
                     a, b = values[o, best], values[o, part]
-                    if b > a or (b != b and a == a):
+                    if beats(b, a) or (b != b and a == a):
                         best = part
                 out[o, 0] = places[o, best]
 
@@ -77,11 +87,11 @@ def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
             values = x[o, row, left : left + width]
             for k in range(width):
                 value = values[k]
-                better = (value > best[k]) | ((value != value) & (best[k] == best[k]))
+                better = beats(value, best[k]) | ((value != value) & (best[k] == best[k]))
                 best[k] = value if better else best[k]
                 place[k] = row if better else place[k]
 
-    @jit(name=f"argmax_{kind}_columns", parallel=True)
+    @jit(name=f"{kind}_columns", parallel=True)
     def columns(x, out):  # type: ignore[no-untyped-def]
         tasks = x.shape[0] * ((x.shape[2] + WIDTH - 1) // WIDTH)
         if x.size < SERIAL:
@@ -94,11 +104,14 @@ def _make(kind: str, largest_of: Callable[..., Any]) -> tuple[Kernel, Kernel]:
     return rows, columns
 
 
-_integers = _make("integers", largest_integer)
-_floats = _make("floats", largest)
+ARGMAX = {
+    False: _make("argmax_integers", largest_integer, _above),
+    True: _make("argmax_floats", largest, _above),
+}
+"""Kernels ``(x, out)`` for an inner size of 1 and for a larger one, by whether x is floating."""
 
-ROWS = {False: _integers[0], True: _floats[0]}
-"""Kernels ``(x, out)`` for an inner size of 1, by whether x is floating."""
-
-COLUMNS = {False: _integers[1], True: _floats[1]}
-"""Kernels ``(x, out)`` for a larger inner size."""
+ARGMIN = {
+    False: _make("argmin_integers", smallest_integer, _below),
+    True: _make("argmin_floats", smallest, _below),
+}
+"""As `ARGMAX`."""
