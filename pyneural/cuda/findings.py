@@ -163,11 +163,16 @@ class Reader:
         """
         sizes = [int(n) for n in re.findall(r"\[(\d+)\]", f["text"])]
         names = re.findall(r"([A-Za-z_]\w*)\s*\[", self.text_of(file, line))
-        for name in names:
-            if name in self.shared_dims and self.shared_dims[name] != len(sizes):
-                return None, 0
-        local = [name for name in names if name not in self.shared_dims]
+        dims = {name: self._dims(name, file, line) for name in names}
+        if any(count not in (None, len(sizes)) for count in dims.values()):
+            return None, 0
+        local = [name for name in names if dims[name] is None]
         return (local or names or ["a local array"])[0], sizes[0] if sizes else 0
+
+    def _dims(self, name: str, file: str, line: int) -> int | None:
+        """Dimensions of a shared array, as declared last before this line; None if it is no shared array."""
+        places = [(at, dims) for (n, f, at), dims in self.shared_dims.items() if (n, f) == (name, file) and at <= line]
+        return max(places)[1] if places else None
 
     @staticmethod
     def _other(f: dict[str, Any]) -> str:

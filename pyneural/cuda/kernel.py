@@ -135,6 +135,9 @@ def run(
         finally:
             if places:
                 places.copy_back()
+            for buffer in buffers:
+                if buffer.writable:
+                    _written(buffer.array)
     return failure, build
 
 
@@ -197,13 +200,34 @@ def _owner(array: np.ndarray[Any, Any]) -> int:
 
 
 class _Fresh(np.ndarray):  # type: ignore[type-arg]
-    """An array that holds nothing yet; see `empty`."""
+    """An array that holds nothing until something is written to it; see `empty`."""
+
+    fresh: bool
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.fresh = getattr(source, "fresh", False)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        _written(self)
 
 
 def empty(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.ndarray[Any, Any]:
-    """An array as cudaMalloc leaves it: `sanitize` reports a read of an element that nothing has written."""
-    return np.empty(shape, dtype).view(_Fresh)
+    """An array as cudaMalloc leaves it: `sanitize` reports a read of an element that nothing has written.
+
+    Once a kernel had it to write to, or an element was assigned, all of it counts as written.
+    """
+    array = np.empty(shape, dtype).view(_Fresh)
+    array.fresh = True
+    return array
 
 
 def _is_fresh(array: np.ndarray[Any, Any]) -> bool:
-    return isinstance(array, _Fresh)
+    return isinstance(array, _Fresh) and array.fresh
+
+
+def _written(array: Any) -> None:
+    """Also for the arrays that this one is a view of."""
+    while isinstance(array, _Fresh):
+        array.fresh = False
+        array = array.base

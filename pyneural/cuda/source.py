@@ -58,7 +58,8 @@ class Unit:
     kernels: list[Kernel] = field(default_factory=list)
     shared: dict[str, int] = field(default_factory=dict)
     """Static shared arrays: bytes of an element, 0 where the type is not a known one."""
-    shared_dims: dict[str, int] = field(default_factory=dict)
+    shared_dims: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    """Dimensions of each static shared array: by name, file and line, for kernels may use one name differently."""
     dynamic: list[tuple[str, int, int]] = field(default_factory=list)
     """Names of dynamic shared memory: bytes of an element (0: unknown) and the line."""
     constants: dict[str, int] = field(default_factory=dict)
@@ -334,7 +335,7 @@ class Rewriter:
                 dims += 1
                 end = self.close(end) + 1
             self.unit.shared[name] = size
-            self.unit.shared_dims[name] = dims
+            self.unit.shared_dims[name, self.file, self.line(name_at)] = dims
             while self.word(end) == ",":  # float a[4], b[4];
                 name = self.word(end + 1)
                 self.unit.shared[name] = size
@@ -343,7 +344,7 @@ class Rewriter:
                 while self.word(end) == "[":
                     dims += 1
                     end = self.close(end) + 1
-                self.unit.shared_dims[name] = dims
+                self.unit.shared_dims[name, self.file, self.line(name_at)] = dims
             for k in range(start, at):
                 if self.word(k) == "static":
                     self.replace(k, "")

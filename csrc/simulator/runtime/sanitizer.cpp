@@ -6,99 +6,16 @@
 
 #include <algorithm>
 
-#include "checker.h"
-#include "clocks.h"
 #include "launch.h"
-#include "module.h"
-#include "regions.h"
+#include "sanitizer_state.h"
 
 namespace pnsim {
 
-using regions::Cell;
-using regions::Region;
+using namespace sanitizer;
 
 namespace {
 
-constexpr uint32_t ATOMIC_BIT = 1u << 10, VOLATILE_BIT = 1u << 11;
-unsigned thread_of(uint32_t who) { return who & 1023; }
-uint32_t stamp_of(uint32_t who) { return who >> 12; }
-
-// A write that met an unordered write: harmless when it turns out to have stored the same bytes.
-struct SameValue {
-  uintptr_t address = 0;
-  unsigned size = 0;
-  unsigned char before[16];
-  Finding finding;
-};
-
-struct PendingCopy {
-  uintptr_t to;
-  size_t size;
-  unsigned thread;
-  const char* file;
-  int line;
-};
-
-struct Sanitizer {
-  uint32_t epoch = 1, block_first = 1, launch_first = 1;
-  Clocks clocks;
-  SharedArrays shared;
-  Region& statics = shared.region;
-  Region dynamic;
-  const Module* module = nullptr;
-  Region* recent[64] = {};
-  uint64_t changes = 0;
-  std::vector<std::pair<uint32_t, size_t>> blocks;  // first epoch, number
-  std::vector<SameValue> same;                      // by thread
-  std::vector<PendingCopy> copies;                  // asynchronous copies that nobody has waited for
-} s;
-
-void fill(Worker& w, const Thread& t, Finding& f) {
-  f.block[0] = pnsim_here.block_x;
-  f.block[1] = pnsim_here.block_y;
-  f.block[2] = pnsim_here.block_z;
-  f.thread[0] = t.x;
-  f.thread[1] = t.y;
-  f.thread[2] = t.z;
-  (void)w;
-}
-
-void name_array(Finding& f, const Region& r, uintptr_t a, unsigned size) {
-  f.space = r.space == regions::SHARED ? "shared" : "global";
-  const char* name = r.name;
-  uintptr_t base = r.base;
-  unsigned element = r.element;
-  size_t bytes = r.size;
-  if (&r == &s.statics) {
-    if (const Symbol* symbol = s.shared.at(a)) {
-      base = r.base + symbol->offset;
-      name = symbol->name.c_str();
-      element = symbol->element;
-      bytes = symbol->size;
-    }
-  }
-  if (element <= 1 && size > 1) element = size;
-  strncpy(f.array, name, sizeof f.array - 1);
-  f.has_index = true;
-  const long long offset = (long long)(a - base);
-  f.index = offset >= 0 ? offset / element : -((-offset + element - 1) / element);
-  f.extent = (long long)(bytes / element);
-  f.distance = offset >= 0 ? std::max(0ll, offset + (long long)size - (long long)bytes) : offset;
-}
-
-void set_other(Worker& w, Finding& f, uint32_t epoch, unsigned tid) {
-  f.has_other = true;
-  size_t block = s.blocks.empty() ? 0 : s.blocks.back().second;
-  auto it = std::upper_bound(s.blocks.begin(), s.blocks.end(), std::make_pair(epoch, ~size_t(0)));
-  if (it != s.blocks.begin()) block = std::prev(it)->second;
-  const Launch& l = *w.launch;
-  f.other_block[0] = unsigned(block % l.grid[0]);
-  f.other_block[1] = unsigned(block / l.grid[0] % l.grid[1]);
-  f.other_block[2] = unsigned(block / l.grid[0] / l.grid[1]);
-  f.other_thread[0] = w.threads[tid].x;
-  f.other_thread[1] = w.threads[tid].y;
-  f.other_thread[2] = w.threads[tid].z;
-}
+Sanitizer& s = state;
 
 void* pc_of(uint32_t offset) {
   return offset && s.module ? reinterpret_cast<void*>(s.module->image_base + offset) : nullptr;
@@ -137,7 +54,7 @@ __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t e
   Finding f;
   f.kind = "race";
   f.at = x.at;
-  fill(x.w, x.t, f);
+  fill(x.t, f);
   name_array(f, r, x.a, x.size);
   set_other(x.w, f, epoch, tid);
   f.other_at.pc = pc_of(other_pc);
@@ -164,7 +81,7 @@ __attribute__((noinline)) void uninitialized(const Access& x, const Region& r) {
   Finding f;
   f.kind = "uninitialized_read";
   f.at = x.at;
-  fill(x.w, x.t, f);
+  fill(x.t, f);
   name_array(f, r, x.a, x.size);
   f.size = x.size;
   f.distance = 0;
@@ -176,7 +93,7 @@ __attribute__((noinline)) void uninitialized(const Access& x, const Region& r) {
   f.kind = "out_of_bounds";
   f.detail = detail;
   f.at = x.at;
-  fill(x.w, x.t, f);
+  fill(x.t, f);
   if (r) name_array(f, *r, x.a, x.size);
   else f.space = "global";
   f.size = x.size;
@@ -318,7 +235,7 @@ __attribute__((noinline)) void misaligned(const Access& x) {
   Finding f;
   f.kind = "misaligned";
   f.at = x.at;
-  fill(x.w, x.t, f);
+  fill(x.t, f);
   if (Region* r = lookup(x)) name_array(f, *r, x.a, x.size);
   f.size = x.size;
   f.write = x.write();
@@ -374,7 +291,7 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
       f.kind = "race";
       f.detail = "async";
       f.at = at;
-      fill(w, t, f);
+      fill(t, f);
       name_array(f, *r, a, size);
       f.size = size;
       f.write = x.write();
@@ -458,106 +375,4 @@ void sanitizer::end_launch(Worker&) {
   s.dynamic = Region{};
 }
 
-// What the scheduler tells and reports.
-namespace checker {
-
-void barrier_released_for_sanitizer(Worker& w) {
-  ++s.epoch;
-  s.clocks.barrier(w);
-}
-
-void warp_synced(Worker& w, unsigned warp, unsigned members) {
-  for (unsigned m = members; m; m &= m - 1) sanitizer::settle(w, w.threads[warp * 32 + unsigned(__builtin_ctz(m))]);
-  s.clocks.warp_synced(w, warp, members, s.epoch);
-}
-
-void group_synced(Worker& w, Thread* const* members, size_t count) { s.clocks.group_synced(w, members, count, s.epoch); }
-
-void divergent_barrier(Worker& w, const Thread& waiting, Site site, const Thread& other, Site other_site) {
-  Finding f;
-  f.kind = "divergent_barrier";
-  f.detail = other_site.file ? (&waiting == &other ? "alone" : "elsewhere") : "exited";
-  f.at.file = site.file;
-  f.at.line = site.line;
-  fill(w, waiting, f);
-  if (&waiting != &other) {
-    set_other(w, f, s.epoch, other.linear);
-    f.other_at.file = other_site.file;
-    f.other_at.line = other_site.line;
-  }
-  report(f);
-}
-
-void invalid_warp_sync(Worker& w, const Thread& t, Site site, const char* what, unsigned mask, unsigned missing) {
-  Finding f;
-  f.kind = "invalid_warp_sync";
-  f.detail = what;
-  f.at.file = site.file;
-  f.at.line = site.line;
-  fill(w, t, f);
-  f.mask = mask;
-  f.missing = missing;
-  const unsigned other = t.warp * 32 + unsigned(missing ? __builtin_ctz(missing) : 0);
-  if (missing && other < w.count && other != t.linear) set_other(w, f, s.epoch, other);
-  report(f);
-}
-
-void hang(Worker& w, const Thread& t, void* pc) {
-  Finding f;
-  f.kind = "hang";
-  f.at.pc = pc;
-  f.other_at.file = t.site.file;  // for a thread that was stopped in a header of the simulator's
-  f.other_at.line = t.site.line;
-  fill(w, t, f);
-  report(f);
-}
-
-void failed_assertion(Worker& w, const Thread& t, Site site, const char* expression) {
-  Finding f;
-  f.kind = "assertion_failed";
-  f.at.file = site.file;
-  f.at.line = site.line;
-  fill(w, t, f);
-  strncpy(f.text, expression, sizeof f.text - 1);
-  report(f);
-}
-
-}  // namespace checker
 }  // namespace pnsim
-
-using namespace pnsim;
-
-extern "C" {
-
-void pnsim_fence(int) {
-  if (pnsim_current && worker->launch->mode == SANITIZE) worker->current()->fenced = true;
-  if (pnsim_current && ++pnsim_current->spins > 1000) worker->yield();
-}
-
-void pnsim_release(const void* object) {
-  if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.release(*worker, *worker->current(), object, s.epoch);
-}
-
-void pnsim_acquire(const void* object) {
-  if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.acquire(*worker, *worker->current(), object, s.epoch);
-}
-
-// Of -fsanitize=bounds: an index past the end of an array whose size the compiler knows.
-void pnsim_bounds(const char* file, int line, int, const char* type, long long index) {
-  if (!pnsim_current) return;
-  Worker& w = *worker;
-  if (w.launch->mode != SANITIZE) return;
-  Finding f;
-  f.kind = "out_of_bounds";
-  f.detail = "declared";
-  f.at.file = file;
-  f.at.line = line;
-  fill(w, *w.current(), f);
-  f.has_index = true;
-  f.index = index;
-  strncpy(f.text, type, sizeof f.text - 1);
-  f.space = "local";
-  report(f);
-}
-
-}  // extern "C"

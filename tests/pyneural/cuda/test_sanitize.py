@@ -248,6 +248,19 @@ def test_results_are_those_of_a_plain_launch(wrong: cuda.Module) -> None:
     np.testing.assert_array_equal(y, z)
 
 
+def test_fresh_memory_is_fresh_until_written(wrong: cuda.Module) -> None:
+    kernel = cuda.sanitize(wrong["uninitialized_global"])
+    x = cuda.empty(32)
+    assert kernel[1, 32](x).kinds == {"uninitialized_read"}
+    assert kernel[1, 32](x).ok
+    x = cuda.empty(32)
+    x[:16] = 1
+    assert kernel[1, 32](x).ok
+    x = cuda.empty(64)
+    assert kernel[1, 32](x[32:]).kinds == {"uninitialized_read"}
+    assert kernel[1, 32](x).ok
+
+
 def test_arrays_that_overlap_stay_so(wrong: cuda.Module) -> None:
     memory = np.arange(65, dtype=F32)
     report = cuda.sanitize(wrong["past_the_end"])[1, 64](memory[:64], memory[1:], 63)

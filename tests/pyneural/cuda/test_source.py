@@ -73,7 +73,7 @@ __global__ void k() { __shared__ float a[4][5], b[3]; __shared__ double total; }
     assert unit.constants == {"coef": 4}
     assert unit.devices == {"counter": 4}
     assert unit.shared == {"a": 4, "b": 4, "total": 8}
-    assert unit.shared_dims == {"a": 2, "b": 1, "total": 0}
+    assert unit.shared_dims == {("a", "a.cu", 5): 2, ("b", "a.cu", 5): 1, ("total", "a.cu", 5): 0}
 
 
 def test_kernels_are_noted() -> None:
