@@ -86,7 +86,7 @@ class ScaledDotProductAttentionBackward(Function):
         # scale dS key, scale dS^T query and P^T grad. Their product with the cotangents is linear in dS,
         # with factor `by_slopes`, and in P, with factor `direct`; both depend on the scores through P.
         scale = default_scale(query.shape[-1]) if self.scale is None else self.scale
-        weights = _weights(query, key, mask, self.is_causal, scale)
+        weights = attention_weights(query, key, mask, self.is_causal, scale)
         by_weights = matmul(grad, value.mT)
         by_slopes = grad.new_zeros((1,) * weights.ndim)
         if by_query is not None:
@@ -111,7 +111,7 @@ class ScaledDotProductAttentionBackward(Function):
         return for_grad, for_query, for_key, matmul(by_by_weights.mT, grad), None, None, None
 
 
-def _weights(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, scale: float) -> Tensor:
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, scale: float) -> Tensor:
     """The whole matrix of weights, differentiable; zeros for a query that takes no key."""
     scores = matmul(query, key.mT) * scale
     if is_causal:
@@ -177,7 +177,7 @@ def scaled_dot_product_attention(
     arrays = (query.array, key.array, value.array, None if attn_mask is None else attn_mask.array)
     _contract(*arrays, is_causal=is_causal, scale=scale)
     factor = default_scale(query.shape[-1]) if scale is None else scale
-    weights = _weights(query, key, attn_mask, is_causal, factor)
+    weights = attention_weights(query, key, attn_mask, is_causal, factor)
     return matmul(dropout(weights, dropout_p, generator=generator), value)
 
 

@@ -69,6 +69,34 @@ class SiLU(Module):
         return functional.silu(input)
 
 
+class SELU(Module):
+    """ELU with the scale and slope that keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.selu(input)
+
+
+class Mish(Module):
+    """x tanh(softplus(x)) (Misra 2019, arXiv:1908.08681)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.mish(input)
+
+
+class Hardswish(Module):
+    """x times the `Hardsigmoid` of x (Howard et al. 2019, arXiv:1905.02244)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.hardswish(input)
+
+
+class Hardsigmoid(Module):
+    """x / 6 + 1/2 within [0, 1]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.hardsigmoid(input)
+
+
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
@@ -106,7 +134,7 @@ class Softmax(Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         if isinstance(dim, bool) or not isinstance(dim, int):
-            raise TypeError(f"Softmax: dim must be an int, not {dim!r}")
+            raise TypeError(f"{type(self).__name__}: dim must be an int, not {dim!r}")
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
@@ -114,6 +142,13 @@ class Softmax(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """The logarithm of `Softmax`, without overflow."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.log_softmax(input, self.dim)
 
 
 class Dropout(Module):

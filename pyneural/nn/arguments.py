@@ -33,11 +33,26 @@ def choice(layer: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise ValueError(f"{layer}: {name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
 
 
-def window(layer: str, kernel_size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
-    """Kernel size, stride (None means the kernel size) and padding of a pooling as pairs."""
-    kernel = check.pair(layer, "kernel_size", kernel_size, 1)
-    steps = kernel if stride is None else check.pair(layer, "stride", stride, 1)
-    pads = check.pair(layer, "padding", padding, 0)
+def ints(layer: str, name: str, value: Any, count: int, minimum: int) -> tuple[int, ...]:
+    """``value``, an int for all dimensions or one for each of ``count``, as that many ints of at least ``minimum``."""
+    if count == 2:
+        return check.pair(layer, name, value, minimum)
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if len(values) == 1:
+        values *= count
+    if len(values) != count or any(isinstance(each, bool) or not hasattr(each, "__index__") for each in values):
+        several = {1: "", 3: " or three ints"}[count]
+        raise TypeError(f"{layer}: {name} (={value!r}) must be an int{several}")
+    if min(values) < minimum:
+        raise ValueError(f"{layer}: {name} (={value!r}) must be at least {minimum}")
+    return tuple(int(each) for each in values)
+
+
+def window(layer: str, kernel_size: Any, stride: Any, padding: Any, count: int = 2) -> tuple[Any, Any, Any]:
+    """Kernel size, stride (None means the kernel size) and padding of a pooling, one for each dimension."""
+    kernel = ints(layer, "kernel_size", kernel_size, count, 1)
+    steps = kernel if stride is None else ints(layer, "stride", stride, count, 1)
+    pads = ints(layer, "padding", padding, count, 0)
     if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{layer}: padding (={padding}) must be at most half of kernel_size (={kernel_size})")
     return kernel, steps, pads

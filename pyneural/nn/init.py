@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from pyneural.autograd import no_grad
 from pyneural.kernels import dtypes
 from pyneural.random import Generator, default_generator
 from pyneural.tensor import Tensor
@@ -47,6 +50,89 @@ def fan_in_and_out(tensor: Tensor) -> tuple[int, int]:
         raise ValueError(f"fan_in_and_out: a tensor of shape {tensor.shape} has no fans; it needs 2 dimensions")
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity: 1 on the diagonal of a matrix, 0 elsewhere.
+
+    Raises:
+        ValueError: not 2 dimensions.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_: a tensor of shape {tensor.shape} has no diagonal; it needs 2 dimensions")
+    return _write(tensor, np.eye(*tensor.shape))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Filters that hand input channels on: 1 in the middle of filter i for its channel i, 0 elsewhere.
+
+    Args:
+        tensor: the weight of a convolution, (out_channels, in_channels, *kernel_size) with 3 to 5 dimensions.
+        groups: each group of filters begins with channel 0 again.
+
+    Raises:
+        ValueError: other dimensions, or ``groups`` does not divide the first.
+    """
+    if not 3 <= tensor.ndim <= 5:
+        raise ValueError(f"dirac_: the weight of a convolution has 3 to 5 dimensions, not shape {tensor.shape}")
+    if groups < 1 or tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: the filters (={tensor.shape[0]}) must be divisible by groups (={groups})")
+    values = np.zeros(tensor.shape)
+    filters = tensor.shape[0] // groups
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    for group in range(groups):
+        for i in range(min(filters, tensor.shape[1])):
+            values[(group * filters + i, i, *middle)] = 1.0
+    return _write(tensor, values)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Rows, or columns if there are fewer, orthogonal and of length ``gain`` (Saxe et al. 2014, arXiv:1312.6120).
+
+    More than 2 dimensions count as a matrix (first, all others). The distribution is uniform over such
+    matrices (Mezzadri 2007, arXiv:math-ph/0609050).
+
+    Raises:
+        ValueError: fewer than 2 dimensions.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_: a tensor of shape {tensor.shape} is no matrix; it needs 2 dimensions")
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    if not rows * columns:
+        return tensor
+    drawn = _numbers("normal", tensor, (max(rows, columns), min(rows, columns)), generator)
+    q, r = np.linalg.qr(drawn)
+    q *= np.where(np.diag(r) < 0, -1.0, 1.0)
+    return _write(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal with this mean and standard deviation, but within [a, b].
+
+    Raises:
+        ValueError: ``std`` is not positive, or ``a`` is not below ``b``.
+    """
+    if not std > 0.0:
+        raise ValueError(f"trunc_normal_: std (={std}) must be above 0")
+    if not a < b:
+        raise ValueError(f"trunc_normal_: a (={a}) must be below b (={b})")
+    from scipy.special import ndtr, ndtri
+
+    low, high = ((limit - mean) / std for limit in (a, b))
+    # Uniform between the tails, through the inverse; from the side where the distribution function is exact.
+    sign = -1.0 if low > 0.0 else 1.0
+    ends = sorted((sign * low, sign * high))
+    drawn = _numbers("uniform", tensor, tensor.shape, generator)
+    first, last = (ndtr(each) for each in ends)
+    values = sign * ndtri(first + (last - first) * drawn)
+    return _write(tensor, np.clip(mean + std * values, a, b))
 
 
 def _draw(name: str, tensor: Tensor, generator: Generator | None, **attributes: float) -> Tensor:
@@ -97,8 +183,34 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     return normal_(tensor, 0.0, _xavier(tensor, gain), generator)
 
 
+def lecun_uniform_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
+    """Uniform with variance 1 / fan_in (LeCun et al., Efficient BackProp, 1998)."""
+    bound = math.sqrt(3.0 / max(fan_in_and_out(tensor)[0], 1))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
+    """Normal with variance 1 / fan_in (LeCun et al. 1998), as SELU needs (Klambauer et al. 2017)."""
+    return normal_(tensor, 0.0, 1.0 / math.sqrt(max(fan_in_and_out(tensor)[0], 1)), generator)
+
+
 def _xavier(tensor: Tensor, gain: float) -> float:
     return gain * math.sqrt(2.0 / max(sum(fan_in_and_out(tensor)), 1))
+
+
+def _numbers(name: str, tensor: Tensor, shape: tuple[int, ...], generator: Generator | None) -> np.ndarray:
+    """Random numbers on the host, in float64; the same for every device."""
+    kernel = getattr(tensor.device.kernels, name)
+    drawn = kernel(shape=shape, dtype=dtypes.float64, **(generator or default_generator).next())
+    return np.array(tensor.device.to_host(drawn))
+
+
+def _write(tensor: Tensor, values: np.ndarray) -> Tensor:
+    if not dtypes.is_floating(tensor.dtype):
+        raise TypeError(f"init: the tensor must have a floating dtype, not {tensor.dtype}")
+    with no_grad():
+        tensor.copy_(Tensor(values, dtype=tensor.dtype, device=tensor.device))
+    return tensor
 
 
 def kaiming_uniform_(

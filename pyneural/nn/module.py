@@ -10,6 +10,7 @@ from pyneural.functional.transfer import destination
 from pyneural.kernels import dtypes
 from pyneural.tensor import RemovableHandle, Tensor
 
+from .boundary import Boundary
 from .parameter import Parameter
 from .summary import Summary, summarize
 
@@ -53,6 +54,8 @@ class Module:
         put("_transient", set())
         put("_forward_hooks", {})
         put("_forward_pre_hooks", {})
+        put("_backward_hooks", {})
+        put("_backward_pre_hooks", {})
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The module's computation; every subclass defines it."""
@@ -64,7 +67,11 @@ class Module:
                 replaced = hook(self, args)
                 if replaced is not None:
                     args = replaced if isinstance(replaced, tuple) else (replaced,)
-        output = self.forward(*args, **kwargs)
+        if self._backward_hooks or self._backward_pre_hooks:
+            boundary = Boundary(self, self._backward_pre_hooks, self._backward_hooks)
+            output = boundary.leave(self.forward(*boundary.enter(args), **kwargs))
+        else:
+            output = self.forward(*args, **kwargs)
         if self._forward_hooks:
             for hook in list(self._forward_hooks.values()):
                 replaced = hook(self, args, output)
@@ -79,6 +86,24 @@ class Module:
     def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after each forward; what it returns, if not None, is the output."""
         return RemovableHandle(self._forward_hooks, hook)
+
+    def register_full_backward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` in backward when the gradients of the outputs are known.
+
+        What it returns, if not None, replaces them: a gradient, or a tuple with one for each output tensor.
+        """
+        return RemovableHandle(self._backward_pre_hooks, hook)
+
+    def register_full_backward_hook(
+        self, hook: Callable[[Any, tuple[Any, ...], tuple[Any, ...]], Any]
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` in backward when the gradients of the inputs are known.
+
+        What it returns, if not None, replaces ``grad_input``. Both tuples have an entry for each positional
+        argument and output that is a tensor; None stands where there is no gradient. Where no input requires
+        one, the hook is called as soon as those of the outputs are known.
+        """
+        return RemovableHandle(self._backward_hooks, hook)
 
     # Attributes
 

@@ -14,23 +14,13 @@ from .module import Module
 from .parameter import Parameter
 
 
-class BatchNorm2d(Module):
-    """Each channel of (N, C, H, W) images normalised over the batch and the image, then scaled and shifted.
+class _BatchNorm(Module):
+    """Each channel normalised over the batch and all positions, then scaled and shifted.
 
-    In evaluation the running statistics are used, which training moves towards each batch's.
-    Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
-
-    Args:
-        num_features: channels C.
-        eps: added to the variance.
-        momentum: how far each batch moves the running statistics; None for their plain average.
-        affine: whether there are ``weight`` and ``bias``, which start at 1 and 0.
-        track_running_stats: False uses the batch's statistics in evaluation too.
-        device, dtype: of the parameters and statistics.
-
-    Raises:
-        ValueError: forward is given no 4-D tensor of C channels.
+    Arguments as of `BatchNorm2d`.
     """
+
+    shapes: tuple[str, ...] = ()  # what forward takes, {} for the channels
 
     weight: Parameter | None
     bias: Parameter | None
@@ -49,10 +39,11 @@ class BatchNorm2d(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        arguments.size("BatchNorm2d", num_features=num_features)
+        own = type(self).__name__
+        arguments.size(own, num_features=num_features)
         self.num_features = num_features
-        self.eps = arguments.number("BatchNorm2d", "eps", eps, 0.0)
-        self.momentum = None if momentum is None else arguments.number("BatchNorm2d", "momentum", momentum, 0.0, 1.0)
+        self.eps = arguments.number(own, "eps", eps, 0.0)
+        self.momentum = None if momentum is None else arguments.number(own, "momentum", momentum, 0.0, 1.0)
         self.affine, self.track_running_stats = affine, track_running_stats
 
         def vector() -> Tensor:
@@ -81,10 +72,10 @@ class BatchNorm2d(Module):
             init.zeros_(self.num_batches_tracked)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim != 4 or input.shape[1] != self.num_features:
-            raise ValueError(
-                f"BatchNorm2d: input must have shape (N, {self.num_features}, H, W), not {tuple(input.shape)}"
-            )
+        dimensions = [each.count(",") + 1 for each in self.shapes]
+        if input.ndim not in dimensions or input.shape[1] != self.num_features:
+            wanted = " or ".join(each.format(self.num_features) for each in self.shapes)
+            raise ValueError(f"{type(self).__name__}: input must have shape {wanted}, not {tuple(input.shape)}")
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.array += 1  # without a kernel, and without waiting for a device
@@ -111,3 +102,36 @@ class BatchNorm2d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"track_running_stats={self.track_running_stats}"
         )
+
+
+class BatchNorm1d(_BatchNorm):
+    """`BatchNorm2d` for features (N, C) or sequences (N, C, L)."""
+
+    shapes = ("(N, {})", "(N, {}, L)")
+
+
+class BatchNorm2d(_BatchNorm):
+    """Each channel of (N, C, H, W) images normalised over the batch and the image, then scaled and shifted.
+
+    In evaluation the running statistics are used, which training moves towards each batch's.
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
+
+    Args:
+        num_features: channels C.
+        eps: added to the variance.
+        momentum: how far each batch moves the running statistics; None for their plain average.
+        affine: whether there are ``weight`` and ``bias``, which start at 1 and 0.
+        track_running_stats: False uses the batch's statistics in evaluation too.
+        device, dtype: of the parameters and statistics.
+
+    Raises:
+        ValueError, TypeError: a value out of range; forward is given no 4-D tensor of C channels.
+    """
+
+    shapes = ("(N, {}, H, W)",)
+
+
+class BatchNorm3d(_BatchNorm):
+    """`BatchNorm2d` for volumes (N, C, D, H, W)."""
+
+    shapes = ("(N, {}, D, H, W)",)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyneural import functional
-from pyneural.kernels import check
 from pyneural.tensor import Tensor
 
 from . import arguments
@@ -34,7 +33,7 @@ class MaxPool2d(Module):
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride, self.padding = arguments.window("MaxPool2d", kernel_size, stride, padding)
-        self.dilation = check.pair("MaxPool2d", "dilation", dilation, 1)
+        self.dilation = arguments.ints("MaxPool2d", "dilation", dilation, 2, 1)
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def forward(self, input: Tensor) -> Any:
@@ -88,3 +87,82 @@ class AvgPool2d(Module):
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxPool1d(Module):
+    """The largest element of each window of (N, C, L) sequences; arguments as of `MaxPool2d`, in one dimension."""
+
+    def __init__(
+        self,
+        kernel_size: int,
+        stride: int | None = None,
+        padding: int = 0,
+        dilation: int = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        sizes = arguments.window("MaxPool1d", kernel_size, stride, padding, 1)
+        (self.kernel_size,), (self.stride,), (self.padding,) = sizes
+        (self.dilation,) = arguments.ints("MaxPool1d", "dilation", dilation, 1, 1)
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+
+    def forward(self, input: Tensor) -> Any:
+        return functional.max_pool1d(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class AvgPool1d(Module):
+    """The mean of each window of (N, C, L) sequences; arguments as of `AvgPool2d`, in one dimension."""
+
+    def __init__(
+        self,
+        kernel_size: int,
+        stride: int | None = None,
+        padding: int = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        sizes = arguments.window("AvgPool1d", kernel_size, stride, padding, 1)
+        (self.kernel_size,), (self.stride,), (self.padding,) = sizes
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.avg_pool1d(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AdaptiveAvgPool2d(Module):
+    """The mean of windows that give images of ``output_size``, whatever the size of (N, C, H, W).
+
+    Args:
+        output_size: an int for both dimensions, or a pair; None keeps a dimension as it is.
+    """
+
+    def __init__(self, output_size: int | tuple[int | None, int | None]) -> None:
+        super().__init__()
+        pair = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+        if len(pair) != 2:
+            raise TypeError(f"AdaptiveAvgPool2d: output_size (={output_size!r}) must be an int or two ints")
+        for each in pair:
+            if each is not None:
+                arguments.size("AdaptiveAvgPool2d", output_size=each)
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
