@@ -13,7 +13,8 @@ enum Space : uint8_t { GLOBAL, SHARED, CONSTANT };
 struct Cell {
   uint32_t w_epoch, w_who, w_pc;          // last write
   uint32_t r_epoch, r_who, r_pc, r_mask;  // last reads by one warp: the lanes that are not ordered among themselves
-  uint32_t o_epoch, o_who, o_pc;          // a read by another warp of the same interval, or by another block
+  uint32_t o_epoch, o_who, o_pc;          // a read by another warp of the interval, or by another block; or an
+                                          // atomic that another one followed
 };
 
 constexpr uint32_t NO_ARRAY = 0xffffffffu;  // w_epoch of the gaps between shared arrays

@@ -164,6 +164,10 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
     if (!flag && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
+  // The last write may be one's own atomic, with another thread's unordered one before it.
+  if (c.o_epoch == s.epoch && c.w_epoch == s.epoch && c.o_who & ATOMIC_BIT && !x.is_volatile() &&
+      unordered(x, r, c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who)))
+    race(x, r, c.o_epoch, thread_of(c.o_who), true, c.o_pc, true);
   if (!r.initialized && c.w_epoch < (r.space == regions::SHARED ? s.block_first : 1u)) uninitialized(x, r);
   const uint32_t bit = 1u << x.t.lane;
   if (c.r_epoch == s.epoch) {
@@ -223,12 +227,26 @@ inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who)
     } else {
       reader_races(c.r_epoch, reader, stamp_of(c.r_who), c.r_pc);
     }
-    if (c.o_epoch >= s.launch_first) reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who), c.o_pc);
+  }
+  if (c.o_epoch >= s.launch_first && !(x.atomic() && c.o_who & ATOMIC_BIT))
+    reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who), c.o_pc);
+  uint32_t kept_who = 0, kept_pc = 0;  // an atomic of another thread that this one hides
+  if (x.atomic() && c.w_epoch == s.epoch && c.w_who & ATOMIC_BIT) {
+    if (!s.clocks.ordered(x.t, thread_of(c.w_who), stamp_of(c.w_who), s.epoch)) {
+      kept_who = c.w_who;
+      kept_pc = c.w_pc;
+    } else if (c.o_epoch == s.epoch && c.o_who & ATOMIC_BIT) {
+      kept_who = c.o_who;
+      kept_pc = c.o_pc;
+    }
   }
   c.w_epoch = s.epoch;
   c.w_who = who | (x.atomic() ? ATOMIC_BIT : 0) | (x.is_volatile() ? VOLATILE_BIT : 0);
   c.w_pc = x.pc();
-  c.r_epoch = c.o_epoch = 0;
+  c.r_epoch = 0;
+  c.o_epoch = kept_who ? s.epoch : 0;
+  c.o_who = kept_who;
+  c.o_pc = kept_pc;
 }
 
 __attribute__((noinline)) void misaligned(const Access& x) {
