@@ -32,6 +32,11 @@ PNSIM_INLINE void mbarrier_put(void* object, MBarrier b) {
   if (over) pnsim_unpark(object);
 }
 
+// Who waits for a phase is ordered after the arrivals of that phase, not after those that have come since.
+PNSIM_INLINE const void* mbarrier_order(const void* object, unsigned phase) {
+  return static_cast<const char*>(object) + 1 + (phase & 1);
+}
+
 PNSIM_INLINE void mbarrier_init(void* object, unsigned expected, const char* file, int line) {
   told(object, 8, PNSIM_WRITE, file, line);
   apply<Take>(static_cast<unsigned long long*>(object), MBarrier{0, expected, expected, 0}.word());
@@ -44,7 +49,7 @@ PNSIM_INLINE unsigned mbarrier_arrive(void* object, unsigned count, int bytes, c
   const unsigned phase = b.phase;
   b.pending -= count;
   b.bytes += bytes;
-  pnsim_release(object);
+  pnsim_release(mbarrier_order(object, phase));
   mbarrier_put(object, b);
   return phase;
 }
@@ -57,7 +62,7 @@ PNSIM_INLINE void mbarrier_complete(void* object, int bytes, const char* file, i
 
 PNSIM_INLINE bool mbarrier_test(const void* object, unsigned phase, const char* file, int line) {
   if (mbarrier_get(object, file, line).phase == phase) return false;
-  pnsim_acquire(object);
+  pnsim_acquire(mbarrier_order(object, phase));
   return true;
 }
 
