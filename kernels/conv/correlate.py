@@ -7,250 +7,242 @@ weight. The tile is transposed on its way to the result's planes, where bias and
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from numba import prange
+import numpy as np
 
 from ..microkernel import tap_tile, tap_tile_narrow
-from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_half, copy_vector, load, simd_jit, store, transpose_finish
-from .plan import STRIP, Geometry
-
-Array = Any
+from ..routine import Routine, call, fields, put_word, word
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, itemsize, load, store, transpose_finish
+from .plan import PHASE, STRIP, TAP, Geometry
 
 RESIDENT_BYTES = 384 * 1024
 """Packed weight that is kept in the second cache while all pixels of a task pass by."""
 
 
-@simd_jit(parallel=True)  # type: ignore[untyped-decorator]
-def pack_weight(
-    packed: Array,
-    weight: int,
-    group_stride: int,
-    lane_stride: int,
-    inner_stride: int,
-    row_stride: int,
-    column_stride: int,
-    groups: int,
-    inner: int,
-    outer: int,
-    taps: Array,
-) -> None:
-    """Copy the weight to ``packed``: (groups, panels, taps, inner, one tile's width), zeros behind ``outer``."""
-    like = packed.dtype.type(0)
-    width = TILE_BYTES // packed.itemsize
-    panels = (outer + width - 1) // width
-    count = taps.shape[0]
-    for part in prange(groups * panels * count):
-        tap, panel, group = part % count, part // count % panels, part // count // panels
-        lanes = min(width, outer - panel * width)
-        base = weight + group * group_stride + panel * width * lane_stride
-        base += taps[tap, 0] * row_stride + taps[tap, 1] * column_stride
-        for c in range(inner):
-            row = packed[(part // count * count + tap) * inner * width + c * width :][:width]
-            for lane in range(lanes):
-                row[lane] = load(like, base + c * inner_stride + lane * lane_stride)
-            for lane in range(lanes, width):
-                row[lane] = 0
+class Weight(NamedTuple):
+    """Arguments of `pack_weight` and `planes.pack_rows`: the weight, its strides, its sizes, the taps."""
+
+    packed: int
+    weight: int
+    group_stride: int
+    lane_stride: int
+    inner_stride: int
+    depth_stride: int
+    row_stride: int
+    column_stride: int
+    inner: int
+    outer: int
+    taps: int
+    tap_count: int
 
 
-@simd_jit
-def copy_window(
-    window: Array, source: int, row: int, column: int, rows: int, columns: int, channels: int, geometry: Geometry
-) -> None:
-    """Copy ``rows`` x ``columns`` source pixels from (row, column) on, of ``channels`` channels; zeros outside.
+@Routine
+def pack_weight(kind: Any, arguments: int, start: int, stop: int) -> None:
+    """Copy the weight to (groups, panels, taps, inner, one tile's width), zeros behind ``outer``.
 
-    Channels are planes of ``window_plane`` items, or, where that is 1, the last dimension.
+    The range counts (group, panel, tap).
     """
-    g = geometry
-    like, size = window.dtype.type(0), window.itemsize
-    vector, half = VECTOR_BYTES // size, VECTOR_BYTES // size // 2
-    top, bottom = max(-row, 0), min(g.height - row, rows)
-    left, right = max(-column, 0), min(g.width - column, columns)
-    if top > 0 or bottom < rows or left > 0 or right < columns:
-        window[: max(channels * g.window_plane, rows * columns * channels)] = 0
-    pixel = channels if g.window_plane == 1 else 1
-    count = right - left
-    for c in range(channels):
-        for i in range(top, bottom):
-            start = source + c * g.channel_stride + (row + i) * g.row_stride + (column + left) * g.column_stride
-            target = window.ctypes.data + (c * g.window_plane + (i * columns + left) * pixel) * size
-            done = 0
-            if g.column_stride == size and pixel == 1:
-                while done + vector <= count:
-                    copy_vector(like, start + done * size, target + done * size)
-                    done += vector
-                if done + half <= count:
-                    copy_half(like, start + done * size, target + done * size)
-                    done += half
-            for j in range(done, count):
-                store(load(like, start + j * g.column_stride), target + j * pixel * size)
+    g = fields(Weight, arguments)
+    like = kind(0)
+    size: int = itemsize(like)
+    width = TILE_BYTES // size
+    panels = (g.outer + width - 1) // width
+    for part in range(start, stop):
+        tap, panel, group = part % g.tap_count, part // g.tap_count % panels, part // g.tap_count // panels
+        lanes = min(width, g.outer - panel * width)
+        at = g.taps + tap * TAP * 8
+        base = g.weight + group * g.group_stride + panel * width * g.lane_stride
+        base += word(at, 0) * g.depth_stride + word(at, 1) * g.row_stride + word(at, 2) * g.column_stride
+        for c in range(g.inner):
+            row = g.packed + (part * g.inner + c) * TILE_BYTES
+            for lane in range(lanes):
+                store(load(like, base + c * g.inner_stride + lane * g.lane_stride), row + lane * size)
+            for lane in range(lanes, width):
+                store(like, row + lane * size)
 
 
-@simd_jit
-def _store_strip(
-    out: Array, base: int, plane: int, where: Array, pixels: int, lanes: int, sums: Array, square: Array, bias: Array,
-    floor: Any,
-) -> None:  # fmt: skip
-    """Transpose a strip of tiles, pixels by channels, into planes; ``where``: offset of each pixel in a plane."""
-    like = out.dtype.type(0)
-    size = out.itemsize
-    vector, width = VECTOR_BYTES // size, TILE_BYTES // size
+@Routine
+def tile(
+    kind: Any,
+    columns: int,
+    taps: int,
+    a_taps: int,
+    b_taps: int,
+    depth: int,
+    a: int,
+    a_rows: int,
+    a_step: int,
+    b: int,
+    target: int,
+    accumulate: int,
+) -> None:
+    """A tile of which ``columns`` are wanted, from ``b`` with rows of one tile's width, into one at ``target``."""
+    like = kind(0)
+    if columns * itemsize(like) <= VECTOR_BYTES:
+        tap_tile_narrow(
+            like, taps, a_taps, b_taps, depth, a, a_rows, a_step, b, TILE_BYTES, target, TILE_BYTES, accumulate
+        )
+    else:
+        tap_tile(like, taps, a_taps, b_taps, depth, a, a_rows, a_step, b, TILE_BYTES, target, TILE_BYTES, accumulate)
+
+
+@Routine
+def store_strip(
+    kind: Any,
+    out: int,
+    plane: int,
+    where: int,
+    pixels: int,
+    lanes: int,
+    sums: int,
+    square: int,
+    bias: int,
+    relu: int,
+) -> None:
+    """Transpose a strip of tiles, pixels by channels, into planes; ``where``: item of each pixel in a plane."""
+    like = kind(0)
+    size: int = itemsize(like)
+    floor = like if relu else kind(-np.inf)
+    vector = VECTOR_BYTES // size
     for pixel in range(0, pixels, vector):
         count = min(vector, pixels - pixel)
         for lane in range(0, lanes, vector):
-            source = sums.ctypes.data + (pixel * width + lane) * size
-            shift = bias.ctypes.data + lane * size
-            first = base + lane * plane
-            if count == vector and lane + vector <= lanes and where[pixel + vector - 1] - where[pixel] == vector - 1:
-                target = out.ctypes.data + (first + where[pixel]) * size
-                transpose_finish(like, source, TILE_BYTES, target, plane * size, shift, floor)
-                continue
-            transpose_finish(like, source, TILE_BYTES, square.ctypes.data, VECTOR_BYTES, shift, floor)
-            for i in range(min(vector, lanes - lane)):
-                for j in range(count):
-                    out[first + i * plane + where[pixel + j]] = square[i * vector + j]
+            first = out + lane * plane
+            target, row = square, VECTOR_BYTES
+            start = word(where, pixel)
+            whole = count == vector and lane + vector <= lanes
+            if whole and word(where, pixel + vector - 1) - start == vector - 1:
+                target, row = first + start * size, plane
+            source, shift = sums + pixel * TILE_BYTES + lane * size, bias + lane * size
+            transpose_finish(like, source, TILE_BYTES, target, row, shift, floor)
+            if target == square:
+                for i in range(min(vector, lanes - lane)):
+                    for j in range(count):
+                        value = load(like, square + i * VECTOR_BYTES + j * size)
+                        store(value, first + i * plane + word(where, pixel + j) * size)
 
 
-@simd_jit
-def _tile(
-    like: Any, narrow: bool, taps: int, a_taps: int, b_taps: int, depth: int, a: int, a_rows: int, a_step: int, b: int,
-    target: int,
-) -> None:  # fmt: skip
-    if narrow:
-        tap_tile_narrow(like, taps, a_taps, b_taps, depth, a, a_rows, a_step, b, TILE_BYTES, target, TILE_BYTES, 0)
-    else:
-        tap_tile(like, taps, a_taps, b_taps, depth, a, a_rows, a_step, b, TILE_BYTES, target, TILE_BYTES, 0)
+class Correlation(NamedTuple):
+    """Arguments of `correlate` and `planes.correlate`.
 
+    ``copy``: the routine that copies a window; ``compute`` and ``assist``: here `tile` and `store_strip`.
+    ``out``: the result, (N, groups * outer, D', H', W'); ``packed``: the weight as `pack_weight` leaves it;
+    ``bias``: padded with zeros to whole tiles in each group; ``relu``: 0 or 1; each piece of the range has
+    ``scratch_bytes`` of ``scratch`` and ``table_words`` of ``tables``; ``geometry``: address of a `Geometry`.
+    """
 
-@simd_jit
-def _task(
-    out: Array,
-    scratch: Array,
-    tables: Array,
-    packed: Array,
-    bias: Array,
-    floor: Any,
-    source: int,
-    image: int,
-    group: int,
-    row: int,
-    taps: Array,
-    phases: Array,
-    geometry: Geometry,
-) -> None:
-    """Rows ``row...`` of every phase, of ``task_images`` images from ``image`` on, of one group."""
-    g = geometry
-    like, size = out.dtype.type(0), out.itemsize
-    width = TILE_BYTES // size
-    panels = (g.outer + width - 1) // width
-    out_plane = g.out_height * g.out_width
-    sums, square, window = (
-        scratch[: STRIP * width],
-        scratch[STRIP * width : STRIP * width + width * width],
-        scratch[STRIP * width + width * width :],
-    )
-    images = min(g.task_images, g.images - image)
-    top, left = row * g.step_rows + g.low_row, g.low_column
-    start = source + image * g.image_stride + group * g.inner * g.channel_stride
-    if g.window_plane:
-        for n in range(images):
-            copy_window(
-                window[n * g.window_items :], start + n * g.image_stride, top, left,
-                g.window_rows, g.window_columns, g.inner, g,
-            )  # fmt: skip
-        start = window.ctypes.data
-        pixel = g.inner if g.window_plane == 1 else 1
-        image_stride, channel_stride = g.window_items * size, g.window_plane * size
-        row_stride, column_stride = g.window_columns * pixel * size, pixel * size
-    else:
-        start += top * g.row_stride + left * g.column_stride
-        image_stride, channel_stride = g.image_stride, g.channel_stride
-        row_stride, column_stride = g.row_stride, g.column_stride
-    count = taps.shape[0]
-    source_taps, weight_taps = tables[:count], tables[count : 2 * count]
-    for run in range(count // g.run):
-        tap = run * g.run
-        source_taps[run] = (taps[tap, 2] - g.low_row) * row_stride + (taps[tap, 3] - g.low_column) * column_stride
-        weight_taps[run] = tap * g.inner * TILE_BYTES
-    half = (tables.size - 2 * count) // 2
-    pixels, where = tables[2 * count : 2 * count + half], tables[2 * count + half :]
-    for phase in range(phases.shape[0]):
-        first_h, first_w, begin, end = phases[phase]
-        rows = min((g.out_height - first_h + g.spread_rows - 1) // g.spread_rows - row, g.task_rows)
-        columns = (g.out_width - first_w + g.spread_columns - 1) // g.spread_columns
-        total = 0
-        for n in range(images):
-            for i in range(rows):
-                for j in range(columns):
-                    pixels[total] = n * image_stride + i * g.step_rows * row_stride + j * g.step_columns * column_stride
-                    where[total] = (
-                        n * g.groups * g.outer * out_plane
-                        + (first_h + (row + i) * g.spread_rows) * g.out_width
-                        + first_w
-                        + j * g.spread_columns
-                    )
-                    total += 1
-        if total <= 0:
-            continue
-        for m in range(total, (total + ROWS - 1) // ROWS * ROWS):
-            pixels[m] = pixels[total - 1]  # rows of the last tile that nobody needs
-        begin, end = begin // g.run, end // g.run
-        together = max(1, RESIDENT_BYTES // (count * g.inner * TILE_BYTES))
-        for first in range(0, panels, together):
-            for strip in range(0, total, STRIP):
-                for panel in range(first, min(first + together, panels)):
-                    channel = group * g.outer + panel * width
-                    lanes = min(width, g.outer - panel * width)
-                    weight = packed.ctypes.data + (group * panels + panel) * count * g.inner * TILE_BYTES
-                    for m in range(0, min(STRIP, total - strip), ROWS):
-                        _tile(
-                            like, lanes * size <= VECTOR_BYTES, end - begin, source_taps.ctypes.data + 8 * begin,
-                            weight_taps.ctypes.data + 8 * begin, g.inner * g.run, start,
-                            pixels.ctypes.data + 8 * (strip + m), channel_stride, weight,
-                            sums.ctypes.data + m * TILE_BYTES,
-                        )  # fmt: skip
-                    _store_strip(
-                        out, (image * g.groups * g.outer + channel) * out_plane, out_plane, where[strip:],
-                        min(STRIP, total - strip), lanes, sums, square, bias[(group * panels + panel) * width :], floor,
-                    )  # fmt: skip
+    copy: int
+    compute: int
+    assist: int
+    out: int
+    scratch: int
+    scratch_bytes: int
+    tables: int
+    table_words: int
+    packed: int
+    bias: int
+    relu: int
+    source: int
+    taps: int
+    tap_count: int
+    phases: int
+    phase_count: int
+    row_blocks: int
+    piece: int
+    geometry: int
 
 
 def scratch_items(geometry: Geometry, itemsize: int) -> int:
-    """Items of one chunk's scratch: a strip, a square to transpose in, a window."""
+    """Items of one piece's scratch: a strip, a square to transpose in, a window."""
     width = TILE_BYTES // itemsize
     return STRIP * width + width * width + geometry.task_images * geometry.window_items
 
 
-@simd_jit(parallel=True)  # type: ignore[untyped-decorator]
-def correlate(
-    out: Array,
-    scratch: Array,
-    tables: Array,
-    packed: Array,
-    bias: Array,
-    floor: Any,
-    source: int,
-    taps: Array,
-    phases: Array,
-    geometry: Geometry,
-) -> None:
-    """All tasks, in as many chunks as ``scratch`` and ``tables`` have rows.
-
-    Args:
-        out: the flat result, (N, groups * outer, H', W').
-        packed: the weight as `pack_weight` leaves it.
-        bias: (groups * panels * one tile's width,), padded with zeros.
-        floor: results below it become it: 0 for relu, else minus infinity.
-        source: address of the source.
-    """
-    g = geometry
-    blocks = ((g.out_height + g.spread_rows - 1) // g.spread_rows + g.task_rows - 1) // g.task_rows
-    tasks = (g.images + g.task_images - 1) // g.task_images * g.groups * blocks
-    chunks = scratch.shape[0]
-    for chunk in prange(chunks):
-        for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
-            _task(
-                out, scratch[chunk], tables[chunk], packed, bias, floor, source,
-                task // blocks // g.groups * g.task_images, task // blocks % g.groups, task % blocks * g.task_rows,
-                taps, phases, g,
-            )  # fmt: skip
+@Routine
+def correlate(kind: Any, arguments: int, start: int, stop: int) -> None:
+    """Tasks ``start...``: some rows of every phase, at one depth, of some images of one group."""
+    h = fields(Correlation, arguments)
+    g = fields(Geometry, h.geometry)
+    size: int = itemsize(kind(0))
+    width = TILE_BYTES // size
+    panels = (g.outer + width - 1) // width
+    slices = (g.out_depth + g.spread_depth - 1) // g.spread_depth
+    out_slice = g.out_height * g.out_width
+    plane = g.out_depth * out_slice
+    sums = h.scratch + start // h.piece * h.scratch_bytes
+    square = sums + STRIP * TILE_BYTES
+    window = square + width * TILE_BYTES
+    count = h.tap_count
+    source_taps = h.tables + start // h.piece * h.table_words * 8
+    weight_taps = source_taps + count * 8
+    pixels = weight_taps + count * 8
+    where = pixels + (h.table_words - 2 * count) // 2 * 8
+    for task in range(start, stop):
+        row, rest = task % h.row_blocks * g.task_rows, task // h.row_blocks
+        slice, rest = rest % slices, rest // slices
+        group, image = rest % g.groups, rest // g.groups * g.task_images
+        images = min(g.task_images, g.images - image)
+        front, top, left = slice * g.step_depth + g.low_depth, row * g.step_rows + g.low_row, g.low_column
+        source = h.source + image * g.image_stride + group * g.inner * g.channel_stride
+        if g.window_plane:
+            for n in range(images):
+                call(
+                    kind, h.copy, window + n * g.window_items * size, source + n * g.image_stride, front, top,
+                    left, g.window_rows, g.window_columns, g.inner, h.geometry,
+                )  # fmt: skip
+            source = window
+            pixel = (g.inner if g.window_plane == 1 else 1) * size
+            image_stride, channel_stride = g.window_items * size, g.window_plane * size
+            row_stride, column_stride = g.window_columns * pixel, pixel
+            depth_stride = g.window_rows * row_stride
+        else:
+            source += front * g.depth_stride + top * g.row_stride + left * g.column_stride
+            image_stride, channel_stride = g.image_stride, g.channel_stride
+            depth_stride, row_stride, column_stride = g.depth_stride, g.row_stride, g.column_stride
+        for tap in range(0, count, g.run):
+            at = h.taps + tap * TAP * 8
+            place = (word(at, 3) - g.low_depth) * depth_stride + (word(at, 4) - g.low_row) * row_stride
+            put_word(source_taps, tap // g.run, place + (word(at, 5) - g.low_column) * column_stride)
+            put_word(weight_taps, tap // g.run, tap * g.inner * TILE_BYTES)
+        for phase in range(h.phase_count):
+            at = h.phases + phase * PHASE * 8
+            first_d, first_h, first_w = word(at, 0), word(at, 1), word(at, 2)
+            begin, end = word(at, 3) // g.run, word(at, 4) // g.run
+            if first_d + slice * g.spread_depth >= g.out_depth:
+                continue
+            corner = (first_d + slice * g.spread_depth) * out_slice + first_w
+            rows = min((g.out_height - first_h + g.spread_rows - 1) // g.spread_rows - row, g.task_rows)
+            columns = (g.out_width - first_w + g.spread_columns - 1) // g.spread_columns
+            total = 0
+            for n in range(images):
+                for i in range(rows):
+                    line = n * g.groups * g.outer * plane + corner
+                    line += (first_h + (row + i) * g.spread_rows) * g.out_width
+                    for j in range(columns):
+                        place = n * image_stride + i * g.step_rows * row_stride + j * g.step_columns * column_stride
+                        put_word(pixels, total, place)
+                        put_word(where, total, line + j * g.spread_columns)
+                        total += 1
+            if total <= 0:
+                continue
+            for m in range(total, (total + ROWS - 1) // ROWS * ROWS):
+                put_word(pixels, m, word(pixels, total - 1))  # rows of the last tile that nobody needs
+            together = max(1, RESIDENT_BYTES // (count * g.inner * TILE_BYTES))
+            for first in range(0, panels, together):
+                for strip in range(0, total, STRIP):
+                    for panel in range(first, min(first + together, panels)):
+                        channel = group * g.outer + panel * width
+                        lanes = min(width, g.outer - panel * width)
+                        weight = h.packed + (group * panels + panel) * count * g.inner * TILE_BYTES
+                        for m in range(0, min(STRIP, total - strip), ROWS):
+                            call(
+                                kind, h.compute, lanes, end - begin, source_taps + 8 * begin, weight_taps + 8 * begin,
+                                g.inner * g.run, source, pixels + 8 * (strip + m), channel_stride, weight,
+                                sums + m * TILE_BYTES, 0,
+                            )  # fmt: skip
+                        call(
+                            kind, h.assist, h.out + (image * g.groups * g.outer + channel) * plane * size,
+                            plane * size, where + strip * 8, min(STRIP, total - strip), lanes, sums, square,
+                            h.bias + (group * panels + panel) * TILE_BYTES, h.relu,
+                        )  # fmt: skip

@@ -1,21 +1,27 @@
-"""Convolution on the CPU: which of the kernels computes which shape."""
+"""Convolution on the CPU: which of the kernels computes which shape.
+
+`correlate` and `weight_gradient` take images (4-D) and volumes (5-D), with three strides, paddings and so on.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numba
 import numpy as np
 
 from .. import memory
-from ..microkernel import DOT_TAPS, STENCIL_ROWS
+from ..microkernel import STENCIL_ROWS
+from ..routine import address, data, run
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
-from . import plan
+from . import planes, planes_gradient, windows
+from . import weight_gradient as tiles_gradient
 from .contract import as_pair
-from .correlate import correlate, pack_weight, scratch_items
-from .planes import pack_rows, planes
-from .planes_gradient import divide_planes, weight_gradient_planes
-from .weight_gradient import divide, part_items, weight_gradient
+from .correlate import Correlation, Weight, pack_weight, scratch_items, store_strip, tile
+from .correlate import correlate as correlate_tiles
+from .plan import Five, Phases, Plan, backward_phases, correlation, five, forward_phases
+from .plan import panels as count_panels
 
 Array = np.ndarray[Any, Any]
 
@@ -34,93 +40,46 @@ def conv2d(
     activation: str | None = None,
     out: Array,
 ) -> None:
-    _, _, r, s = weight.shape
-    phases = plan.forward_phases((r, s), as_pair(stride), as_pair(padding), as_pair(dilation))
-    k, outer = weight.strides[0], weight.shape[0] // groups
-    strides = (k * outer, k, weight.strides[1], weight.strides[2], weight.strides[3])
-    _correlate(x, weight, strides, bias, 0.0 if activation == "relu" else -np.inf, groups, phases, out)
+    kernel = (1, *weight.shape[2:])
+    phases = forward_phases(kernel, (1, *as_pair(stride)), (0, *as_pair(padding)), (1, *as_pair(dilation)))
+    correlate(x, weight, bias, activation == "relu", groups, phases, True, out)
 
 
 def conv2d_dgrad(
     grad: Array, weight: Array, *, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int, out: Array
 ) -> None:
-    k, _, r, s = weight.shape
-    phases = plan.backward_phases((r, s), as_pair(stride), as_pair(padding), as_pair(dilation))
-    inner = weight.strides[0]
-    strides = (inner * (k // groups), weight.strides[1], inner, weight.strides[2], weight.strides[3])
-    _correlate(grad, weight, strides, None, -np.inf, groups, phases, out)
+    kernel = (1, *weight.shape[2:])
+    phases = backward_phases(kernel, (1, *as_pair(stride)), (0, *as_pair(padding)), (1, *as_pair(dilation)))
+    correlate(grad, weight, None, False, groups, phases, False, out)
 
 
 def conv2d_wgrad(
     grad: Array, x: Array, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int, out: Array
 ) -> None:
-    if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
-        conv2d_wgrad(
-            grad, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, groups=groups,
-            out=result,
-        )  # fmt: skip
-        out[...] = result
-        return
-    if not out.size or not grad.size:
-        out[...] = 0
-        return
-    phases = plan.forward_phases(as_pair(kernel_size), as_pair(stride), as_pair(padding), as_pair(dilation))
-    taps = len(phases.taps)
-    if _suits_planes(grad.shape[1] // groups, x.itemsize):
-        _wgrad_in_planes(grad, x, groups, phases, out)
-        return
-    geometry, work = divide(x, grad, groups, phases)
-    sums, scratch = part_items(geometry, work, taps, x.itemsize)
-    tasks = work.parts * work.slices * groups
-    chunks = min(tasks, numba.get_num_threads())
-    weight_gradient(
-        out.reshape(-1),
-        memory.empty((tasks, sums), x.dtype),
-        memory.empty((chunks, scratch), x.dtype),
-        memory.empty((chunks, work.slice_channels * taps + ROWS + 2 * work.images * work.rows), _INT64),
-        x.ctypes.data,
-        grad.ctypes.data,
-        phases.taps,
-        x.shape[1] // groups,
-        geometry,
-        work,
-    )
+    kernel = (1, *as_pair(kernel_size))
+    phases = forward_phases(kernel, (1, *as_pair(stride)), (0, *as_pair(padding)), (1, *as_pair(dilation)))
+    weight_gradient(grad, x, groups, phases, out)
 
 
-def _wgrad_in_planes(grad: Array, x: Array, groups: int, phases: plan.Phases, out: Array) -> None:
-    windows, grads, work = divide_planes(x, grad, groups, phases)
-    terms = -(-len(phases.taps) * windows.inner // DOT_TAPS) * DOT_TAPS
-    tasks = work.parts * groups
-    scratch = windows.window_items + grads.window_items
-    weight_gradient_planes(
-        out.reshape(-1),
-        memory.empty((tasks, windows.outer * terms * VECTOR_BYTES // x.itemsize), x.dtype),
-        memory.empty((min(tasks, numba.get_num_threads()), scratch), x.dtype),
-        memory.empty((terms,), _INT64),
-        x.ctypes.data,
-        grad.ctypes.data,
-        phases.taps,
-        windows,
-        grads,
-        work,
-    )
+def _suits_planes(outer: int, size: int) -> bool:
+    """Whether pixels rather than channels belong into the lanes: channels would leave half of a vector empty."""
+    return 2 * outer * size <= VECTOR_BYTES
 
 
-def _correlate(
+def correlate(
     source: Array,
     weight: Array,
-    strides: tuple[int, int, int, int, int],
     bias: Array | None,
-    floor: float,
+    relu: bool,
     groups: int,
-    phases: plan.Phases,
+    phases: Phases,
+    forward: bool,
     out: Array,
 ) -> None:
-    """``strides``: of the weight from group to group, lane to lane, inner channel, row, column."""
+    """A convolution, or, not ``forward``, its data gradient, into ``out``."""
     if not out.flags.c_contiguous:
         result = memory.empty(out.shape, out.dtype)
-        _correlate(source, weight, strides, bias, floor, groups, phases, result)
+        correlate(source, weight, bias, relu, groups, phases, forward, result)
         out[...] = result
         return
     if not out.size:
@@ -128,41 +87,120 @@ def _correlate(
     dtype = out.dtype
     size = dtype.itemsize
     threads = numba.get_num_threads()
-    inner, outer, taps = source.shape[1] // groups, out.shape[1] // groups, phases.taps
-    in_planes = _suits_planes(outer, size)
-    geometry = plan.geometry(source, out, groups, phases, threads, in_planes)
-    chunks = min(geometry.tasks, threads)
+    plan = _plan(five(source.shape), _strides(source), five(out.shape), size, groups, phases, threads)
+    geometry = plan.geometry
+    inner, outer, tasks = geometry.inner, geometry.outer, geometry.tasks
+    k, c, d, h, w = _strides(weight)
+    strides = (k * outer, k, c, d, h, w) if forward else (k * inner, c, k, d, h, w)
+    taps, in_planes = address(phases.taps), _suits_planes(outer, size)
+    piece = -(-tasks // threads)
+    pieces = -(-tasks // piece)
     if in_planes:
         shift = np.zeros(groups * outer, dtype) if bias is None else np.ascontiguousarray(bias)
         packed = memory.empty((weight.size,), dtype)
-        pack_rows(packed, weight.ctypes.data, *strides, groups, inner, outer, taps)
-        kernel, scratch = planes, STENCIL_ROWS * VECTOR_BYTES // size + geometry.window_items
-        table = inner * len(taps)
+        pack, items = planes.pack_rows[dtype], groups * outer
+        copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
+        routines = copy[dtype], planes.rows[dtype], 0
+        main, scratch = planes.correlate[dtype], STENCIL_ROWS * VECTOR_BYTES // size + geometry.window_items
+        words, tables = 0, address(plan.offsets)
     else:
-        width = TILE_BYTES // size
-        panels = plan.panels(outer, size)
+        width, panels = TILE_BYTES // size, count_panels(outer, size)
         padded = np.zeros((groups, panels * width), dtype)
         if bias is not None:
             padded[:, :outer] = bias.reshape(groups, outer)
-        shift = padded.reshape(-1)
-        packed = memory.empty((groups * panels * len(taps) * inner * width,), dtype)
-        pack_weight(packed, weight.ctypes.data, *strides, groups, inner, outer, taps)
-        kernel, scratch = correlate, scratch_items(geometry, size)
-        table = 2 * len(taps) + 2 * geometry.task_pixels
-    kernel(
-        out.reshape(-1),
-        memory.empty((chunks, scratch), dtype),
-        memory.empty((chunks, table), _INT64),
-        packed,
-        shift,
-        dtype.type(floor),
-        source.ctypes.data,
-        taps,
-        phases.phases,
-        geometry,
+        shift = padded
+        packed = memory.empty((groups * panels * phases.count * inner * width,), dtype)
+        pack, items = pack_weight[dtype], groups * panels * phases.count
+        routines = windows.copy_window[dtype], tile[dtype], store_strip[dtype]
+        main, scratch = correlate_tiles[dtype], scratch_items(geometry, size)
+        words = 2 * phases.count + 2 * geometry.task_pixels
+        own = memory.empty((pieces * words,), _INT64)
+        tables = data(own)
+    scratches = memory.empty((pieces * scratch,), dtype)
+    run(
+        pack,
+        Weight(data(packed), data(weight), *strides, inner, outer, taps, phases.count),
+        items,
+        -(-items // threads),
     )
+    arguments = Correlation(
+        *routines, data(out), data(scratches), scratch * size, tables, words, data(packed), data(shift),
+        int(relu), data(source), taps, phases.count, address(phases.phases), len(phases.phases) // 5,
+        geometry.row_blocks, piece, plan.at,
+    )  # fmt: skip
+    run(main, arguments, tasks, piece)
 
 
-def _suits_planes(outer: int, size: int) -> bool:
-    """Whether pixels rather than channels belong into the lanes: channels would leave half of a vector empty."""
-    return 2 * outer * size <= VECTOR_BYTES
+@functools.lru_cache(maxsize=1024)
+def _plan(source: Five, strides: Five, out: Five, size: int, groups: int, phases: Phases, threads: int) -> Plan:
+    return correlation(source, strides, out, size, groups, phases, threads, _suits_planes(out[1] // groups, size))
+
+
+def _strides(x: Array) -> Five:
+    if x.ndim == 5:
+        return x.strides  # type: ignore[return-value]
+    n, c, h, w = x.strides
+    return n, c, 0, h, w
+
+
+def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
+    """The gradient of a convolution for its weight into ``out``."""
+    if not out.flags.c_contiguous:
+        result = memory.empty(out.shape, out.dtype)
+        weight_gradient(grad, x, groups, phases, result)
+        out[...] = result
+    elif not out.size or not grad.size:
+        out[...] = 0
+    elif _suits_planes(grad.shape[1] // groups, x.itemsize):
+        _gradient_in_planes(grad, x, groups, phases, out)
+    else:
+        _gradient_in_tiles(grad, x, groups, phases, out)
+
+
+def _gradient_in_tiles(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
+    dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
+    plan, work = _divide(five(x.shape), _strides(x), five(grad.shape), size, groups, phases)
+    geometry = plan.geometry
+    sums_items, scratch = tiles_gradient.part_items(geometry, work, phases.count, size)
+    tasks = work.parts * work.slices * groups
+    piece = -(-tasks // threads)
+    pieces = -(-tasks // piece)
+    words = work.slice_channels * phases.count + ROWS + 2 * work.images * work.rows
+    sums, scratches = memory.empty((tasks * sums_items,), dtype), memory.empty((pieces * scratch,), dtype)
+    tables = memory.empty((pieces * words,), _INT64)
+    arguments = tiles_gradient.WeightGradient(
+        windows.copy_window[dtype], tiles_gradient.transpose_grad[dtype], tile[dtype], data(out), data(sums),
+        sums_items, data(scratches), scratch * size, data(tables), words, data(x), data(grad), *_strides(grad),
+        address(phases.taps), phases.count, x.shape[1] // groups, piece, plan.at, *work,
+    )  # fmt: skip
+    run(tiles_gradient.gradient[dtype], arguments, tasks, piece)
+    merges = work.slices * groups * count_panels(geometry.outer, size)
+    run(tiles_gradient.merge[dtype], arguments, merges, -(-merges // (4 * threads)))
+
+
+_divide = functools.lru_cache(maxsize=1024)(tiles_gradient.divide)
+
+
+def _gradient_in_planes(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
+    dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
+    source, grads, work = _divide_planes(
+        five(x.shape), _strides(x), five(grad.shape), _strides(grad), size, groups, phases
+    )
+    geometry = source.geometry
+    terms = len(source.offsets)
+    tasks = work.parts * groups
+    piece = -(-tasks // threads)
+    scratch = geometry.window_items + grads.geometry.window_items
+    sums = memory.empty((tasks * geometry.outer * terms * VECTOR_BYTES // size,), dtype)
+    scratches = memory.empty((-(-tasks // piece) * scratch,), dtype)
+    copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
+    arguments = planes_gradient.PlaneGradient(
+        copy[dtype], windows.copy_window[dtype], data(out), data(sums), terms, address(source.offsets), data(scratches),
+        scratch * size, data(x), data(grad), phases.count, piece, source.at, grads.at, *work,
+    )  # fmt: skip
+    run(planes_gradient.gradient[dtype], arguments, tasks, piece)
+    channels = groups * geometry.outer
+    run(planes_gradient.merge[dtype], arguments, channels, -(-channels // threads))
+
+
+_divide_planes = functools.lru_cache(maxsize=1024)(planes_gradient.divide_planes)

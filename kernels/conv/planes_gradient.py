@@ -8,128 +8,134 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import prange
-
 from ..microkernel import DOT_TAPS, tap_dots
-from ..simd import VECTOR_BYTES, simd_jit
-from .correlate import copy_window
-from .plan import WINDOW_BYTES, Geometry, Phases, four_strides, plane_items
-from .planes import copy_sorted_window, row_items, tap_offsets
-
-Array = Any
+from ..routine import Routine, call, clear, fields, span
+from ..simd import VECTOR_BYTES, itemsize
+from .plan import WINDOW_BYTES, Five, Geometry, Phases, Plan, plane_items, plane_offsets
 
 PARTS = 8
 """Sums kept apart, at most: as many threads can work on one group."""
 
 
 class PlaneWork(NamedTuple):
-    """``rows``: result rows of a block, ``blocks`` of them in an image; ``parts`` of all images' blocks."""
+    """``rows``: result rows of a block, ``blocks`` of them in a slice of an image; ``parts`` of all blocks."""
 
     rows: int
     blocks: int
     parts: int
 
 
-def divide_planes(source: Array, grad: Array, groups: int, phases: Phases) -> tuple[Geometry, Geometry, PlaneWork]:
-    """The geometries of the windows of ``source`` (N, C, H, W) and of ``grad`` (N, K, P, Q), and the division."""
-    images, channels, height, width = source.shape
-    _, outs, out_height, out_width = grad.shape
-    inner, outer, size = channels // groups, outs // groups, source.itemsize
-    columns = (out_width - 1) * phases.step[1] + phases.high_column - phases.low_column + 1
-    line = inner * columns * size * phases.step[0]
+def divide_planes(
+    source: Five, strides: Five, grad: Five, grad_strides: Five, size: int, groups: int, phases: Phases
+) -> tuple[Plan, Plan, PlaneWork]:
+    """The windows of the source (N, C, D, H, W) and of the grad (N, K, O, P, Q), and the division."""
+    images, channels, depth, height, width = source
+    _, outs, out_depth, out_height, out_width = grad
+    inner, outer = channels // groups, outs // groups
+    reach_depth, reach, reach_columns = (high - low for high, low in zip(phases.high, phases.low, strict=True))
+    columns = (out_width - 1) * phases.step[2] + reach_columns + 1
+    line = inner * (reach_depth + 1) * columns * size * phases.step[1]
     rows = max(1, min(out_height, WINDOW_BYTES // line))
     blocks = -(-out_height // rows)
     rows = -(-out_height // blocks)
     blocks = -(-out_height // rows)
-    window_rows = (rows - 1) * phases.step[0] + phases.high_row - phases.low_row + 1
+    window_rows = (rows - 1) * phases.step[1] + reach + 1
     plane = plane_items(rows, out_width, phases, size)
     windows = Geometry(
-        images, groups, inner, outer, height, width, *four_strides(source), *phases.step, 1, 1, out_height, out_width,
-        phases.low_row, phases.low_column, 1, rows, window_rows, columns, plane, inner * plane, 1,
+        images, groups, inner, outer, depth, height, width, *strides, *phases.step, 1, 1, 1, out_depth, out_height,
+        out_width, *phases.low, 1, rows, reach_depth + 1, window_rows, columns, plane, inner * plane, 1,
     )  # fmt: skip
     lanes = VECTOR_BYTES // size
     padded = -(-out_width // lanes) * lanes
     grads = Geometry(
-        images, groups, 1, outer, out_height, out_width, *four_strides(grad), 1, 1, 1, 1, out_height, out_width,
-        0, 0, 1, rows, rows, padded, rows * padded, rows * padded, 1,
+        images, groups, 1, outer, out_depth, out_height, out_width, *grad_strides, 1, 1, 1, 1, 1, 1, out_depth,
+        out_height, out_width, 0, 0, 0, 1, rows, 1, rows, padded, rows * padded, rows * padded, 1,
     )  # fmt: skip
-    return windows, grads, PlaneWork(rows, blocks, max(1, min(images * blocks, PARTS // groups)))
+    work = PlaneWork(rows, blocks, max(1, min(images * out_depth * blocks, PARTS // groups)))
+    terms = -(-phases.count * inner // DOT_TAPS) * DOT_TAPS
+    return Plan.of(windows, plane_offsets(windows, phases, size, terms)), Plan.of(grads), work
 
 
-@simd_jit
-def _task(
-    sums: Array,
-    scratch: Array,
-    table: Array,
-    source: int,
-    grad: int,
-    part: int,
-    group: int,
-    windows: Geometry,
-    grads: Geometry,
-    work: PlaneWork,
-) -> None:
-    """The sums of one part of the blocks for one group, (outer, taps * inner in whole `DOT_TAPS`, lanes)."""
-    w, g = windows, grads
-    like, size = sums.dtype.type(0), sums.itemsize
-    window, plane = scratch[: w.window_items], scratch[w.window_items :]
-    stride = row_items(w.window_columns, w.step_columns)
-    blocks = w.images * work.blocks
-    sums[:] = 0
-    for block in range(part * blocks // work.parts, (part + 1) * blocks // work.parts):
-        image, top = block // work.blocks, block % work.blocks * work.rows
-        rows = min(work.rows, w.out_height - top)
-        copy_sorted_window(
-            window, source + image * w.image_stride + group * w.inner * w.channel_stride,
-            top * w.step_rows + w.low_row, w,
-        )  # fmt: skip
-        for lane in range(w.outer):
-            channel = group * w.outer + lane
-            start = grad + image * g.image_stride + channel * g.channel_stride
-            copy_window(plane, start, top, 0, work.rows, g.window_columns, 1, g)
-            for term in range(0, table.size, DOT_TAPS):
-                tap_dots(
-                    like, rows, w.out_width, plane.ctypes.data, g.window_columns * size, window.ctypes.data,
-                    w.step_rows * stride * size, table.ctypes.data + term * 8,
-                    sums.ctypes.data + (lane * table.size + term) * VECTOR_BYTES,
-                )  # fmt: skip
+class PlaneGradient(NamedTuple):
+    """Arguments of `gradient` and `merge`.
 
-
-@simd_jit(parallel=True)  # type: ignore[untyped-decorator]
-def weight_gradient_planes(
-    out: Array,
-    sums: Array,
-    scratch: Array,
-    table: Array,
-    source: int,
-    grad: int,
-    taps: Array,
-    windows: Geometry,
-    grads: Geometry,
-    work: PlaneWork,
-) -> None:
-    """The gradient into the flat ``out``, (groups * outer, inner, taps).
-
-    ``sums`` has a row for each part of each group, ``scratch`` one for each chunk; ``table`` has an item for
-    each tap of each inner channel, rounded up to whole `DOT_TAPS`.
+    ``sums``: ``terms`` vectors for each channel of a group, for each part of each group; ``table``:
+    `Plan.offsets`, as many, whole `DOT_TAPS`; each piece of the
+    range of `gradient` has ``scratch_bytes`` of ``scratch``; ``windows`` and ``grads``: addresses of a
+    `Geometry`; then `PlaneWork`.
     """
-    w = windows
-    count, lanes = taps.shape[0], VECTOR_BYTES // out.itemsize
-    table[:] = 0  # the last taps' fellows read the window's beginning; nobody reads their sums
-    tap_offsets(table, taps, w, out.itemsize)
-    tasks, chunks = work.parts * w.groups, scratch.shape[0]
-    for chunk in prange(chunks):
-        for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
-            _task(
-                sums[task], scratch[chunk], table, source, grad, task % work.parts, task // work.parts, w, grads, work
-            )
-    for channel in range(w.groups * w.outer):
+
+    copy: int
+    copy_grad: int
+    out: int
+    sums: int
+    terms: int
+    table: int
+    scratch: int
+    scratch_bytes: int
+    source: int
+    grad: int
+    tap_count: int
+    piece: int
+    windows: int
+    grads: int
+    rows: int
+    blocks: int
+    parts: int
+
+
+@Routine
+def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
+    """The sums of tasks ``start...``, one part of the blocks for one group: (outer, terms, lanes)."""
+    h = fields(PlaneGradient, arguments)
+    w, g = fields(Geometry, h.windows), fields(Geometry, h.grads)
+    like = kind(0)
+    size: int = itemsize(like)
+    window = h.scratch + start // h.piece * h.scratch_bytes
+    plane = window + w.window_items * size
+    stride = (w.window_columns + w.step_columns - 1) // w.step_columns * w.step_columns
+    in_image = w.out_depth * h.blocks
+    blocks = w.images * in_image
+    for task in range(start, stop):
+        part, group = task % h.parts, task // h.parts
+        sums = h.sums + task * w.outer * h.terms * VECTOR_BYTES
+        clear(sums, w.outer * h.terms * VECTOR_BYTES)
+        for block in range(part * blocks // h.parts, (part + 1) * blocks // h.parts):
+            image, depth, top = block // in_image, block // h.blocks % w.out_depth, block % h.blocks * h.rows
+            rows = min(h.rows, w.out_height - top)
+            source = h.source + image * w.image_stride + group * w.inner * w.channel_stride
+            front, row = depth * w.step_depth + w.low_depth, top * w.step_rows + w.low_row
+            if w.step_columns == 1:
+                call(
+                    kind, h.copy, window, source, front, row, w.low_column, w.window_rows, w.window_columns, w.inner,
+                    h.windows,
+                )  # fmt: skip
+            else:
+                call(kind, h.copy, window, source, front, row, stride, h.windows)
+            for lane in range(w.outer):
+                grad = h.grad + image * g.image_stride + (group * w.outer + lane) * g.channel_stride
+                call(kind, h.copy_grad, plane, grad, depth, top, 0, h.rows, g.window_columns, 1, h.grads)
+                for term in range(0, h.terms, DOT_TAPS):
+                    tap_dots(
+                        like, rows, w.out_width, plane, g.window_columns * size, window, w.step_rows * stride * size,
+                        h.table + term * 8, sums + (lane * h.terms + term) * VECTOR_BYTES,
+                    )  # fmt: skip
+
+
+@Routine
+def merge(kind: Any, arguments: int, start: int, stop: int) -> None:
+    """Add parts and lanes up into the flat result (groups * outer, inner, taps), for channels ``start...``."""
+    h = fields(PlaneGradient, arguments)
+    w = fields(Geometry, h.windows)
+    lanes = VECTOR_BYTES // itemsize(kind(0))
+    out = span(kind, h.out, w.groups * w.outer * w.inner * h.tap_count)
+    for channel in range(start, stop):
         group, lane = channel // w.outer, channel % w.outer
-        for tap in range(count):
-            for c in range(w.inner):
-                total = out.dtype.type(0)
-                start = (lane * table.size + tap * w.inner + c) * lanes
-                for part in range(work.parts):
-                    for i in range(lanes):
-                        total += sums[group * work.parts + part, start + i]
-                out[(channel * w.inner + c) * count + tap] = total
+        for term in range(h.tap_count * w.inner):
+            total = kind(0)
+            for part in range(h.parts):
+                place = ((group * h.parts + part) * w.outer + lane) * h.terms + term
+                sums = span(kind, h.sums + place * VECTOR_BYTES, lanes)
+                for i in range(lanes):
+                    total += sums[i]
+            out[(channel * w.inner + term % w.inner) * h.tap_count + term // w.inner] = total
