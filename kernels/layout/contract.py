@@ -1,8 +1,7 @@
-"""Contracts of moving elements: concatenation, padding, advanced indexing and its gradients."""
+"""Contracts of moving elements: concatenation, flips, rolls, triangles, advanced indexing and its gradients."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,77 +80,187 @@ def cat(arrays: Array, *, dim: int) -> Spec:
     return Spec((*shape[:axis], total, *shape[axis + 1 :]), first.dtype)
 
 
-def _pad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
-    cases: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
-        ((5,), (1, 2)),
+def _flip_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    cases: tuple[tuple[tuple[int, ...], Any], ...] = (
         ((), ()),
-        ((3, 4), (0, 0, 2, 1)),
-        ((3, 4), (-1, -2)),
-        ((2, 3, 4), (1, -2, -1, 3)),
-        ((2, 2, 3, 5), (1, 1, 2, 2)),
-        ((2, 3, 4, 2), (0, 1, 1, 0, 0, 2, 2, 1)),
-        ((0, 3), (1, 1, 2, 0)),
-        ((3, 4), (-2, -2)),
-        ((11, 29, 61), (2, 1, 3, 4)),
+        ((7,), 0),
+        ((3, 5), (1,)),
+        ((3, 5), (0,)),
+        ((2, 3, 5), (0, 2)),
+        ((2, 3, 4, 5), (-3,)),
+        ((2, 3, 4, 5), (3, 1, 0)),
+        ((2, 3), ()),
+        ((3, 0), (0,)),
+        ((131, 127), (1,)),
+        ((13, 31, 67), (1,)),
     )
-    for shape, pad in cases:
-        yield Sample((normal(rng, shape, dtype),), {"pad": pad}, f"{shape} by {pad}")
+    for shape, dims in cases:
+        yield Sample((normal(rng, shape, dtype),), {"dims": dims}, f"{shape} along {dims}")
     x = normal(rng, (8, 6), dtype)
-    yield Sample((x.T,), {"pad": (1, 2, -1, 0), "value": 0}, "transposed")
-    yield Sample((x[::-2, 1::3],), {"pad": (1, 1), "value": 1}, "strided, ones")
-    if dtypes.is_floating(dtype):
-        yield Sample((np.repeat(x, 5, 0),), {"pad": (1, 2), "value": float("-inf")}, "infinity")
+    yield Sample((x.T,), {"dims": (1,)}, "transposed")
+    yield Sample((x[::-2, 1::3],), {"dims": (0, 1)}, "strided")
+    yield Sample((special(dtype),), {"dims": (0,)}, "special values")
 
 
-def _wrong_pad() -> Iterator[Wrong]:
+def _wrong_flip() -> Iterator[Wrong]:
     x = np.zeros((2, 3), np.float32)
-    yield Wrong((x,), {"pad": (1, 2, 3)}, ValueError, r"pad \(=\(1, 2, 3\)\) must hold pairs")
-    yield Wrong((x,), {"pad": (1,) * 6}, ValueError, r"holds 6 numbers, too many for 2 dimensions")
-    yield Wrong(
-        (x,), {"pad": (-2, -2)}, ValueError, r"pad \(=\(-2, -2\)\) leaves size -1 of dimension 1 of shape \(2, 3\)"
+    yield Wrong((x,), {"dims": (2,)}, IndexError, r"dims \(=2\) must be in \[-2, 1\] for 2 dimensions")
+    yield Wrong((x,), {"dims": (0, -2)}, ValueError, r"dims \(=\(0, -2\)\) names a dimension twice")
+    yield Wrong((x,), {"dims": 1.0}, TypeError, "dims must be an int or ints, not float")
+
+
+def axes(operation: str, dims: Any, ndim: int) -> tuple[int, ...]:
+    """An int or ints as dimensions in their order."""
+    if not isinstance(dims, (int, np.integer, tuple, list)):
+        raise TypeError(f"{operation}: dims must be an int or ints, not {type(dims).__name__}")
+    return tuple(
+        check.dim(operation, each, ndim, "dims") for each in (dims if isinstance(dims, (tuple, list)) else (dims,))
     )
-    yield Wrong((x,), {"pad": (1, 0.5)}, TypeError, r"pad \(=\(1, 0.5\)\) must be a tuple of ints")
-    yield Wrong((x.astype(int),), {"pad": (1, 1), "value": 0.5}, ValueError, r"value \(=0.5\) .* int64")
 
 
-@operation(
-    samples=_pad_samples,
-    wrong=_wrong_pad,
-    dtypes=dtypes.ALL,
-    error="exact",
-    gradient=2,
-    source="torch.nn.functional.pad, mode constant",
-)
-def pad(x: Array, *, pad: tuple[int, ...], value: float = 0.0) -> Spec:
-    """Add ``value`` before and after; a negative amount crops.
+@operation(samples=_flip_samples, wrong=_wrong_flip, dtypes=dtypes.ALL, error="exact", gradient=2, source="torch.flip")
+def flip(x: Array, *, dims: Any) -> Spec:
+    """The elements in reverse order along ``dims``.
 
     Args:
         x: any shape and dtype.
-        pad: (before, after) of the last dimension, then of the one before it, and so on.
-        value: what to fill with; a whole number in range where ``x`` holds integers or bools.
+        dims: an int or ints, none twice; of none a copy.
 
     Raises:
-        TypeError: if ``pad`` is no tuple of ints.
-        ValueError: if ``pad`` has an odd length or more pairs than ``x`` has dimensions, a size would be
-            negative, or ``value`` is none of x's dtype.
+        TypeError: if ``dims`` holds anything but ints.
+        IndexError: if a dimension is out of range.
+        ValueError: if ``dims`` names a dimension twice.
     """
-    if not isinstance(pad, (tuple, list)) or not all(isinstance(n, (int, np.integer)) for n in pad):
-        raise TypeError(f"pad: pad (={pad!r}) must be a tuple of ints")
-    if len(pad) % 2:
-        raise ValueError(f"pad: pad (={pad}) must hold pairs, before and after each dimension")
-    shape = list(x.shape)
-    if len(pad) > 2 * len(shape):
-        raise ValueError(f"pad: pad (={pad}) holds {len(pad)} numbers, too many for {len(shape)} dimensions")
-    for position in range(len(pad) // 2):
-        dim = len(shape) - 1 - position
-        shape[dim] += int(pad[2 * position]) + int(pad[2 * position + 1])
-        if shape[dim] < 0:
-            raise ValueError(f"pad: pad (={pad}) leaves size {shape[dim]} of dimension {dim} of shape {tuple(x.shape)}")
-    if value != 0 and not dtypes.is_floating(x.dtype):
-        low, high = (0, 1) if x.dtype == dtypes.bool_ else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
-        if not (math.isfinite(value) and value == int(value) and low <= value <= high):
-            raise ValueError(f"pad: value (={value}) is no number of dtype {x.dtype}")
-    return Spec(tuple(shape), x.dtype)
+    found = axes("flip", dims, len(x.shape))
+    if len(set(found)) != len(found):
+        raise ValueError(f"flip: dims (={dims}) names a dimension twice")
+    return Spec(x.shape, x.dtype)
+
+
+def _roll_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    cases: tuple[tuple[tuple[int, ...], Any, Any], ...] = (
+        ((), 1, ()),
+        ((7,), 2, 0),
+        ((7,), -9, 0),
+        ((3, 5), 4, None),
+        ((3, 5), (1, 2), (0, 1)),
+        ((2, 3, 5), (1, -2, 1), (1, 2, 1)),
+        ((2, 3, 4, 5), (1,), (-3,)),
+        ((3, 0), 1, 0),
+        ((2, 3), 0, 1),
+        ((131, 127), (5,), (1,)),
+        ((13, 31, 67), (3, -1), (0, 1)),
+    )
+    for shape, shifts, dims in cases:
+        if shape or dims is None:
+            yield Sample((normal(rng, shape, dtype),), {"shifts": shifts, "dims": dims}, f"{shape} by {shifts}, {dims}")
+    x = normal(rng, (8, 6), dtype)
+    yield Sample((x.T,), {"shifts": 7, "dims": None}, "transposed")
+    yield Sample((x[::-2, 1::3],), {"shifts": (1, 1), "dims": (0, 1)}, "strided")
+    yield Sample((special(dtype),), {"shifts": 5, "dims": 0}, "special values")
+
+
+def _wrong_roll() -> Iterator[Wrong]:
+    x = np.zeros((2, 3), np.float32)
+    yield Wrong((x,), {"shifts": 1, "dims": 2}, IndexError, r"dims \(=2\) must be in \[-2, 1\] for 2 dimensions")
+    yield Wrong(
+        (x,), {"shifts": (1, 2), "dims": 0}, ValueError, r"shifts \(=\(1, 2\)\) and dims \(=0\) must have one length"
+    )
+    yield Wrong((x,), {"shifts": (1, 2)}, ValueError, r"shifts \(=\(1, 2\)\) must be one int without dims")
+    yield Wrong((x,), {"shifts": 0.5, "dims": 0}, TypeError, r"shifts \(=0.5\) must be an int or ints")
+
+
+@operation(samples=_roll_samples, wrong=_wrong_roll, dtypes=dtypes.ALL, error="exact", gradient=2, source="torch.roll")
+def roll(x: Array, *, shifts: Any, dims: Any = None) -> Spec:
+    """The elements moved on by ``shifts`` along ``dims``; what leaves at the end comes in at the beginning.
+
+    Args:
+        x: any shape and dtype.
+        shifts: an int or ints.
+        dims: as many dimensions; repeated ones add up. None for the array flattened.
+
+    Raises:
+        TypeError: if ``shifts`` or ``dims`` holds anything but ints.
+        IndexError: if a dimension is out of range.
+        ValueError: if there are not as many shifts as dimensions.
+    """
+    several = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    if not all(isinstance(each, (int, np.integer)) for each in several):
+        raise TypeError(f"roll: shifts (={shifts!r}) must be an int or ints")
+    if dims is None:
+        if len(several) != 1:
+            raise ValueError(f"roll: shifts (={shifts}) must be one int without dims")
+    elif len(axes("roll", dims, len(x.shape))) != len(several):
+        raise ValueError(f"roll: shifts (={shifts}) and dims (={dims}) must have one length")
+    return Spec(x.shape, x.dtype)
+
+
+def _triangle_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    cases = (
+        ((3, 5), 0),
+        ((5, 3), 1),
+        ((1, 1), 0),
+        ((2, 3, 4, 4), -1),
+        ((4, 4), -9),
+        ((4, 4), 9),
+        ((0, 3), 0),
+        ((2, 3, 0), 1),
+    )
+    for shape, diagonal in (*cases, ((131, 127), 3), ((7, 67, 53), -2)):
+        yield Sample((normal(rng, shape, dtype),), {"diagonal": diagonal}, f"{shape}, diagonal {diagonal}")
+    x = normal(rng, (8, 6), dtype)
+    yield Sample((x.T,), {"diagonal": 1}, "transposed")
+    yield Sample((x[::-2, 1::3],), {"diagonal": 0}, "strided")
+    yield Sample((special(dtype).reshape(7, 31),), {"diagonal": 2}, "special values")
+
+
+def _wrong_triangle() -> Iterator[Wrong]:
+    x = np.zeros((2, 3), np.float32)
+    yield Wrong((x[0],), {"diagonal": 0}, ValueError, r"at least 2 dimensions, not 1 \(shape \(3,\)\)")
+    yield Wrong((x,), {"diagonal": 0.5}, TypeError, r"diagonal \(=0.5\) must be an int")
+
+
+def _triangle(operation: str, x: Array, diagonal: int) -> Spec:
+    shape = x.shape
+    if len(shape) < 2:
+        raise ValueError(f"{operation}: x must have at least 2 dimensions, not {len(shape)} (shape {tuple(shape)})")
+    if not isinstance(diagonal, (int, np.integer)):
+        raise TypeError(f"{operation}: diagonal (={diagonal!r}) must be an int")
+    return Spec(shape, x.dtype)
+
+
+@operation(
+    samples=_triangle_samples, wrong=_wrong_triangle, dtypes=dtypes.ALL, error="exact", gradient=2, source="torch.tril"
+)
+def tril(x: Array, *, diagonal: int = 0) -> Spec:
+    """Matrices with zeros in the place of all but what is on and below a diagonal.
+
+    Args:
+        x: any dtype, (..., rows, columns).
+        diagonal: how far above the main diagonal it is.
+
+    Raises:
+        TypeError: if ``diagonal`` is no int.
+        ValueError: if ``x`` has fewer than 2 dimensions.
+    """
+    return _triangle("tril", x, diagonal)
+
+
+@operation(
+    samples=_triangle_samples, wrong=_wrong_triangle, dtypes=dtypes.ALL, error="exact", gradient=2, source="torch.triu"
+)
+def triu(x: Array, *, diagonal: int = 0) -> Spec:
+    """Matrices with zeros in the place of all but what is on and above a diagonal.
+
+    Args:
+        x: any dtype, (..., rows, columns).
+        diagonal: how far above the main diagonal it is.
+
+    Raises:
+        TypeError: if ``diagonal`` is no int.
+        ValueError: if ``x`` has fewer than 2 dimensions.
+    """
+    return _triangle("triu", x, diagonal)
 
 
 def _keys(rng: np.random.Generator) -> Iterator[tuple[tuple[int, ...], Key, str]]:

@@ -8,6 +8,7 @@ from numba import prange
 
 from ..addresses import carray, pointer
 from ..jit import SERIAL, jit
+from ..parallel import spread
 
 
 @jit(inline=True)
@@ -49,39 +50,30 @@ def join(out, addresses, widths, starts, parts):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _pad_row(x, out, value, row, sizes, padded, before):  # type: ignore[no-untyped-def]
-    """``sizes``, ``padded`` and ``before`` belong to every dimension, the last one along the row."""
-    source, stride, rest, inside = 0, 1, np.int64(row), True
-    for d in range(sizes.size - 2, -1, -1):
-        coordinate = rest % padded[d] - before[d]
-        rest //= padded[d]
-        inside = inside and 0 <= coordinate < sizes[d]
-        source += coordinate * stride
-        stride *= sizes[d]
-    target = out[row]
-    shift = before[-1]
-    first = min(max(shift, 0), target.size) if inside else target.size
-    last = max(min(shift + sizes[-1], target.size), first)
-    for k in range(first):
-        target[k] = value
-    if last > first:
-        inner, line = target[first:last], x[source, first - shift : last - shift]
-        for k in range(inner.size):
-            inner[k] = line[k]
-    after = target[last:]
-    for k in range(after.size):
-        after[k] = value
+def _triangle_rows(arguments, start, stop):  # type: ignore[no-untyped-def]
+    x, out, height, diagonal, lower = arguments
+    for row in range(start, stop):
+        source, target = x[row], out[row]
+        split = min(max(row % height + diagonal + lower, 0), target.size)
+        first, last = (0, split) if lower else (split, target.size)
+        for k in range(first):
+            target[k] = 0
+        kept, line = target[first:last], source[first:last]
+        for k in range(kept.size):
+            kept[k] = line[k]
+        rest = target[last:]
+        for k in range(rest.size):
+            rest[k] = 0
 
 
-@jit(parallel=True)
-def pad_rows(x, out, value, sizes, padded, before):  # type: ignore[no-untyped-def]
-    """``out`` filled with ``value`` around ``x``; both as (rows, last dimension)."""
-    if out.size < SERIAL:
-        for row in range(out.shape[0]):
-            _pad_row(x, out, value, row, sizes, padded, before)
+@jit
+def triangle(x, out, height, diagonal, lower):  # type: ignore[no-untyped-def]
+    """Rows of matrices of ``height``, with zeros above (``lower`` is 1) or below (0) a diagonal."""
+    arguments = (x, out, height, diagonal, lower)
+    if x.size < SERIAL:
+        _triangle_rows(arguments, 0, x.shape[0])
     else:
-        for row in prange(out.shape[0]):
-            _pad_row(x, out, value, row, sizes, padded, before)
+        spread(_triangle_rows, arguments, x.shape[0], max(SERIAL // x.shape[1], 1))
 
 
 @jit(inline=True)

@@ -12,6 +12,8 @@ import numpy as np
 from .. import check, memory
 from ..addresses import table
 from . import loops
+from .contract import axes
+from .grid import take
 from .keys import Selection, select
 
 Array = Any
@@ -32,19 +34,47 @@ def cat(arrays: Sequence[Array], *, dim: int, out: Array) -> None:
     _copy_back(target, out)
 
 
-def pad(x: Array, *, pad: tuple[int, ...], value: float = 0.0, out: Array) -> None:
-    if x.size == 0 or x.ndim == 0:
-        out.fill(value if x.size == 0 else x.item())
-        return
-    before = np.zeros(x.ndim, np.int64)
-    for position in range(len(pad) // 2):
-        before[x.ndim - 1 - position] = pad[2 * position]
+def flip(x: Array, *, dims: Any, out: Array) -> None:
+    shape = x.shape
+    flipped = axes("flip", dims, len(shape)) if shape else ()
+    _gather(x, [((n - 1, n, -1),) if d in flipped else None for d, n in enumerate(shape)], shape, out)
+
+
+def roll(x: Array, *, shifts: Any, dims: Any = None, out: Array) -> None:
+    several = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    shape = (x.size,) if dims is None else x.shape
+    amounts = [0] * len(shape)
+    for shift, dim in zip(several, (0,) if dims is None else axes("roll", dims, len(shape)), strict=True):
+        amounts[dim] += int(shift)
+    segments = []
+    for n, amount in zip(shape, amounts, strict=True):
+        shift = amount % n if n else 0
+        segments.append(((n - shift, shift, 1), (0, n - shift, 1)) if shift else None)
+    _gather(x, segments, shape, out)
+
+
+def tril(x: Array, *, diagonal: int = 0, out: Array) -> None:
+    _triangle(x, diagonal, 1, out)
+
+
+def triu(x: Array, *, diagonal: int = 0, out: Array) -> None:
+    _triangle(x, diagonal, 0, out)
+
+
+def _triangle(x: Array, diagonal: int, lower: int, out: Array) -> None:
     if out.size == 0:
         return
     target = _contiguous(out)
-    fill = np.array(value).astype(x.dtype).view(loops.WORDS[x.itemsize])[()]
-    rows, padded_rows = _words(x).reshape(-1, x.shape[-1]), _words(target).reshape(-1, out.shape[-1])
-    loops.pad_rows(rows, padded_rows, fill, np.array(x.shape, np.int64), np.array(out.shape, np.int64), before)
+    height, width = x.shape[-2:]
+    loops.triangle(_words(x).reshape(-1, width), _words(target).reshape(-1, width), height, int(diagonal), lower)
+    _copy_back(target, out)
+
+
+def _gather(x: Array, dims: list[Any], shape: tuple[int, ...], out: Array) -> None:
+    if out.size == 0:
+        return
+    target = _contiguous(out)
+    take(_words(x), _words(target), dims, shape)
     _copy_back(target, out)
 
 

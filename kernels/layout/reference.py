@@ -15,15 +15,20 @@ def cat(arrays: Any, *, dim: int) -> Array:
     return np.concatenate(arrays, axis=dim)
 
 
-def pad(x: Array, *, pad: tuple[int, ...], value: float = 0.0) -> Array:
-    before, after = [0] * x.ndim, [0] * x.ndim
-    for position in range(len(pad) // 2):
-        before[x.ndim - 1 - position], after[x.ndim - 1 - position] = pad[2 * position], pad[2 * position + 1]
-    cropped = x[tuple(slice(max(-b, 0), n - max(-a, 0)) for n, b, a in zip(x.shape, before, after, strict=True))]
-    if 0 in cropped.shape:  # a dimension may be cropped away wholly and then grow again
-        return np.full([n + b + a for n, b, a in zip(x.shape, before, after, strict=True)], value, x.dtype)
-    amounts = [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)]
-    return np.pad(cropped, amounts, constant_values=value) if amounts else cropped.copy()
+def flip(x: Array, *, dims: Any) -> Array:
+    return np.flip(x, dims if x.ndim else ()).copy()
+
+
+def roll(x: Array, *, shifts: Any, dims: Any = None) -> Array:
+    return np.roll(x, shifts if dims is not None or isinstance(shifts, (int, np.integer)) else shifts[0], dims)
+
+
+def tril(x: Array, *, diagonal: int = 0) -> Array:
+    return np.where(np.tri(*x.shape[-2:], k=diagonal, dtype=bool), x, x.dtype.type(0))
+
+
+def triu(x: Array, *, diagonal: int = 0) -> Array:
+    return np.where(np.tri(*x.shape[-2:], k=diagonal - 1, dtype=bool), x.dtype.type(0), x)
 
 
 def index(x: Array, *, key: Any) -> Array:

@@ -23,13 +23,33 @@ def test_cat(rng: np.random.Generator, shapes: tuple[tuple[int, ...], ...], dim:
 
 
 @pytest.mark.parametrize(
-    ("shape", "pad"),
-    [((5,), (1, 2)), ((3, 4), (0, 0, 2, 1)), ((3, 4), (-1, -2)), ((2, 3, 4), (1, -2, -1, 3)), ((2, 3, 4), (1,) * 6)],
+    ("shape", "dims"), [((7,), (0,)), ((3, 5), (-1,)), ((2, 3, 4), (2, 0)), ((2, 3), ()), ((), ())]
 )
-def test_pad(rng: np.random.Generator, shape: tuple[int, ...], pad: tuple[int, ...]) -> None:
+def test_flip(rng: np.random.Generator, shape: tuple[int, ...], dims: tuple[int, ...]) -> None:
+    x = np.asarray(rng.standard_normal(shape))
+    expected = torch.flip(torch.from_numpy(x), dims).numpy()
+    np.testing.assert_array_equal(backend("reference").flip(x, dims=dims), expected, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "shifts", "dims"),
+    [((7,), 2, 0), ((3, 5), 4, None), ((3, 5), (1, -8), (0, 1)), ((2, 3, 4), (1, 1), (1, 1)), ((0, 3), 1, 0)],
+)
+def test_roll(rng: np.random.Generator, shape: tuple[int, ...], shifts: Any, dims: Any) -> None:
     x = rng.standard_normal(shape)
-    expected = torch.nn.functional.pad(torch.from_numpy(x), pad, value=1.5).numpy()
-    np.testing.assert_array_equal(backend("reference").pad(x, pad=pad, value=1.5), expected, strict=True)
+    expected = torch.roll(torch.from_numpy(x), shifts, dims).numpy()
+    np.testing.assert_array_equal(backend("reference").roll(x, shifts=shifts, dims=dims), expected, strict=True)
+
+
+@pytest.mark.parametrize("name", ["tril", "triu"])
+@pytest.mark.parametrize(
+    ("shape", "diagonal"), [((3, 5), 0), ((5, 3), 1), ((2, 3, 4, 4), -1), ((4, 4), 9), ((0, 3), 0)]
+)
+def test_triangles(rng: np.random.Generator, name: str, shape: tuple[int, ...], diagonal: int) -> None:
+    x = rng.standard_normal(shape)
+    x.reshape(-1)[:1] = np.nan
+    expected = getattr(torch, name)(torch.from_numpy(x), diagonal).numpy()
+    np.testing.assert_array_equal(getattr(backend("reference"), name)(x, diagonal=diagonal), expected, strict=True)
 
 
 KEYS: list[tuple[tuple[int, ...], tuple[Any, ...]]] = [
