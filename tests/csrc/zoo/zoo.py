@@ -179,12 +179,9 @@ def page(reports: list[tuple[Case, cuda.Report]]) -> str:
     """docs/zoo.md: the confusion table, and every kernel with what is wrong with it."""
     counts: Counter[tuple[str, str]] = Counter()
     for case, report in reports:
+        found = report.kinds or {NOTHING}
         for kind in case.kinds or {NOTHING}:
-            found = report.kinds
-            counts[kind, kind if kind in found or not found else NOTHING] += bool(found) or kind == NOTHING
-            counts[kind, NOTHING] += not found and kind != NOTHING
-            for other in found - case.kinds:
-                counts[kind, other] += 1
+            counts.update((kind, other) for other in found if other == kind or other not in case.kinds)
     kinds = [*cuda.KINDS, NOTHING]
     rows = [["the kernel has \\ found", "kernels", *(f"`{k}`" if k != NOTHING else k for k in kinds)]]
     for kind in kinds:
