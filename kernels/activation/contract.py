@@ -258,3 +258,88 @@ def softplus_backward(grad: Array, x: Array, *, beta: float = 1.0, threshold: fl
     """
     _beta("softplus_backward", beta)
     return _backward("softplus_backward", "x", grad, x)
+
+
+@operation(
+    samples=unary(_wide),
+    wrong=_wrong(),
+    error="elementwise",
+    gradient=1,
+    source="s x where x > 0, else s a (e^x - 1) (Klambauer et al. 2017)",
+)
+def selu(x: Array) -> Spec:
+    """``s * x`` where positive, else ``s * a * (exp(x) - 1)``, s = 1.0507... and a = 1.6732...
+
+    Raises TypeError unless ``x`` is floating.
+    """
+    return _one("selu", x)
+
+
+@operation(
+    samples=same_shape(second=_wide),
+    wrong=_wrong_backward("x"),
+    error="elementwise",
+    source="grad s where x > 0, else grad s a e^x",
+)
+def selu_backward(grad: Array, x: Array) -> Spec:
+    """Gradient of `selu`; ``grad`` and ``x`` have one shape and floating dtype.
+
+    Raises ValueError where the shapes differ, TypeError where the dtypes differ or are not floating.
+    """
+    return _backward("selu_backward", "x", grad, x)
+
+
+@operation(samples=unary(_wide), wrong=_wrong(), gradient=2, source="x tanh(ln(1 + e^x)) (Misra 2019)")
+def mish(x: Array) -> Spec:
+    """``x * tanh(softplus(x))``; NaN at minus infinity, as in PyTorch. Raises TypeError unless ``x`` is floating."""
+    return _one("mish", x)
+
+
+@operation(
+    samples=same_shape(second=_wide),
+    wrong=_wrong_backward("x"),
+    source="grad (t + x (1 - t^2) sigmoid(x)), t = tanh(ln(1 + e^x))",
+)
+def mish_backward(grad: Array, x: Array) -> Spec:
+    """Gradient of `mish`; ``grad`` and ``x`` have one shape and floating dtype.
+
+    Raises ValueError where the shapes differ, TypeError where the dtypes differ or are not floating.
+    """
+    return _backward("mish_backward", "x", grad, x)
+
+
+@operation(samples=unary(_wide), wrong=_wrong(), gradient=1, source="x clamp(x + 3, 0, 6) / 6 (Howard et al. 2019)")
+def hardswish(x: Array) -> Spec:
+    """``x * clamp(x + 3, 0, 6) / 6``; NaN at minus infinity, as in PyTorch.
+
+    Raises TypeError unless ``x`` is floating.
+    """
+    return _one("hardswish", x)
+
+
+@operation(
+    samples=same_shape(second=_wide),
+    wrong=_wrong_backward("x"),
+    source="0 where x <= -3, grad where x >= 3, else grad (x/3 + 1/2)",
+)
+def hardswish_backward(grad: Array, x: Array) -> Spec:
+    """Gradient of `hardswish`; ``grad`` and ``x`` have one shape and floating dtype.
+
+    Raises ValueError where the shapes differ, TypeError where the dtypes differ or are not floating.
+    """
+    return _backward("hardswish_backward", "x", grad, x)
+
+
+@operation(samples=unary(_wide), wrong=_wrong(), gradient=1, source="clamp(x + 3, 0, 6) / 6 (Courbariaux et al. 2015)")
+def hardsigmoid(x: Array) -> Spec:
+    """``clamp(x + 3, 0, 6) / 6``. Raises TypeError unless ``x`` is floating."""
+    return _one("hardsigmoid", x)
+
+
+@operation(samples=same_shape(second=_wide), wrong=_wrong_backward("x"), source="grad / 6 where -3 < x < 3, else 0")
+def hardsigmoid_backward(grad: Array, x: Array) -> Spec:
+    """Gradient of `hardsigmoid`; ``grad`` and ``x`` have one shape and floating dtype.
+
+    Raises ValueError where the shapes differ, TypeError where the dtypes differ or are not floating.
+    """
+    return _backward("hardsigmoid_backward", "x", grad, x)

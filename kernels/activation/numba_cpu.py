@@ -8,6 +8,7 @@ from typing import Any
 from ..elementwise.loops import pair, pair_with, unary, unary_with
 from ..vector import absolute, exp, expm1_below, gelu_slope, log1p_of_exp_minus, normal_cdf, scalar, select
 from ..vector import maximum as larger
+from ..vector import minimum as smaller
 from ..vector import sigmoid as logistic
 from ..vector import tanh as hyperbolic_tangent
 
@@ -15,6 +16,7 @@ Array = Any
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715  # of the tanh approximation of gelu
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 @scalar
@@ -80,6 +82,90 @@ def exponential_below(kind: Any, pick: Any) -> Any:
     return function
 
 
+@scalar
+def selu_of(kind: Any, pick: Any) -> Any:
+    """The scaled exponential linear unit."""
+    scale, lower, zero = kind(SELU_SCALE), kind(SELU_SCALE * SELU_ALPHA), kind(0)
+
+    def function(x: Any) -> Any:
+        return select(x > zero, scale * x, lower * exponential_below(x))
+
+    return function
+
+
+@scalar
+def selu_slope(kind: Any, pick: Any) -> Any:
+    """The derivative of `selu_of`."""
+    scale, lower, zero = kind(SELU_SCALE), kind(SELU_SCALE * SELU_ALPHA), kind(0)
+
+    def function(x: Any) -> Any:
+        return select(x > zero, scale, lower * exp(x))
+
+    return function
+
+
+@scalar
+def mish_gate(kind: Any, pick: Any) -> Any:
+    """``tanh(log(1 + e**x))``, which is ``n / (n + 2)`` with ``n = e**x (e**x + 2)``, from ``e**-|x|``."""
+    one, two, zero = kind(1), kind(2), kind(0)
+
+    def function(x: Any) -> Any:
+        e = exp(-absolute(x))
+        above = one + two * e  # n times e**-2x
+        n = select(x > zero, above, e * (e + two))
+        return n / (n + select(x > zero, two * e * e, two))
+
+    return function
+
+
+@scalar
+def mish_slope(kind: Any, pick: Any) -> Any:
+    """The derivative of ``x mish_gate(x)``: the gate, and x times ``4 e**x (1 + e**x) / (n + 2)**2``."""
+    one, two, four, zero = kind(1), kind(2), kind(4), kind(0)
+
+    def function(x: Any) -> Any:
+        e = exp(-absolute(x))
+        positive = x > zero
+        n = select(positive, one + two * e, e * (e + two))
+        r = one / (n + select(positive, two * e * e, two))
+        return n * r + x * (select(positive, four * e * e, four * e) * (one + e) * r * r)
+
+    return function
+
+
+@scalar
+def ramp(kind: Any, pick: Any) -> Any:
+    """``x + 3`` between 0 and 6."""
+    zero, three, six = kind(0), kind(3), kind(6)
+
+    def function(x: Any) -> Any:
+        return smaller(larger(x + three, zero), six)
+
+    return function
+
+
+@scalar
+def hardswish_slope(kind: Any, pick: Any) -> Any:
+    """The derivative of ``x ramp(x) / 6``."""
+    zero, half, one, three = kind(0), kind(0.5), kind(1), kind(3)
+
+    def function(x: Any) -> Any:
+        return select(x <= -three, zero, select(x >= three, one, x / three + half))
+
+    return function
+
+
+@scalar
+def hardsigmoid_slope(kind: Any, pick: Any) -> Any:
+    """The derivative of ``ramp(x) / 6``."""
+    zero, sixth, three = kind(0), kind(1) / kind(6), kind(3)
+
+    def function(x: Any) -> Any:
+        return select(absolute(x) < three, sixth, zero)
+
+    return function
+
+
 # fmt: off
 relu             = unary("relu",    lambda x: select(x <= 0, type(x)(0), x))
 sigmoid          = unary("sigmoid", lambda x: logistic(x))
@@ -87,11 +173,19 @@ tanh             = unary("tanh",    lambda x: hyperbolic_tangent(x))
 silu             = unary("silu",    lambda x: x * logistic(x))
 _gelu            = unary("gelu",      lambda x: x * normal_cdf(x))
 _gelu_tanh       = unary("gelu_tanh", lambda x: gelu_tanh(x))
+selu             = unary("selu",        lambda x: selu_of(x))
+mish             = unary("mish",        lambda x: x * mish_gate(x))
+hardswish        = unary("hardswish",   lambda x: x * ramp(x) / type(x)(6))
+hardsigmoid      = unary("hardsigmoid", lambda x: ramp(x) / type(x)(6))
 
 relu_backward       = pair("relu_backward",      lambda g, y: select(y <= 0, type(g)(0), g))
 sigmoid_backward    = pair("sigmoid_backward",   lambda g, y: g * y * (type(g)(1) - y))
 tanh_backward       = pair("tanh_backward",      lambda g, y: g * (type(g)(1) - y * y))
 silu_backward       = pair("silu_backward",      lambda g, x: g * silu_slope(x))
+selu_backward        = pair("selu_backward",        lambda g, x: g * selu_slope(x))
+mish_backward        = pair("mish_backward",        lambda g, x: g * mish_slope(x))
+hardswish_backward   = pair("hardswish_backward",   lambda g, x: g * hardswish_slope(x))
+hardsigmoid_backward = pair("hardsigmoid_backward", lambda g, x: g * hardsigmoid_slope(x))
 _gelu_backward      = pair("gelu_backward",      lambda g, x: g * gelu_slope(x))
 _gelu_tanh_backward = pair("gelu_tanh_backward", lambda g, x: g * gelu_tanh_slope(x))
 

@@ -16,6 +16,8 @@ Array = Any
 
 SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 CUBIC = 0.044715  # of the tanh approximation of gelu
+# The fixed point of selu: mean 0 and variance 1 stay so.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 def _normal_cdf(x: Array) -> Array:
@@ -125,3 +127,44 @@ def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
 @_in_accumulator
 def softplus_backward(grad: Array, x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
     return np.where(x * beta > threshold, grad, grad / (1 + np.exp(-x * beta)))
+
+
+@_in_accumulator
+def selu(x: Array) -> Array:
+    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(x))
+
+
+@_in_accumulator
+def selu_backward(grad: Array, x: Array) -> Array:
+    return grad * SELU_SCALE * np.where(x > 0, 1, SELU_ALPHA * np.exp(x))
+
+
+@_in_accumulator
+def mish(x: Array) -> Array:
+    return x * np.tanh(np.logaddexp(x, 0))
+
+
+@_in_accumulator
+def mish_backward(grad: Array, x: Array) -> Array:
+    t = np.tanh(np.logaddexp(x, 0))
+    return grad * (t + x * (1 - t * t) / (1 + np.exp(-x)))
+
+
+@_in_accumulator
+def hardswish(x: Array) -> Array:
+    return x * np.clip(x + 3, 0, 6) / 6
+
+
+@_in_accumulator
+def hardswish_backward(grad: Array, x: Array) -> Array:
+    return np.where(x <= -3, 0, np.where(x >= 3, grad, grad * (x / 3 + 0.5)))
+
+
+@_in_accumulator
+def hardsigmoid(x: Array) -> Array:
+    return np.clip(x + 3, 0, 6) / 6
+
+
+@_in_accumulator
+def hardsigmoid_backward(grad: Array, x: Array) -> Array:
+    return np.where((x > -3) & (x < 3), grad / 6, 0)

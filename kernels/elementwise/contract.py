@@ -144,6 +144,12 @@ _EXACT_NUMBERS: dict[str, Any] = {"dtypes": NUMBERS, "error": "exact"}
 _COMPARISON: dict[str, Any] = {"dtypes": dtypes.ALL, "error": "exact", "wrong": _wrong_two(np.dtype("complex64"))}
 
 
+def _above_minus_one(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> Array:
+    """Numbers of many magnitudes above -0.9."""
+    x = spread(rng, shape, dtypes.float64)
+    return np.where(x < -0.9, -x, x).astype(dtype)
+
+
 def _math(fill: Fill, source: str, **more: Any) -> dict[str, Any]:
     return {
         "samples": unary(fill), "wrong": _wrong_one(dtypes.int32), "error": "elementwise", "gradient": 2,
@@ -314,6 +320,15 @@ def exp(x: Array) -> Spec:
 def log(x: Array) -> Spec:
     """Natural logarithm of a floating array: -inf at 0, NaN below. Raises TypeError for other dtypes."""
     return _one("log", x, _FLOATS)
+
+
+@operation(**_math(_above_minus_one, "ln(1 + x)"))
+def log1p(x: Array) -> Spec:
+    """Natural logarithm of ``1 + x`` of a floating array, accurate near 0: -inf at -1, NaN below.
+
+    Raises TypeError for other dtypes.
+    """
+    return _one("log1p", x, _FLOATS)
 
 
 @operation(**_math(positive, "x^(1/2)", error="exact"))

@@ -47,6 +47,20 @@ _larger = _by_kind("larger", lambda a, b: vector.maximum(a, b), lambda a, b: a i
 _lesser = _by_kind("lesser", lambda a, b: vector.minimum(a, b), lambda a, b: a if a < b else b)
 _power = _by_kind("power", lambda a, b: math.pow(a, b), _int_power)
 
+
+@vector.scalar
+def _log1p(kind: Any, pick: Any) -> Any:
+    """``ln(1 + x)`` by the logarithm of the rounded sum, times the ratio of the two (Goldberg 1991, theorem 4)."""
+    one, infinity = kind(1), kind(math.inf)
+
+    def function(x: Any) -> Any:
+        u = one + x
+        y = vector.log(u) * (x / (u - one))
+        return vector.select(u == one, x, vector.select(u == infinity, u, y))
+
+    return function
+
+
 # fmt: off
 add     = binary("add",     lambda a, b: a + b)
 sub     = binary("sub",     lambda a, b: a - b)
@@ -65,6 +79,7 @@ abs         = unary("abs",         lambda x: _larger(x, -x))
 sign        = unary("sign",        lambda x: (x > 0) - (x < 0))
 exp         = unary("exp",         lambda x: vector.exp(x))
 log         = unary("log",         lambda x: vector.log(x))
+log1p       = unary("log1p",       lambda x: _log1p(x))
 sqrt        = unary("sqrt",        lambda x: vector.sqrt(x))
 rsqrt       = unary("rsqrt",       lambda x: 1 / vector.sqrt(x))
 sin         = unary("sin",         lambda x: math.sin(x))
@@ -119,6 +134,7 @@ def clamp_backward(grad: Array, x: Array, *, min: float | None = None, max: floa
 
 
 __all__ = [
-    "abs", "add", "cast", "clamp", "clamp_backward", "cos", "div", "eq", "exp", "ge", "gt", "le", "log", "logical_not",
-    "lt", "maximum", "minimum", "mul", "ne", "neg", "pow", "rsqrt", "sign", "sin", "sqrt", "sub", "where",
+    "abs", "add", "cast", "clamp", "clamp_backward", "cos", "div", "eq", "exp", "ge", "gt", "le", "log", "log1p",
+    "logical_not", "lt", "maximum", "minimum", "mul", "ne", "neg", "pow", "rsqrt", "sign", "sin", "sqrt", "sub",
+    "where",
 ]  # fmt: skip

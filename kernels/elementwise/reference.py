@@ -106,6 +106,11 @@ def log(x: Array) -> Array:
 
 
 @np.errstate(all="ignore")
+def log1p(x: Array) -> Array:
+    return np.log1p(x)
+
+
+@np.errstate(all="ignore")
 def sqrt(x: Array) -> Array:
     return np.sqrt(x)
 

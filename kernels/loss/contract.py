@@ -20,22 +20,27 @@ def _classification(
 ) -> None:
     """Check the arguments that `cross_entropy` and its backward kernel have in common."""
     check.floating(name, logits=logits)
-    shape = logits.shape
-    if len(shape) == 0:
-        raise ValueError(f"{name}: logits must have shape (N, C, ...) or (C,), not ()")
-    classes = shape[0] if len(shape) == 1 else shape[1]
-    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
-    if target.shape != expected:
-        raise ValueError(f"{name}: target must have shape {expected} for logits of shape {shape}, not {target.shape}")
-    if target.dtype != dtypes.int64:
-        raise TypeError(f"{name}: target must have dtype int64, not {target.dtype}")
+    classes = _classes(name, "logits", logits.shape, target, ignore_index)
     if weight is not None:
         check.shape(name, "weight", weight, (classes,))
         check.same_dtype(name, logits=logits, weight=weight)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"{name}: label_smoothing (={label_smoothing}) must be in [0, 1]")
+
+
+def _classes(name: str, what: str, shape: tuple[int, ...], target: Array, ignore_index: int) -> int:
+    """The number of classes of an array ``what`` of this shape, whose targets are checked."""
+    if len(shape) == 0:
+        raise ValueError(f"{name}: {what} must have shape (N, C, ...) or (C,), not ()")
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if target.shape != expected:
+        raise ValueError(f"{name}: target must have shape {expected} for {what} of shape {shape}, not {target.shape}")
+    if target.dtype != dtypes.int64:
+        raise TypeError(f"{name}: target must have dtype int64, not {target.dtype}")
     if isinstance(target, np.ndarray) and target.size and (target.min() < 0 or target.max() >= classes):
         _check_targets(name, target, classes, ignore_index)
+    return classes
 
 
 def _check_targets(name: str, target: Array, classes: int, ignore_index: int) -> None:
@@ -175,3 +180,112 @@ def cross_entropy_backward(
     if logsumexp.dtype != kept:
         raise TypeError(f"{name}: logsumexp must have dtype {kept}, not {logsumexp.dtype}")
     return Spec(logits.shape, logits.dtype)
+
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _nll(
+    name: str,
+    what: str,
+    shape: tuple[int, ...],
+    dtype: DType,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+) -> tuple[int, ...]:
+    """Check the arguments that `nll_loss` and its backward kernel have in common; the shape of the loss."""
+    classes = _classes(name, what, shape, target, ignore_index)
+    if weight is not None:
+        check.shape(name, "weight", weight, (classes,))
+        if weight.dtype != dtype:
+            raise TypeError(f"{name}: weight must have dtype {dtype}, not {weight.dtype}")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: reduction (={reduction!r}) must be 'mean', 'sum' or 'none'")
+    return target.shape if reduction == "none" else ()
+
+
+def _nll_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for i, (name, x, target, weight, attributes) in enumerate(_cases(rng, dtype)):
+        attributes.pop("label_smoothing", None)
+        attributes["reduction"] = REDUCTIONS[i % 3]
+        yield Sample((x, target) if weight is None else (x, target, weight), attributes, name)
+
+
+def _nll_backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for sample in _nll_samples(rng, dtype):
+        x, target, *weight = sample.args
+        if sample.name == "special values":  # no value of x has a part in the gradient
+            continue
+        grad = normal(rng, target.shape if sample.kwargs["reduction"] == "none" else (), dtype)
+        total = np.asarray(rng.random() * 5 + 0.5).astype(dtypes.accumulator(dtype))
+        yield Sample((grad, target, total, *weight), {"input_shape": x.shape, **sample.kwargs}, sample.name)
+
+
+def _wrong_nll() -> Iterator[Wrong]:
+    x, t = np.ones((2, 3), np.float32), np.zeros(2, np.int64)
+    yield Wrong((x, np.array([0, 3])), {}, IndexError, r"target \(=3\) at \(1,\) must be in \[0, 2\] for 3 classes")
+    yield Wrong((x, np.zeros(3, np.int64)), {}, ValueError, r"target must have shape \(2,\) for x .*, not \(3,\)")
+    yield Wrong((x, t.astype(np.int32)), {}, TypeError, "target must have dtype int64, not int32")
+    yield Wrong((x, t, np.ones(3)), {}, TypeError, "weight must have dtype float32, not float64")
+    yield Wrong((x, t), {"reduction": "max"}, ValueError, r"reduction \(='max'\) must be 'mean', 'sum' or 'none'")
+
+
+def _wrong_nll_backward() -> Iterator[Wrong]:
+    g, t = np.ones((), np.float32), np.zeros(2, np.int64)
+    shape = {"input_shape": (2, 3)}
+    yield Wrong((np.ones(2, np.float32), t, g), shape, ValueError, r"grad must have shape \(\), not \(2,\)")
+    yield Wrong((g, t, g), {"input_shape": (3, 3)}, ValueError, r"target must have shape \(3,\) .*, not \(2,\)")
+    yield Wrong((g, t, g.astype(float)), shape, TypeError, "total_weight must have dtype float32, not float64")
+
+
+@operation(
+    samples=_nll_samples,
+    wrong=_wrong_nll,
+    ulps=16,  # terms of both signs cancel in the sum
+    gradient=2,
+    source="-sum w_t x_t, over sum w_t for the mean",
+)
+def nll_loss(
+    x: Array, target: Array, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> tuple[Spec, Spec]:
+    """Negative log-likelihood of class indices, and the total weight of the targets that are not ignored.
+
+    ``x`` (N, C, ...) or (C,), logarithms of probabilities, floating; ``target`` (N, ...) or (), int64;
+    ``weight`` (C,) of the dtype of ``x``. The loss has the target's shape for ``"none"``, else (); the total
+    weight has shape () and is float32 for 16-bit ``x``. The mean of nothing is NaN.
+
+    Raises ValueError for shapes and an unknown reduction, TypeError for dtypes, IndexError where a target
+    is no class (checked for host arrays).
+    """
+    check.floating("nll_loss", x=x)
+    shape = _nll("nll_loss", "x", x.shape, x.dtype, target, weight, ignore_index, reduction)
+    return Spec(shape, x.dtype), Spec((), dtypes.accumulator(x.dtype))
+
+
+@operation(samples=_nll_backward_samples, wrong=_wrong_nll_backward, source="-grad w_t at the target, else 0")
+def nll_loss_backward(
+    grad: Array,
+    target: Array,
+    total_weight: Array,
+    weight: Array | None = None,
+    *,
+    input_shape: tuple[int, ...],
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Spec:
+    """Gradient of `nll_loss` with respect to ``x`` of ``input_shape``, from its second result.
+
+    ``grad`` has the shape of the loss, and its dtype is that of ``weight`` and of the result. Raises as
+    `nll_loss` does.
+    """
+    name = "nll_loss_backward"
+    check.floating(name, grad=grad)
+    shape = _nll(name, "x", tuple(input_shape), grad.dtype, target, weight, ignore_index, reduction)
+    check.shape(name, "grad", grad, shape)
+    check.shape(name, "total_weight", total_weight, ())
+    kept = dtypes.accumulator(grad.dtype)
+    if total_weight.dtype != kept:
+        raise TypeError(f"{name}: total_weight must have dtype {kept}, not {total_weight.dtype}")
+    return Spec(tuple(input_shape), grad.dtype)

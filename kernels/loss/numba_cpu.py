@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy as np
 from .. import memory
 from ..elementwise.loops import compiled as exact
 from ..elementwise.loops import contiguous, into_strided
-from ..softmax.rows import ELEMENTS, STRIP, compiled, exponential_sum, row_max, spread_kernel, strip, strip_top
+from ..softmax.rows import STRIP, compiled, exponential_sum, pieces, row_max, spread_kernel, strip, strip_top
 from ..vector import exp, log
+from .nll import nll_loss, nll_loss_backward, sizes
 
 Array = Any
 
@@ -155,20 +155,6 @@ def _weights(logits: Array, weight: Array | None, classes: int) -> tuple[Array, 
     return contiguous(weight), float(weight.sum(dtype=np.float64))
 
 
-def _sizes(logits: Array) -> tuple[int, int, int]:
-    """Logits as (outer, classes, inner)."""
-    if logits.ndim == 1:
-        return 1, logits.shape[0], 1
-    return logits.shape[0], logits.shape[1], math.prod(logits.shape[2:])
-
-
-def _pieces(outer: int, classes: int, inner: int) -> tuple[int, int]:
-    """How many rows or strips there are, and how many of them a thread takes at a time."""
-    if inner == 1:
-        return outer, max(ELEMENTS // classes, 1)
-    return outer * -(-inner // STRIP), max(ELEMENTS // (classes * min(inner, STRIP)), 1)
-
-
 def cross_entropy(
     logits: Array,
     target: Array,
@@ -185,10 +171,10 @@ def cross_entropy(
         cross_entropy(logits, target, weight, out=results, **attributes)
         loss[...], lse[...] = results
     elif target.size:
-        outer, classes, inner = _sizes(logits)
+        outer, classes, inner = sizes(logits.shape)
         shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
         (_row_kernel if inner == 1 else _strip_kernel)(
-            *_pieces(outer, classes, inner),
+            *pieces(outer, classes, inner),
             contiguous(logits).reshape(shape),
             contiguous(target).reshape(places),
             *_weights(logits, weight, classes),
@@ -214,10 +200,10 @@ def cross_entropy_backward(
         attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
         into_strided(cross_entropy_backward, out, grad, logits, target, logsumexp, weight, **attributes)
     elif out.size:
-        outer, classes, inner = _sizes(logits)
+        outer, classes, inner = sizes(logits.shape)
         shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
         (_backward_row_kernel if inner == 1 else _backward_strip_kernel)(
-            *_pieces(outer, classes, inner),
+            *pieces(outer, classes, inner),
             contiguous(grad).reshape(places),
             contiguous(logits).reshape(shape),
             contiguous(target).reshape(places),
@@ -227,3 +213,6 @@ def cross_entropy_backward(
             float(label_smoothing),
             out.reshape(shape),
         )
+
+
+__all__ = ["cross_entropy", "cross_entropy_backward", "nll_loss", "nll_loss_backward"]

@@ -65,3 +65,42 @@ def cross_entropy_backward(
     if logits.ndim == 1:
         return dx.reshape(logits.shape)
     return np.moveaxis(dx.reshape(*target.shape, logits.shape[1]), -1, 1)
+
+
+@np.errstate(all="ignore")
+def nll_loss(
+    x: Array, target: Array, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> tuple[Array, Array]:
+    rows, t, w = _positions(x, target, weight)
+    kept = t != ignore_index
+    t = np.where(kept, t, 0)
+    own = np.where(kept, w[t], 0).astype(rows.dtype)
+    each = np.where(kept, -own * rows[np.arange(len(t)), t], 0).astype(rows.dtype)
+    total = np.asarray(own.sum())
+    if reduction == "none":
+        return each.reshape(target.shape).astype(x.dtype), total
+    loss = each.sum() / total if reduction == "mean" else each.sum()
+    return np.asarray(loss).astype(x.dtype), total
+
+
+@np.errstate(all="ignore")
+def nll_loss_backward(
+    grad: Array,
+    target: Array,
+    total_weight: Array,
+    weight: Array | None = None,
+    *,
+    input_shape: tuple[int, ...],
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Array:
+    wide = total_weight.dtype
+    classes = input_shape[0] if len(input_shape) == 1 else input_shape[1]
+    w = np.ones(classes, wide) if weight is None else weight.astype(wide)
+    kept = target != ignore_index
+    t = np.where(kept, target, 0)
+    each = np.broadcast_to(grad.astype(wide), target.shape)
+    if reduction == "mean":
+        each = each / total_weight
+    dx = np.where(kept, -each * w[t], 0)[..., None] * (np.arange(classes) == t[..., None])
+    return np.moveaxis(dx, -1, min(1, target.ndim)).astype(grad.dtype)

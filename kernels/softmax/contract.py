@@ -1,4 +1,4 @@
-"""Contracts of softmax, log-softmax and their backward kernels."""
+"""Contracts of softmax, its logarithm, the logarithm of a sum of exponentials, and their backward kernels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import check
-from ..contract import Spec, Wrong, operation
+from .. import check, dtypes
+from ..contract import Sample, Spec, Wrong, operation
 from ..samples import normal, rows, scaled
 
 Array = Any
@@ -87,3 +87,63 @@ def log_softmax_backward(grad: Array, y: Array, *, dim: int) -> Spec:
     IndexError where ``dim`` is out of range.
     """
     return _backward("log_softmax_backward", grad, y, dim)
+
+
+def _sum_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    for i, sample in enumerate(rows(_steep)(rng, dtype)):
+        yield Sample(sample.args, {**sample.kwargs, "keepdim": i % 2 == 1}, sample.name)
+    for shape, dims in (((4, 3, 5), (0, 2)), ((3, 5, 7, 2), (1, 2)), ((2, 3, 5), ()), ((5, 2, 31, 67), (0, -1))):
+        yield Sample((_steep(rng, shape, dtype),), {"dim": dims, "keepdim": len(shape) == 4}, f"{shape}, dims {dims}")
+    yield Sample((_steep(rng, (3, 0), dtype),), {"dim": 1, "keepdim": True}, "of nothing")
+
+
+def _sum_backward_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    for sample in _sum_samples(rng, dtype):
+        (x,), dim = sample.args, sample.kwargs["dim"]
+        kept = check.reduced_shape(x.shape, check.dims("logsumexp", dim, x.ndim), True)
+        y = np.asarray(normal(rng, kept, dtypes.float64) + 5).astype(dtype)  # any number will do
+        yield Sample((normal(rng, kept, dtype), x, y), {"dim": dim}, sample.name)
+
+
+def _wrong_sum() -> Iterator[Wrong]:
+    x = np.ones((2, 3), np.float32)
+    yield Wrong((x,), {"dim": (0, 2)}, IndexError, r"dim \(=2\) must be in \[-2, 1\]")
+    yield Wrong((np.ones((2, 3), np.int64),), {"dim": 0}, TypeError, "x must have a floating dtype, not int64")
+    yield Wrong((x,), {"dim": (0, -2)}, ValueError, r"dim \(=\(0, -2\)\) names a dimension twice")
+
+
+def _wrong_sum_backward() -> Iterator[Wrong]:
+    x, y = np.ones((2, 3), np.float32), np.ones((2, 1), np.float32)
+    yield Wrong((y, x, y[:, 0]), {"dim": 1}, ValueError, r"y must have shape \(2, 1\), not \(2,\)")
+    yield Wrong((x, x, y), {"dim": 1}, ValueError, r"grad must have shape \(2, 1\), not \(2, 3\)")
+    yield Wrong((y, x, y.astype(float)), {"dim": 1}, TypeError, "x has dtype float32 but y has dtype float64")
+    yield Wrong((y, x, y), {"dim": 4}, IndexError, r"dim \(=4\) must be in \[-2, 1\]")
+
+
+@operation(samples=_sum_samples, wrong=_wrong_sum, gradient=2, source="max + ln sum e^(x - max)")
+def logsumexp(x: Array, *, dim: Any, keepdim: bool = False) -> Spec:
+    """Logarithm of the sum of exponentials of a floating array over ``dim``, an int or a sequence of ints.
+
+    An empty sequence stands for all dimensions; of nothing the result is -inf. A row with +inf in it gives
+    +inf, one of -inf alone -inf. Raises TypeError unless ``x`` is floating, IndexError where a dimension is
+    out of range, ValueError where one is named twice.
+    """
+    check.floating("logsumexp", x=x)
+    return Spec(check.reduced_shape(x.shape, check.dims("logsumexp", dim, len(x.shape)), keepdim), x.dtype)
+
+
+@operation(samples=_sum_backward_samples, wrong=_wrong_sum_backward, source="grad e^(x - y)")
+def logsumexp_backward(grad: Array, x: Array, y: Array, *, dim: Any) -> Spec:
+    """Gradient of `logsumexp` from its argument ``x`` and its result ``y``.
+
+    ``grad`` and ``y`` have the shape of ``x`` with the reduced dimensions kept as 1. Raises ValueError
+    where shapes do not fit or a dimension is named twice, TypeError where the dtypes differ or are not
+    floating, IndexError where a dimension is out of range.
+    """
+    name = "logsumexp_backward"
+    check.floating(name, x=x)
+    kept = check.reduced_shape(x.shape, check.dims(name, dim, len(x.shape)), True)
+    check.shape(name, "grad", grad, kept)
+    check.shape(name, "y", y, kept)
+    check.same_dtype(name, x=x, y=y, grad=grad)
+    return Spec(x.shape, x.dtype)

@@ -16,7 +16,8 @@ import numpy as np
 from ..elementwise.loops import compiled as exact
 from ..elementwise.loops import contiguous, into_strided
 from ..vector import exp, log
-from .rows import ELEMENTS, STRIP, compiled, exponential_sum, row_max, spread_kernel, strip, strip_top
+from .logsumexp import logsumexp, logsumexp_backward
+from .rows import STRIP, compiled, exponential_sum, pieces, row_max, spread_kernel, strip, strip_top
 
 Array = Any
 
@@ -173,11 +174,9 @@ def _operation(name: str, rows: Any, strips: Any) -> Callable[..., None]:
         outer = out.size // (length * inner)
         every = [*map(contiguous, arrays), out]
         if inner == 1:
-            row_kernel(outer, max(ELEMENTS // length, 1), *(x.reshape(outer, length) for x in every))
+            row_kernel(*pieces(outer, length, 1), *(x.reshape(outer, length) for x in every))
         else:
-            count = outer * -(-inner // STRIP)
-            piece = max(ELEMENTS // (length * min(inner, STRIP)), 1)
-            strip_kernel(count, piece, *(x.reshape(outer, length, inner) for x in every))
+            strip_kernel(*pieces(outer, length, inner), *(x.reshape(outer, length, inner) for x in every))
 
     call.__name__ = call.__qualname__ = name
     return call
@@ -189,3 +188,12 @@ softmax_backward     = _operation("softmax_backward",     _softmax_backward_rows
 log_softmax          = _operation("log_softmax",          _log_softmax_rows,          _log_softmax_strips)
 log_softmax_backward = _operation("log_softmax_backward", _log_softmax_backward_rows, _log_softmax_backward_strips)
 # fmt: on
+
+__all__ = [
+    "log_softmax",
+    "log_softmax_backward",
+    "logsumexp",
+    "logsumexp_backward",
+    "softmax",
+    "softmax_backward",
+]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import check
 from ..dtypes import accumulator
 
 Array = Any
@@ -46,3 +47,19 @@ def log_softmax(x: Array, *, dim: int) -> Array:
 def log_softmax_backward(grad: Array, y: Array, *, dim: int) -> Array:
     g, p = _rows(grad, dim), np.exp(_rows(y, dim))
     return _back(g - p * g.sum(-1, keepdims=True), y, dim)
+
+
+@np.errstate(all="ignore")
+def logsumexp(x: Array, *, dim: Any, keepdim: bool = False) -> Array:
+    wide = x.astype(accumulator(x.dtype))
+    dims = check.dims("logsumexp", dim, x.ndim)
+    top = np.max(wide, axis=dims, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, np.zeros((), wide.dtype))
+    result = np.log(np.exp(wide - top).sum(axis=dims, keepdims=True)) + top
+    return np.asarray(result).reshape(check.reduced_shape(x.shape, dims, keepdim)).astype(x.dtype)
+
+
+@np.errstate(all="ignore")
+def logsumexp_backward(grad: Array, x: Array, y: Array, *, dim: Any) -> Array:
+    wide = accumulator(x.dtype)
+    return np.asarray(grad.astype(wide) * np.exp(x.astype(wide) - y.astype(wide))).astype(x.dtype)

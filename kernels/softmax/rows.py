@@ -63,6 +63,13 @@ def strip_top(x: Array, top: Array) -> None:
             top[i] = maxnum(top[i], row[i])
 
 
+def pieces(outer: int, length: int, inner: int) -> tuple[int, int]:
+    """How many rows (strips of them where ``inner`` is not 1) there are, and how many a thread takes at a time."""
+    if inner == 1:
+        return outer, max(ELEMENTS // length, 1)
+    return outer * -(-inner // STRIP), max(ELEMENTS // (length * min(inner, STRIP)), 1)
+
+
 def spread_kernel(name: str, body: Any) -> Any:
     """``kernel(count, piece, *arrays)``: ``body`` over ``range(count)``, spread over the threads if there is much."""
 

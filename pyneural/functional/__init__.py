@@ -4,7 +4,7 @@ Each family's file holds, for every operation, one class with its forward and it
 """
 
 from . import methods  # noqa: F401 (attaches the methods of Tensor)
-from .activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from .activation import elu, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, selu, sigmoid, silu, softplus, tanh
 from .attention import scaled_dot_product_attention
 from .conv import conv2d
 from .creation import arange, empty, eye, full, linspace, ones, ones_like, tensor, zeros, zeros_like
@@ -21,6 +21,7 @@ from .elementwise import (
     gt,
     le,
     log,
+    log1p,
     logical_not,
     lt,
     maximum,
@@ -43,23 +44,28 @@ from .layout import (
     clone,
     expand,
     flatten,
+    flip,
     narrow,
     pad,
     permute,
     reshape,
-    split,
+    roll,
     squeeze,
     stack,
     transpose,
+    tril,
+    triu,
     unsqueeze,
 )
-from .loss import cross_entropy, mse_loss
+from .loss import cross_entropy, nll_loss
 from .matmul import bmm, linear, matmul, mm
 from .norm import batch_norm
+from .pieces import chunk, split, unbind
+from .pointwise_loss import binary_cross_entropy_with_logits, huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from .pool import avg_pool2d, max_pool2d
 from .random import bernoulli, dropout, normal, rand, randint, randn, randperm, uniform
 from .reduce import all, amax, amin, any, argmax, argmin, cumsum, mean, prod, std, sum, var
-from .softmax import log_softmax, softmax
+from .softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
     "abs",
@@ -74,8 +80,10 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "bernoulli",
+    "binary_cross_entropy_with_logits",
     "bmm",
     "cat",
+    "chunk",
     "clamp",
     "clone",
     "conv2d",
@@ -93,33 +101,42 @@ __all__ = [
     "expand",
     "eye",
     "flatten",
+    "flip",
     "full",
     "gather",
     "ge",
     "gelu",
     "group_norm",
     "gt",
+    "hardsigmoid",
+    "hardswish",
+    "huber_loss",
     "index_select",
+    "l1_loss",
     "layer_norm",
     "le",
     "leaky_relu",
     "linear",
     "linspace",
     "log",
+    "log1p",
     "log_softmax",
     "logical_not",
+    "logsumexp",
     "lt",
     "matmul",
     "max_pool2d",
     "maximum",
     "mean",
     "minimum",
+    "mish",
     "mm",
     "mse_loss",
     "mul",
     "narrow",
     "ne",
     "neg",
+    "nll_loss",
     "normal",
     "one_hot",
     "ones",
@@ -135,13 +152,16 @@ __all__ = [
     "relu",
     "reshape",
     "rms_norm",
+    "roll",
     "rsqrt",
     "scaled_dot_product_attention",
     "scatter_add",
+    "selu",
     "sigmoid",
     "sign",
     "silu",
     "sin",
+    "smooth_l1_loss",
     "softmax",
     "softplus",
     "split",
@@ -155,6 +175,9 @@ __all__ = [
     "tanh",
     "tensor",
     "transpose",
+    "tril",
+    "triu",
+    "unbind",
     "uniform",
     "unsqueeze",
     "var",

@@ -225,6 +225,102 @@ class SoftplusBackward(Function):
         return by_grad, cotangent * grad * second
 
 
+class Selu(Function):
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save(x)
+        return kernels.selu(x.array)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,) = self.saved
+        return SeluBackward()(grad, x)
+
+
+class SeluBackward(Function):
+    def forward(self, kernels: Backend, grad: Tensor, x: Tensor) -> Any:
+        self.save(grad, x)
+        return kernels.selu_backward(grad.array, x.array)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        grad, x = self.saved
+        by_grad = SeluBackward()(cotangent, x)
+        if not self.needs[1]:
+            return by_grad, None
+        # The second derivative is scale * alpha * exp(x) below 0 and 0 above.
+        second = where(x < 0, exp(where(x < 0, x, 0.0)) * (1.0507009873554805 * 1.6732632423543772), 0.0)
+        return by_grad, cotangent * grad * second
+
+
+class Mish(Function):
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save(x)
+        return kernels.mish(x.array)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,) = self.saved
+        return MishBackward()(grad, x)
+
+
+class MishBackward(Function):
+    def forward(self, kernels: Backend, grad: Tensor, x: Tensor) -> Any:
+        self.save(grad, x)
+        return kernels.mish_backward(grad.array, x.array)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        grad, x = self.saved
+        by_grad = MishBackward()(cotangent, x)
+        if not self.needs[1]:
+            return by_grad, None
+        # With s and t the sigmoid and the gate tanh(softplus(x)), whose derivative is s (1 - t^2).
+        s, t = sigmoid(x), tanh(softplus(x, threshold=40.0))
+        bell = (1.0 - t * t) * s
+        second = bell * (2.0 + x * (1.0 - s - s * t * 2.0))
+        return by_grad, cotangent * grad * second
+
+
+class Hardswish(Function):
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save(x)
+        return kernels.hardswish(x.array)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,) = self.saved
+        return HardswishBackward()(grad, x)
+
+
+class HardswishBackward(Function):
+    def forward(self, kernels: Backend, grad: Tensor, x: Tensor) -> Any:
+        self.save(grad, x)
+        return kernels.hardswish_backward(grad.array, x.array)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        grad, x = self.saved
+        by_grad = HardswishBackward()(cotangent, x)
+        if not self.needs[1]:
+            return by_grad, None
+        second = where(x > -3.0, where(x < 3.0, 1.0 / 3.0, x * 0.0), x * 0.0)
+        return by_grad, cotangent * grad * second
+
+
+class Hardsigmoid(Function):
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save(x)
+        return kernels.hardsigmoid(x.array)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,) = self.saved
+        return HardsigmoidBackward()(grad, x.detach())
+
+
+class HardsigmoidBackward(Function):
+    def forward(self, kernels: Backend, grad: Tensor, x: Tensor) -> Any:
+        self.save(x)
+        return kernels.hardsigmoid_backward(grad.array, x.array)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,) = self.saved
+        return HardsigmoidBackward()(grad, x), None
+
+
 def relu(input: Tensor) -> Tensor:
     """``max(input, 0)``; its derivative at 0 is 0. NaN stays NaN."""
     require_tensor("relu", input=input)
@@ -271,3 +367,30 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     """``log(1 + exp(beta * input)) / beta``; ``input`` itself where ``beta * input > threshold``."""
     require_tensor("softplus", input=input)
     return Softplus(beta, threshold)(input)  # type: ignore[no-any-return]
+
+
+def selu(input: Tensor) -> Tensor:
+    """``scale * elu(input, alpha)`` with the two constants that keep mean 0 and variance 1.
+
+    Source: Klambauer et al. 2017, arXiv:1706.02515.
+    """
+    require_tensor("selu", input=input)
+    return Selu()(input)  # type: ignore[no-any-return]
+
+
+def mish(input: Tensor) -> Tensor:
+    """``input * tanh(softplus(input))`` (Misra 2019, arXiv:1908.08681)."""
+    require_tensor("mish", input=input)
+    return Mish()(input)  # type: ignore[no-any-return]
+
+
+def hardswish(input: Tensor) -> Tensor:
+    """``input * clamp(input + 3, 0, 6) / 6`` (Howard et al. 2019, arXiv:1905.02244)."""
+    require_tensor("hardswish", input=input)
+    return Hardswish()(input)  # type: ignore[no-any-return]
+
+
+def hardsigmoid(input: Tensor) -> Tensor:
+    """``clamp(input + 3, 0, 6) / 6`` (Courbariaux et al. 2015, arXiv:1511.00363)."""
+    require_tensor("hardsigmoid", input=input)
+    return Hardsigmoid()(input)  # type: ignore[no-any-return]

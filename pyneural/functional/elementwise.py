@@ -146,6 +146,16 @@ class Log(Function):
         return grad / x
 
 
+class Log1p(Function):
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save(x)
+        return kernels.log1p(x.array)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,) = self.saved
+        return grad / (x + 1.0)
+
+
 class Sqrt(Function):
     def forward(self, kernels: Backend, x: Tensor) -> Any:
         self.save_outputs()
@@ -308,6 +318,12 @@ def log(input: Tensor) -> Tensor:
     """The natural logarithm: -inf at 0, NaN below."""
     require_tensor("log", input=input)
     return Log()(floating(input))  # type: ignore[no-any-return]
+
+
+def log1p(input: Tensor) -> Tensor:
+    """``log(1 + input)``, accurate near 0: -inf at -1, NaN below."""
+    require_tensor("log1p", input=input)
+    return Log1p()(floating(input))  # type: ignore[no-any-return]
 
 
 def sqrt(input: Tensor) -> Tensor:

@@ -7,15 +7,12 @@ from typing import Any
 from pyneural.autocast import raised
 from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
-from pyneural.autograd.grad_mode import is_grad_enabled
 from pyneural.kernels import Backend, dtypes
 from pyneural.tensor import Tensor
 
 from .elementwise import eq, exp, ne, where
-from .operands import cast, pair, require_tensor
+from .operands import cast, require_constant, require_reduction, require_tensor
 from .softmax import log_softmax
-
-REDUCTIONS = ("mean", "sum", "none")
 
 
 class CrossEntropy(Function):
@@ -100,38 +97,52 @@ def _total_weight(
     return where(ignored, 0.0, own * (1.0 - smoothing) + smoothing * spread)
 
 
-class MseLoss(Function):
-    def __init__(self, reduction: str) -> None:
-        self.reduction = reduction
+class NllLoss(Function):
+    """The loss; the total weight of its targets is a by-product for the backward, without gradient."""
 
-    def forward(self, kernels: Backend, x: Tensor, target: Tensor) -> Any:
-        self.save(x, target)
-        return kernels.mse_loss(x.array, target.array, reduction=self.reduction)
+    differentiable = 1
 
-    def backward(self, grad: Tensor) -> Any:
-        x, target = self.saved
-        by_x = MseLossBackward(self.reduction)(grad, x, target)
-        return by_x, (-by_x if self.needs[1] else None)
+    def __init__(self, ignore_index: int, reduction: str) -> None:
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    def forward(self, kernels: Backend, x: Tensor, target: Tensor, weight: Tensor | None) -> Any:
+        loss, total_weight = kernels.nll_loss(
+            x.array,
+            target.array,
+            None if weight is None else weight.array,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+        )
+        self.save(target, Tensor._over(total_weight, x.device), weight)
+        return loss, total_weight
+
+    def backward(self, grad: Tensor, _: Tensor | None) -> Any:
+        attributes = self.shapes[0], self.ignore_index, self.reduction
+        return NllLossBackward(*attributes)(grad, *self.saved), None, None
 
 
-class MseLossBackward(Function):
-    """2 (x - target) grad, divided by the number of elements for the mean."""
+class NllLossBackward(Function):
+    def __init__(self, input_shape: tuple[int, ...], ignore_index: int, reduction: str) -> None:
+        self.input_shape, self.ignore_index, self.reduction = input_shape, ignore_index, reduction
 
-    def __init__(self, reduction: str) -> None:
-        self.reduction = reduction
-
-    def forward(self, kernels: Backend, grad: Tensor, x: Tensor, target: Tensor) -> Any:
-        self.save(grad, x, target)
-        return kernels.mse_loss_backward(grad.array, x.array, target.array, reduction=self.reduction)
+    def forward(
+        self, kernels: Backend, grad: Tensor, target: Tensor, total_weight: Tensor, weight: Tensor | None
+    ) -> Any:
+        self.save(target, weight)
+        return kernels.nll_loss_backward(
+            grad.array,
+            target.array,
+            total_weight.array,
+            None if weight is None else weight.array,
+            input_shape=self.input_shape,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+        )
 
     def backward(self, cotangent: Tensor) -> Any:
-        grad, x, target = self.saved
-        factor = 2.0 / max(x.numel(), 1) if self.reduction == "mean" else 2.0
-        by_grad = cotangent * (x - target) * factor
-        by_x = cotangent * grad * factor
-        if self.reduction != "none":
-            by_grad = by_grad.sum()
-        return by_grad, by_x, (-by_x if self.needs[2] else None)
+        # The loss is linear in its input: the adjoint of its gradient is the loss itself.
+        by_grad, _ = NllLoss(self.ignore_index, self.reduction)(cotangent, *self.saved)
+        return by_grad, None, None, None
 
 
 def cross_entropy(
@@ -156,12 +167,8 @@ def cross_entropy(
     require_tensor("cross_entropy", input=input, target=target, weight=weight)
     if autocast.targets is not None:
         input, target, weight = raised(input, target, weight)
-    if weight is not None and weight.requires_grad and is_grad_enabled():
-        raise RuntimeError(
-            f"cross_entropy: weight of shape {weight.shape} requires a gradient, but its derivative is not defined; "
-            "use weight.detach()"
-        )
-    _check_reduction("cross_entropy", reduction)
+    require_constant("cross_entropy", weight=weight)
+    require_reduction("cross_entropy", reduction)
     if dtypes.is_floating(target.dtype):
         if ignore_index >= 0:
             raise ValueError(f"cross_entropy: ignore_index (={ignore_index}) has no meaning for probabilities")
@@ -200,20 +207,27 @@ def _soft_cross_entropy(
     return loss.sum() if reduction == "sum" else loss.sum() / max(loss.numel(), 1)  # type: ignore[no-any-return]
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The squared difference: its mean, its sum, or itself. Both tensors have one shape.
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """The negative log-likelihood of class indices under log-probabilities, such as `log_softmax` gives.
+
+    Shapes: input (N, C, ...) or (C,); target int64 (N, ...) or (); weight (C), a factor for each class.
+    ``"mean"`` divides by the sum of the targets' weights.
 
     Raises:
-        ValueError: the shapes differ, or an unknown reduction.
+        IndexError: a target outside [0, C) that is not ``ignore_index``.
+        RuntimeError: ``weight`` requires a gradient: it is a constant here, as in PyTorch.
+        ValueError, TypeError: shapes, dtypes or attributes that do not fit.
     """
-    require_tensor("mse_loss", input=input, target=target)
+    require_tensor("nll_loss", input=input, target=target, weight=weight)
+    require_constant("nll_loss", weight=weight)
     if autocast.targets is not None:
-        input, target = raised(input, target)
-    _check_reduction("mse_loss", reduction)
-    a, b = pair("mse_loss", input, target)
-    return MseLoss(reduction)(a, b)  # type: ignore[no-any-return]
-
-
-def _check_reduction(operation: str, reduction: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"{operation}: reduction (={reduction!r}) must be one of {', '.join(map(repr, REDUCTIONS))}")
+        input, weight = raised(input, weight)
+    require_reduction("nll_loss", reduction)
+    loss, _ = NllLoss(ignore_index, reduction)(input, target, weight)
+    return loss  # type: ignore[no-any-return]

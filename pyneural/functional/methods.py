@@ -7,18 +7,32 @@ from typing import Any
 from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor
 
-from . import activation, creation, elementwise, embedding, inplace, layout, matmul, random, reduce, softmax, transfer
+from . import (
+    activation,
+    creation,
+    elementwise,
+    embedding,
+    inplace,
+    layout,
+    matmul,
+    pieces,
+    random,
+    reduce,
+    softmax,
+    transfer,
+)
 
 _METHODS = {
     elementwise: (
-        "add sub mul div pow maximum minimum neg abs sign exp log sqrt rsqrt sin cos clamp logical_not "
+        "add sub mul div pow maximum minimum neg abs sign exp log log1p sqrt rsqrt sin cos clamp logical_not "
         "eq ne lt le gt ge"
     ),
     activation: "relu sigmoid tanh",
-    softmax: "softmax log_softmax",
+    softmax: "softmax log_softmax logsumexp",
     reduce: "sum mean prod var std amax amin argmax argmin cumsum any all",
     matmul: "matmul mm bmm",
-    layout: "flatten transpose squeeze unsqueeze narrow split clone contiguous",
+    layout: "roll tril triu flatten transpose squeeze unsqueeze narrow clone contiguous",
+    pieces: "split chunk unbind",
     embedding: "gather scatter_add index_select take_along_dim",
     creation: "new_zeros new_ones",
     random: "bernoulli",
@@ -82,7 +96,7 @@ def _attach() -> None:
     for module, names in _METHODS.items():
         for name in names.split():
             setattr(Tensor, name, getattr(module, name))
-    for name in ("reshape", "permute", "expand"):
+    for name in ("reshape", "permute", "expand", "flip"):
         setattr(Tensor, name, _variadic(getattr(layout, name)))
     methods: dict[str, Any] = {
         "view": _variadic(layout.reshape),

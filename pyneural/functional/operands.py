@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pyneural.autograd.grad_mode import is_grad_enabled
 from pyneural.device import Device
 from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor, get_default_dtype
@@ -105,6 +106,25 @@ def require_tensor(operation: str, **values: Any) -> None:
     for name, value in values.items():
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"{operation}: {name} must be a tensor, not {_kind(value)}")
+
+
+def require_constant(operation: str, **values: Tensor | None) -> None:
+    """Raise RuntimeError where a gradient is wanted by a tensor (None passes) that an operation has none for."""
+    for name, value in values.items():
+        if value is not None and value.requires_grad and is_grad_enabled():
+            raise RuntimeError(
+                f"{operation}: {name} of shape {value.shape} requires a gradient, but its derivative is not defined; "
+                f"use {name}.detach()"
+            )
+
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def require_reduction(operation: str, reduction: str) -> None:
+    """Raise ValueError unless the reduction of a loss is a known one."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{operation}: reduction (={reduction!r}) must be one of {', '.join(map(repr, REDUCTIONS))}")
 
 
 def cast(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:

@@ -1,17 +1,19 @@
-"""Softmax and its logarithm along one dimension."""
+"""Softmax and its logarithm along one dimension; the logarithm of a sum of exponentials."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyneural.autocast import raised
 from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
-from pyneural.kernels import Backend
+from pyneural.kernels import Backend, check
 from pyneural.tensor import Tensor
 
 from .elementwise import exp, to_dtype
-from .operands import require_tensor
+from .layout import reshape
+from .operands import floating, require_tensor
 
 
 class Softmax(Function):
@@ -77,6 +79,45 @@ class LogSoftmaxBackward(Function):
         if not self.needs[1]:
             return by_grad, None
         return by_grad, -(cotangent * probabilities * grad.sum(dim=self.dim, keepdim=True))
+
+
+class Logsumexp(Function):
+    def __init__(self, dim: Any, keepdim: bool) -> None:
+        self.dim, self.keepdim = dim, keepdim
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        self.save(x)
+        self.save_outputs()
+        return kernels.logsumexp(x.array, dim=self.dim, keepdim=self.keepdim)
+
+    def backward(self, grad: Tensor) -> Any:
+        (x,), (y,) = self.saved, self.saved_outputs
+        kept = check.reduced_shape(x.shape, check.dims("logsumexp", self.dim, x.ndim), True)
+        return LogsumexpBackward(self.dim)(reshape(grad, kept), x, reshape(y, kept))
+
+
+class LogsumexpBackward(Function):
+    """grad * exp(x - y)"""
+
+    def __init__(self, dim: Any) -> None:
+        self.dim = dim
+
+    def forward(self, kernels: Backend, grad: Tensor, x: Tensor, y: Tensor) -> Any:
+        self.save(grad, x, y)
+        return kernels.logsumexp_backward(grad.array, x.array, y.array, dim=self.dim)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        grad, x, y = self.saved
+        by_grad = cotangent * exp(x - y)
+        by_x = by_grad * grad
+        # What has the shape of the result is summed to it by the engine.
+        return by_grad, by_x, (-by_x if self.needs[2] else None)
+
+
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
+    """``log(sum(exp(input)))`` over ``dim`` without overflow; an empty sequence stands for all dimensions."""
+    require_tensor("logsumexp", input=input)
+    return Logsumexp(dim, keepdim)(floating(input))  # type: ignore[no-any-return]
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:

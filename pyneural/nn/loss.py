@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyneural import functional
-from pyneural.functional.loss import REDUCTIONS
+from pyneural.functional.operands import REDUCTIONS
 from pyneural.tensor import Tensor
 
 from . import arguments

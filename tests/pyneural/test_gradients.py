@@ -26,6 +26,9 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "group_norm": lambda x, weight=None, bias=None, **attributes: functional.group_norm(
         x, weight=weight, bias=bias, **attributes
     ),
+    "binary_cross_entropy_with_logits": lambda x, target, weight=None, pos_weight=None, reduction="mean": (
+        functional.binary_cross_entropy_with_logits(x, target, weight, reduction, pos_weight)
+    ),
     "index_select": lambda x, index, dim: functional.index_select(x, dim, index),
     "gather": lambda x, index, dim: functional.gather(x, dim, index),
     "scatter_add": lambda x, index, source, dim: functional.scatter_add(x, dim, index, source),
@@ -33,7 +36,12 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 # Where the contract returns one value a position, the function reduces them unless told not to.
 _UNREDUCED = {"cross_entropy": {"reduction": "none"}}
 # Parameters that have no derivative.
-_CONSTANTS = {("cross_entropy", "weight")}
+_CONSTANTS = {
+    ("cross_entropy", "weight"),
+    ("nll_loss", "weight"),
+    ("binary_cross_entropy_with_logits", "weight"),
+    ("binary_cross_entropy_with_logits", "pos_weight"),
+}
 
 
 def _function(operation: Operation) -> Callable[..., Any]:
@@ -92,7 +100,7 @@ def _calls(operation: Operation, device: str, rng: np.random.Generator) -> Itera
         apart = Apart(rng)
         args = tuple(
             Tensor(value, device=device)
-            if (operation.name, name) in _CONSTANTS
+            if value is not None and (operation.name, name) in _CONSTANTS
             else _tensors(value, device, apart, leaves)
             for name, value in zip(operation.signature.parameters, sample.args, strict=False)
         )

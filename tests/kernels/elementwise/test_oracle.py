@@ -16,7 +16,7 @@ SHAPES = [((), ()), ((7,), (7,)), ((5, 1), (1, 3)), ((2, 3, 5), (3, 1)), ((0, 4)
 BINARY = {"add": "add", "sub": "sub", "mul": "mul", "maximum": "maximum", "minimum": "minimum"}
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = ("neg", "abs", "sign", "exp", "sin", "cos", "logical_not")
-POSITIVE = ("log", "sqrt", "rsqrt")
+POSITIVE = ("log", "log1p", "sqrt", "rsqrt")
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -2.5])
 
 

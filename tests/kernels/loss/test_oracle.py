@@ -50,20 +50,42 @@ def test_cross_entropy(
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("shape", [(), (7,), (3, 5, 2)], ids=str)
-def test_mse_loss(shape: tuple[int, ...], reduction: str, rng: np.random.Generator) -> None:
-    x, target = (np.asarray(rng.standard_normal(shape)) for _ in range(2))
+@pytest.mark.parametrize("ignored", [-100, 1])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(7, 5), (5,), (3, 4, 2, 3), (0, 5)], ids=str)
+def test_nll_loss(
+    shape: tuple[int, ...], weighted: bool, ignored: int, reduction: str, rng: np.random.Generator
+) -> None:
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    x = rng.standard_normal(shape)
+    target = np.asarray(rng.integers(0, classes, () if len(shape) == 1 else shape[:1] + shape[2:]))
+    if ignored < 0 and target.ndim:
+        target[::3] = ignored
+    weight = rng.random(classes) + 0.5 if weighted else None
     leaf = torch.from_numpy(x).requires_grad_()
-    expected = torch.nn.functional.mse_loss(leaf, torch.from_numpy(target), reduction=reduction)
+    expected = torch.nn.functional.nll_loss(
+        leaf,
+        torch.from_numpy(target),
+        None if weight is None else torch.from_numpy(weight),
+        ignore_index=ignored,
+        reduction=reduction,
+    )
     grad = np.asarray(rng.standard_normal(tuple(expected.shape)))
     expected.backward(torch.from_numpy(grad))
 
-    result = reference.mse_loss(x, target, reduction=reduction)
-    dx = reference.mse_loss_backward(grad, x, target, reduction=reduction)
+    attributes: dict[str, Any] = {"ignore_index": ignored, "reduction": reduction}
+    loss, total = reference.nll_loss(x, target, weight, **attributes)
+    dx = reference.nll_loss_backward(grad, target, total, weight, input_shape=shape, **attributes)
 
-    np.testing.assert_allclose(result, expected.detach().numpy(), rtol=1e-12)
-    np.testing.assert_allclose(dx, leaf.grad.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(loss, expected.detach().numpy(), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(dx, leaf.grad.numpy(), rtol=1e-12, atol=1e-14)
 
 
-def test_the_mean_of_nothing_is_nan() -> None:
-    assert np.isnan(reference.mse_loss(np.empty(0), np.empty(0)))
+@pytest.mark.parametrize("name", ["reference", "numba_cpu"])
+def test_nll_loss_of_ignored_positions_alone(name: str) -> None:
+    backend = kernels.backend(name)
+    x, target = np.ones((3, 4)), np.full(3, -100)
+    loss, total = backend.nll_loss(x, target)
+    assert np.isnan(loss)
+    assert total == 0
+    np.testing.assert_array_equal(backend.nll_loss_backward(np.ones(()), target, total, input_shape=(3, 4)), 0)
