@@ -248,7 +248,9 @@ class Build:
         if unit.has_main:
             main = (
                 "template <typename F> static int pnsim_start_main(F* f, int argc, char** argv) {\n"
-                "  if constexpr (std::is_invocable_v<F*, int, char**>) return f(argc, argv);\n  else return f();\n}\n"
+                "  if constexpr (std::is_invocable_v<F*, int, char**>) return f(argc, argv);\n"
+                "  else if constexpr (std::is_invocable_v<F*, int, const char**>) return f(argc, (const char**)argv);\n"
+                "  else return f();\n}\n"
                 'extern "C" __attribute__((visibility("default"))) int pnsim_program(int argc, char** argv) {\n'
                 "  return pnsim_start_main(&pnsim_main, argc, argv);\n}\n"
             )

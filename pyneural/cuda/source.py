@@ -170,6 +170,7 @@ class Rewriter:
         scopes: list[tuple[str, str]] = []  # kind: namespace, type, function or device; and its name
         body: set[str] = set()  # of the outermost function that is open
         start = 0  # where the current declaration begins
+        outermost = 0  # where that of the outermost function begins
         at = 0
         while at < len(self.code):
             word = self.word(at)
@@ -178,10 +179,13 @@ class Rewriter:
                 inside = [name for kind, name in scopes if kind in ("function", "device")]
                 if len(inside) == 1:
                     body = self.unit.functions.setdefault(inside[0], set())
+                    outermost = start if scopes[-1][0] in ("function", "device") else outermost
                 start = at + 1
             elif word == "}":
                 if scopes:
-                    scopes.pop()
+                    kind, _ = scopes.pop()
+                    if kind == "function" and all(outer not in ("function", "device") for outer, _ in scopes):
+                        self.host_dimensions(outermost, at)
                 start = at + 1
             elif word == ";":
                 start = at + 1
@@ -202,6 +206,9 @@ class Rewriter:
             elif word == "main" and self.word(at + 1) == "(" and self.word(at - 1) == "int" and not scopes:
                 self.unit.has_main = True
                 self.replace(at, "pnsim_main")
+                opening = self.close(at + 1) + 1
+                if self.word(opening) == "{":  # only a function named main returns 0 by itself
+                    self.replace(self.close(opening), "return 0; }")
             elif word.startswith(("atomic", "__threadfence", "__nv_atomic")) or word in (
                 "volatile",
                 "cooperative_groups",
@@ -209,6 +216,23 @@ class Rewriter:
             ):
                 self.unit.ordered = self.unit.ordered or word != "cooperative_groups"
             at += 1
+
+    def host_dimensions(self, first: int, last: int) -> None:
+        """Host code may have variables named as the built-in ones, which are macros here: `dim3 blockDim(16, 16);`."""
+        declared = set()
+        statement = first
+        for i in range(first, last):
+            word = self.word(i)
+            if word in (";", "{", "}"):
+                statement = i + 1
+            elif word in ("blockDim", "gridDim"):
+                before = self.word(i - 1)
+                words = (self.word(k) for k in range(statement, min(i, statement + 3)))
+                if before == "dim3" or (before == "&" and self.word(i - 2) == "dim3") or (before == "," and "dim3" in words):
+                    declared.add(word)
+        for i in range(first, last):
+            if self.word(i) in declared:
+                self.replace(i, f"pnsim_{self.word(i)}")
 
     def inline_assembly(self, at: int) -> int:
         """An error where it is compiled, and none in a branch of the preprocessor that is not."""

@@ -244,3 +244,25 @@ def test_styles(sanitize: bool) -> None:
     result = cuda.run(STYLES, sanitize=sanitize)
     assert (result.returncode, result.stdout) == (0, "10 5 4 134\n"), result.stderr
     assert result.report is None or result.report.ok, result.report
+
+
+@pytest.mark.parametrize("arguments", ["int argc, const char** argv", "const int argc, char* argv[]", "void", ""])
+def test_main_in_all_its_forms_returns_0_by_itself(arguments: str) -> None:
+    result = cuda.run(f'#include <cstdio>\nint main({arguments}) {{ if (true) {{ puts("here"); }} }}\n', ["x"])
+    assert (result.returncode, result.stdout) == (0, "here\n")
+
+
+def test_host_variables_named_as_the_built_in_ones() -> None:
+    result = cuda.run("""
+#include <cstdio>
+__global__ void show() { if (threadIdx.x + blockIdx.x == 0) printf("%d x %d\\n", gridDim.x, blockDim.x); }
+static void launch(const dim3& gridDim, dim3 blockDim) { show<<<gridDim, blockDim>>>(); }
+int main() {
+  dim3 gridDim(2), blockDim;
+  blockDim.x = 3;
+  show<<<gridDim, blockDim>>>();
+  launch(gridDim.x + 2, blockDim);
+  return cudaDeviceSynchronize();
+}
+""")
+    assert (result.returncode, result.stdout) == (0, "2 x 3\n4 x 3\n")
