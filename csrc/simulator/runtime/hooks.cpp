@@ -107,12 +107,15 @@ void end_launch(Worker& w) {
 }
 
 void thread_ended(Worker& w, Thread& t) {
-  if (w.launch->mode == SANITIZE) sanitizer::settle(w, t);
+  if (w.launch->mode != SANITIZE) return;
+  sanitizer::settle(w, t);
+  sanitizer::settle_guesses(w, &t);
 }
 
 void barrier_released(Worker& w) {
   if (w.launch->mode != SANITIZE) return;
   for (unsigned i = 0; i < w.count; ++i) sanitizer::settle(w, w.threads[i]);
+  sanitizer::settle_guesses(w, nullptr);
   barrier_released_for_sanitizer(w);
 }
 
@@ -127,7 +130,7 @@ extern "C" {
 
 void pnsim_touch(const void* address, size_t size, int access, const char* file, int line) {
   if (!pnsim_current || worker->launch->mode == PLAIN) return;
-  if (access == PNSIM_ATOMIC && ++pnsim_current->spins > 200) worker->yield();
+  if ((access & 3) == PNSIM_ATOMIC && ++pnsim_current->spins > 200) worker->yield();
   uintptr_t a = reinterpret_cast<uintptr_t>(address);
   const Where at{PC, file, line};
   if (file) worker->current()->site = {file, line};

@@ -49,6 +49,17 @@ bool unordered(const Access& x, const Region& r, uint32_t epoch, unsigned tid, u
   return !s.clocks.ordered_across(epoch, tid, stamp, first_of(epoch));
 }
 
+void guess(unsigned thread, uintptr_t a, const Finding& f) {
+  for (const GuessedValue& g : s.guesses)
+    if (g.thread == thread && g.address == a) return;
+  s.guesses.push_back({thread, a, f});
+}
+
+void confirm(unsigned thread, uintptr_t a) {
+  const auto same = [&](const GuessedValue& g) { return g.thread == thread && g.address == a; };
+  s.guesses.erase(std::remove_if(s.guesses.begin(), s.guesses.end(), same), s.guesses.end());
+}
+
 __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t epoch, unsigned tid, bool other_write,
                                     uint32_t other_pc, bool other_atomic) {
   Finding f;
@@ -73,6 +84,8 @@ __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t e
     x.t.unsettled = true;
     return;
   }
+  if (!x.write() && other_atomic) return guess(x.t.linear, x.a, f);
+  if (x.atomic() && !other_write && epoch >= s.block_first && x.w.threads[tid].state != EXITED) return guess(tid, x.a, f);
   report(f);
 }
 
@@ -217,7 +230,7 @@ inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who)
     if (x.is_volatile() && !(epoch == s.epoch && reader / 32 == x.t.warp)) return false;
     if (!unordered(x, r, epoch, reader, stamp)) return false;
     race(x, r, epoch, reader, false, pc, false);
-    return true;
+    return !x.atomic();  // each reader may have a compare-and-swap of its own to come
   };
   if (c.r_epoch >= s.launch_first) {
     const unsigned reader = thread_of(c.r_who);
@@ -323,6 +336,7 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
   Cell* c = r->cells + ((a - r->base) >> r->shift);
   const unsigned n = size >> r->shift;
   if (x.atomic()) {
+    if (kind == PNSIM_SWAP_IF && !s.guesses.empty()) confirm(t.linear, a);
     if (s.clocks.any_objects()) s.clocks.acquire(w, t, reinterpret_cast<void*>(a), s.epoch);
     for (unsigned i = 0; i < n; ++i) {
       if (!r->initialized && c[i].w_epoch < (r->space == regions::SHARED ? s.block_first : 1u)) uninitialized(x, *r);
@@ -345,6 +359,15 @@ void sanitizer::settle(Worker&, Thread& t) {
   SameValue& v = s.same[t.linear];
   if (memcmp(v.before, reinterpret_cast<void*>(v.address), v.size)) report(v.finding);
   v.size = 0;
+}
+
+void sanitizer::settle_guesses(Worker& w, const Thread* t) {
+  const auto over = [&](const GuessedValue& g) {
+    if (t && g.thread != t->linear) return false;
+    if (!w.dropped) report(g.finding);
+    return true;
+  };
+  s.guesses.erase(std::remove_if(s.guesses.begin(), s.guesses.end(), over), s.guesses.end());
 }
 
 void sanitizer::pending_copy(Worker& w, const void* to, size_t size, const char* file, int line) {
@@ -383,6 +406,7 @@ void sanitizer::begin_block(Worker& w, size_t number) {
   s.block_first = ++s.epoch;
   s.blocks.emplace_back(s.epoch, number);
   s.copies.clear();
+  s.guesses.clear();
   s.clocks.begin_block(w.count, s.epoch);
 }
 

@@ -16,5 +16,6 @@ void begin_launch(Worker& w);
 void begin_block(Worker& w, size_t number);
 void end_launch(Worker& w);
 void settle(Worker& w, Thread& t);  // decides a pending same-value write
+void settle_guesses(Worker& w, const Thread* t);  // no compare-and-swap came; of all threads when null
 
 }  // namespace pnsim::sanitizer

@@ -26,6 +26,14 @@ struct SameValue {
   Finding finding;
 };
 
+// A plain read that met an unordered atomic operation: harmless when the reader's own compare-and-swap of the
+// same place follows, which does nothing if the value read was not the last one.
+struct GuessedValue {
+  unsigned thread;
+  uintptr_t address;
+  Finding finding;
+};
+
 struct PendingCopy {
   uintptr_t to;
   size_t size;
@@ -45,6 +53,7 @@ struct Sanitizer {
   uint64_t changes = 0;
   std::vector<std::pair<uint32_t, size_t>> blocks;  // first epoch, number
   std::vector<SameValue> same;                      // by thread
+  std::vector<GuessedValue> guesses;
   std::vector<PendingCopy> copies;                  // asynchronous copies that nobody has waited for
 };
 extern Sanitizer state;

@@ -14,9 +14,11 @@ namespace pnsim {
 #define PNSIM_UNSEEN __attribute__((noipa, no_sanitize("thread")))
 #endif
 #define PNSIM_ATOMIC_AT(p) pnsim_touch(p, sizeof(*(p)), PNSIM_ATOMIC, file, line)
+#define PNSIM_SWAP_AT(p) pnsim_touch(p, sizeof(*(p)), PNSIM_SWAP_IF, file, line)
 #else
 #define PNSIM_UNSEEN inline
 #define PNSIM_ATOMIC_AT(p) ((void)0)
+#define PNSIM_SWAP_AT(p) ((void)0)
 #endif
 
 // For headers that touch memory on the user's behalf: tell the checker, at the user's line, then do it unseen.
@@ -105,7 +107,7 @@ PNSIM_ATOMIC_FUNCTION(atomicDec, Dec, unsigned)
 
 #define PNSIM_CAS(T)                                                                    \
   PNSIM_INLINE T atomicCAS(T* p, T expected, T v, PNSIM_HERE) {                         \
-    PNSIM_ATOMIC_AT(p);                                                                 \
+    PNSIM_SWAP_AT(p);                                                                   \
     pnsim::spin();                                                                      \
     return pnsim::swap_if(p, expected, v);                                              \
   }                                                                                     \

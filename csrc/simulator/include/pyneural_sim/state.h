@@ -32,7 +32,7 @@ enum pnsim_warp_op {
   PNSIM_AND, PNSIM_OR, PNSIM_XOR, PNSIM_GATHER
 };
 
-enum pnsim_access { PNSIM_READ = 0, PNSIM_WRITE = 1, PNSIM_ATOMIC = 2 };
+enum pnsim_access { PNSIM_READ = 0, PNSIM_WRITE = 1, PNSIM_ATOMIC = 2, PNSIM_SWAP_IF = 10 };  // the last: atomicCAS
 enum pnsim_arg_kind { PNSIM_SCALAR = 0, PNSIM_POINTER = 1, PNSIM_STRUCT = 2 };
 
 struct pnsim_argument {

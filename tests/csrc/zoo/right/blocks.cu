@@ -73,6 +73,21 @@ __global__ void float_maximum_by_cas(const float* x, float* best) {
   atomicMaxFloat(best, x[blockIdx.x * 64 + threadIdx.x]);
 }
 
+// run <<<2, 64>>> (rand(128, dtype=f64), zeros(1, dtype=f64))
+// gives total = x.sum(keepdims=True)
+__device__ double add_by_cas(double* address, double v) {
+  unsigned long long* word = reinterpret_cast<unsigned long long*>(address);
+  unsigned long long old = *word, assumed;
+  do {
+    assumed = old;
+    old = atomicCAS(word, assumed, __double_as_longlong(v + __longlong_as_double(assumed)));
+  } while (assumed != old);
+  return __longlong_as_double(old);
+}
+__global__ void double_sum_by_cas(const double* x, double* total) {
+  add_by_cas(total, x[blockIdx.x * 64 + threadIdx.x]);
+}
+
 // run <<<2, 32>>> (rand(500), zeros(500), 500)
 // gives y = 3 * x
 __global__ void grid_stride(const float* x, float* y, int n) {

@@ -52,6 +52,13 @@ __global__ void atomic_read_plainly(int* count, int* seen) {
   if (threadIdx.x == 0) seen[blockIdx.x] = *count;  // BUG: race (the other block's atomics are not finished)
 }
 
+// run <<<1, 64>>> (zeros(1, dtype=i32), zeros(64, dtype=i32))
+__global__ void swap_of_another_place(int* counters, int* y) {
+  const int seen = counters[0];  // BUG: race (the compare-and-swap below is not of this counter)
+  atomicCAS(&y[threadIdx.x], 0, seen);
+  atomicAdd(&counters[0], 1);
+}
+
 // run <<<1, 64>>> (rand(64), zeros(1))
 __global__ void atomic_beside_store(const float* x, float* total) {
   if (threadIdx.x == 40) *total = 1.5f;  // BUG: race (a plain store between other threads' atomics)
