@@ -115,6 +115,8 @@ def _patterns(x: Array, *weights: Array | None) -> list[Array]:
     for each in weights:
         if each is None:
             found.append(np.ones(1, x.dtype))
+        elif each.size == x.size:
+            found.append(flat(each))
         else:
             own = each.reshape(each.shape[next((i for i, n in enumerate(each.shape) if n != 1), each.ndim) :])
             suffix = own.shape == x.shape[x.ndim - own.ndim :]
