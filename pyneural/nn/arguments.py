@@ -33,7 +33,7 @@ def choice(layer: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise ValueError(f"{layer}: {name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
 
 
-def ints(layer: str, name: str, value: Any, count: int, minimum: int) -> tuple[int, ...]:
+def ints(layer: str, name: str, value: Any, count: int, minimum: int) -> Any:
     """``value``, an int for all dimensions or one for each of ``count``, as that many ints of at least ``minimum``."""
     if count == 2:
         return check.pair(layer, name, value, minimum)

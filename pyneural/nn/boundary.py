@@ -20,30 +20,22 @@ class Boundary:
         self.module = module
         self.pre_hooks, self.hooks = list(pre_hooks.values()), list(hooks.values())
         self.grad_output: Gradients = ()
-        self.inputs = 0
+        self.arguments = 0
         self.waits = False  # whether an input carries gradients, so that the hooks wait for them
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, the tensors among them behind a node of the graph."""
-        tensors = [each for each in args if isinstance(each, Tensor)]
-        self.inputs = len(tensors)
-        self.waits = is_grad_enabled() and any(each.requires_grad for each in tensors)
-        if not self.waits:
-            return args
-        behind = iter(_identity(tensors, self.on_inputs))
-        return tuple(next(behind) if isinstance(each, Tensor) else each for each in args)
+        self.arguments = len(args)
+        parts, self.waits = _behind(list(args), self.on_inputs)
+        return tuple(parts)
 
     def leave(self, output: Any) -> Any:
         """The output, a tensor or a tuple or list with tensors, behind a node of the graph."""
-        parts = list(output) if isinstance(output, (tuple, list)) else [output]
-        tensors = [each for each in parts if isinstance(each, Tensor)]
-        if not is_grad_enabled() or not any(each.requires_grad for each in tensors):
-            return output
-        behind = iter(_identity(tensors, self.on_outputs))
-        parts = [next(behind) if isinstance(each, Tensor) else each for each in parts]
-        if isinstance(output, (tuple, list)):
-            return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
-        return parts[0]
+        several = isinstance(output, (tuple, list))
+        parts, changed = _behind(list(output) if several else [output], self.on_outputs)
+        if not changed or not several:
+            return parts[0] if changed else output
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
 
     def on_outputs(self, grads: Gradients) -> Gradients:
         for hook in self.pre_hooks:
@@ -51,7 +43,7 @@ class Boundary:
         self.grad_output = grads
         if not self.waits:
             for hook in self.hooks:
-                if hook(self.module, (None,) * self.inputs, grads) is not None:
+                if hook(self.module, (None,) * self.arguments, grads) is not None:
                     raise RuntimeError(
                         f"{type(self.module).__name__}: a backward hook gave gradients, but no input requires one"
                     )
@@ -87,11 +79,29 @@ class Identity(Function):
         return self.on_gradients(grads)
 
 
-def _identity(tensors: list[Tensor], on_gradients: Callable[[Gradients], Gradients]) -> tuple[Tensor, ...]:
-    node = Identity(on_gradients)
-    results: tuple[Tensor, ...] = node(*tensors)
-    for slot, (source, result) in enumerate(zip(tensors, results, strict=True)):
+def _behind(parts: list[Any], on_gradients: Callable[[Gradients], Gradients]) -> tuple[list[Any], bool]:
+    """Parts with the tensors among them behind an identity, if one of these carries gradients, and whether so.
+
+    ``on_gradients`` is given an entry for every part, None for one that is no tensor.
+    """
+    places = [place for place, each in enumerate(parts) if isinstance(each, Tensor)]
+    if not is_grad_enabled() or not any(parts[place].requires_grad for place in places):
+        return parts, False
+
+    def packed(grads: Gradients) -> Gradients:
+        entries: list[Any] = [None] * len(parts)
+        for place, each in zip(places, grads, strict=True):
+            entries[place] = each
+        entries = list(on_gradients(tuple(entries)))
+        return tuple([entries[place] for place in places])
+
+    node = Identity(packed)
+    results = node(*[parts[place] for place in places])
+    parts = list(parts)
+    for slot, (place, result) in enumerate(zip(places, results, strict=True)):
+        source = parts[place]
         result._version, result._view = source._version, source._version[1] + 1
         if source.requires_grad:
             result.requires_grad, result._node, result._slot = True, node, slot
-    return results
+        parts[place] = result
+    return parts, True

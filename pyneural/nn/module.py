@@ -99,9 +99,9 @@ class Module:
     ) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` in backward when the gradients of the inputs are known.
 
-        What it returns, if not None, replaces ``grad_input``. Both tuples have an entry for each positional
-        argument and output that is a tensor; None stands where there is no gradient. Where no input requires
-        one, the hook is called as soon as those of the outputs are known.
+        What it returns, if not None, replaces ``grad_input``. The tuples have an entry for each positional
+        argument and for each output; None stands where there is no gradient. Where no input requires one, the
+        hook is called as soon as those of the outputs are known.
         """
         return RemovableHandle(self._backward_hooks, hook)
 

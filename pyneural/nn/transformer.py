@@ -72,7 +72,7 @@ class _Layer(Module):
         """``x`` plus what a part makes of it, normalised before the part or behind the sum."""
         norm, dropout = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
         if self.norm_first:
-            return x + dropout(part(norm(x)))
+            return x + dropout(part(norm(x)))  # type: ignore[no-any-return]
         return norm(x + dropout(part(x)))  # type: ignore[no-any-return]
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class _Stack(Module):
         self.num_layers = num_layers
         self.add_module("norm", norm)
 
-    def forward(self, x: Tensor, *args: Any, **masks: Any) -> Tensor:
+    def _through(self, x: Tensor, *args: Any, **masks: Any) -> Tensor:
         """Every layer with the same further arguments, which are those of the layer."""
         for layer in self.layers:
             x = layer(x, *args, **masks)
@@ -193,7 +193,7 @@ class TransformerEncoder(_Stack):
         is_causal: bool = False,
     ) -> Tensor:
         """As `TransformerEncoderLayer.forward`."""
-        return super().forward(src, mask, src_key_padding_mask, is_causal)
+        return self._through(src, mask, src_key_padding_mask, is_causal)
 
 
 class TransformerDecoder(_Stack):
@@ -204,4 +204,4 @@ class TransformerDecoder(_Stack):
 
     def forward(self, tgt: Tensor, memory: Tensor, *args: Any, **masks: Any) -> Tensor:
         """As `TransformerDecoderLayer.forward`."""
-        return super().forward(tgt, memory, *args, **masks)
+        return self._through(tgt, memory, *args, **masks)

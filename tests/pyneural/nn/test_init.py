@@ -68,6 +68,45 @@ def test_default_initialisation_is_within_one_over_root_fan_in(layer):
     assert not np.array_equal(made.weight.detach().numpy(), layer().weight.detach().numpy())
 
 
+@pytest.mark.parametrize(("shape", "groups"), [((3, 4, 3), 1), ((6, 2, 3, 4), 2), ((4, 4, 2, 3, 5), 4)])
+def test_dirac_is_pytorch_s(shape: tuple[int, ...], groups: int):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle here and is not installed")
+    expected = torch.nn.init.dirac_(torch.empty(shape), groups)
+    np.testing.assert_array_equal(init.dirac_(pyneural.empty(*shape), groups).numpy(), expected.numpy())
+
+
+def test_eye():
+    np.testing.assert_array_equal(init.eye_(pyneural.empty(2, 3)).numpy(), np.eye(2, 3))
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (3, 7), (7, 3), (4, 2, 3)])
+def test_orthogonal(shape: tuple[int, ...]):
+    tensor = init.orthogonal_(pyneural.empty(*shape, dtype="float64"), 2.0, Generator(1))
+    matrix = tensor.numpy().reshape(shape[0], -1)
+    small = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(small, 4.0 * np.eye(len(small)), atol=1e-12)
+    again = init.orthogonal_(pyneural.empty(*shape, dtype="float64"), 2.0, Generator(1))
+    assert np.array_equal(again.numpy(), tensor.numpy())
+
+
+@pytest.mark.parametrize(("mean", "std", "a", "b"), [(0.0, 1.0, -2.0, 2.0), (1.0, 0.5, 1.5, 3.0), (0.0, 1.0, 4.0, 9.0)])
+def test_truncated_normal(mean: float, std: float, a: float, b: float):
+    stats = pytest.importorskip("scipy.stats", reason="SciPy's distributions are the oracle")
+    values = _drawn(init.trunc_normal_, mean, std, a, b).ravel()
+    assert a <= values.min()
+    assert values.max() <= b
+    exact = stats.truncnorm((a - mean) / std, (b - mean) / std, mean, std)
+    # The largest distance of distribution functions of n numbers is beyond 2.4 / sqrt(n) once in 50,000 times.
+    assert stats.kstest(values, exact.cdf).statistic < 2.4 / math.sqrt(values.size)
+
+
+def test_lecun():
+    normal, uniform = _drawn(init.lecun_normal_), _drawn(init.lecun_uniform_)
+    for values in (normal, uniform):
+        assert abs(values.std() * math.sqrt(FAN_IN) - 1.0) < 5.0 / math.sqrt(2 * values.size)
+    assert np.abs(uniform).max() <= math.sqrt(3.0 / FAN_IN)
+
+
 def test_gains_are_pytorch_s():
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle here and is not installed")
     for name, param in [
