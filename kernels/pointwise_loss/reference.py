@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ Array = Any
 def _reduced(elementwise: Callable[..., Array]) -> Callable[..., Array]:
     """The loss from its value at each element."""
 
-    @functools.wraps(elementwise)
     def loss(*arrays: Array | None, reduction: str = "mean", **attributes: float) -> Array:
         dtype = arrays[0].dtype  # type: ignore[union-attr]
         wide = accumulator(dtype)
@@ -27,19 +25,20 @@ def _reduced(elementwise: Callable[..., Array]) -> Callable[..., Array]:
             total = np.sum(each, dtype=wide)
             return np.asarray(total / each.size if reduction == "mean" else total).astype(dtype)
 
+    loss.__name__ = loss.__qualname__ = elementwise.__name__
     return loss
 
 
 def _gradient(slope: Callable[..., Array]) -> Callable[..., Array]:
     """The gradient of the loss from its slope at each element."""
 
-    @functools.wraps(slope)
     def backward(grad: Array, *arrays: Array | None, reduction: str = "mean", **attributes: float) -> Array:
         wide = accumulator(grad.dtype)
         with np.errstate(all="ignore"):
             each = grad.astype(wide) * slope(*_as(wide, arrays), **attributes)
             return np.asarray(each / each.size if reduction == "mean" else each).astype(grad.dtype)
 
+    backward.__name__ = backward.__qualname__ = slope.__name__
     return backward
 
 
