@@ -208,3 +208,84 @@ def adam_step(
     for name, beta in (("beta1", beta1), ("beta2", beta2)):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"adam_step: {name} (={beta}) must be in [0, 1)")
+
+
+def _rmsprop_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    cases: tuple[dict[str, Any], ...] = (
+        {"lr": 1e-2},
+        {"lr": 1e-2, "alpha": 0.9, "weight_decay": 0.1, "maximize": True},
+        {"lr": 1e-2, "momentum": 0.9, "eps": 1e-3},
+        {"lr": 1e-2, "centered": True, "eps": 1e-3},
+        {"lr": 1e-2, "centered": True, "momentum": 0.5, "weight_decay": 0.1, "eps": 1e-3},
+    )
+    for attributes in cases:
+        for shapes in (_SHAPES, _LARGE):
+            params, grads, averages, momenta, means = _arrays(rng, dtype, shapes, 5)
+            # A mean square is larger than the square of the mean.
+            squares = [np.asarray(a * a + m * m + 0.1).astype(dtype) for a, m in zip(averages, means, strict=True)]
+            used = momenta if "momentum" in attributes else ()
+            centres = means if "centered" in attributes else ()
+            yield Sample((params, grads, squares, used, centres), attributes, f"{len(shapes)} arrays, {attributes}")
+    yield Sample(([], [], [], [], []), {"lr": 0.1}, "no parameters")
+
+
+def _wrong_rmsprop() -> Iterator[Wrong]:
+    p = [np.zeros((2, 3), np.float32)]
+    yield Wrong((p, p, [], (), ()), {"lr": 0.1}, ValueError, "params holds 1 arrays but square_avgs holds 0")
+    yield Wrong((p, p, p, (), ()), {"lr": 0.1, "momentum": 0.5}, ValueError, "1 arrays but momenta holds 0")
+    yield Wrong((p, p, p, (), ()), {"lr": 0.1, "centered": True}, ValueError, "1 arrays but grad_avgs holds 0")
+    yield Wrong((p, p, p, (), ()), {"lr": 0.1, "alpha": 1.5}, ValueError, r"alpha \(=1.5\) must be in \[0, 1\]")
+    yield Wrong((p, p, p, (), ()), {"lr": -0.5}, ValueError, r"lr \(=-0.5\) must not be negative")
+    yield Wrong((p, [p[0].astype(np.float64)], p, (), ()), {"lr": 0.1}, TypeError, "grads.0. has dtype float64")
+
+
+@operation(
+    samples=_rmsprop_samples,
+    wrong=_wrong_rmsprop,
+    writes=("params", "square_avgs", "momenta", "grad_avgs"),
+    source="Tieleman and Hinton, Lecture 6.5, 2012; centred: Graves, arXiv:1308.0850; torch.optim.RMSprop",
+)
+def rmsprop_step(
+    params: Array,
+    grads: Array,
+    square_avgs: Array,
+    momenta: Array,
+    grad_avgs: Array,
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+    maximize: bool = False,
+) -> None:
+    """One step of RMSprop on every parameter, in place.
+
+    With ``g = (-grad if maximize else grad) + weight_decay * param``: ``v = alpha * v + (1 - alpha) * g * g``;
+    if ``centered``, ``a += (1 - alpha) * (g - a)`` and the scale is ``sqrt(v - a * a) + eps``, else
+    ``sqrt(v) + eps``; ``step = g / scale``, with momentum ``buffer = momentum * buffer + step`` in its
+    place; ``param -= lr * step``.
+
+    Args:
+        params, grads, square_avgs, momenta, grad_avgs: lists of C-contiguous arrays of one floating dtype,
+            alike in shape place by place; ``momenta`` is not read, and may be empty, where ``momentum`` is
+            0, and ``grad_avgs`` without ``centered``.
+        lr, eps, weight_decay, momentum: not negative.
+        alpha: decay rate in [0, 1].
+        centered: divide by an estimate of the standard deviation.
+        maximize: ascend instead.
+
+    Raises:
+        TypeError: if an argument is no list, or a dtype is not floating or differs.
+        ValueError: if lengths or shapes differ, an array is not contiguous, or a rate is out of range.
+    """
+    lists = {"params": params, "grads": grads, "square_avgs": square_avgs}
+    if momentum != 0.0:
+        lists["momenta"] = momenta
+    if centered:
+        lists["grad_avgs"] = grad_avgs
+    _lists("rmsprop_step", **lists)
+    _not_negative("rmsprop_step", lr=lr, eps=eps, weight_decay=weight_decay, momentum=momentum)
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"rmsprop_step: alpha (={alpha}) must be in [0, 1]")

@@ -11,6 +11,7 @@ from numba import prange
 
 from ..addresses import carray, pointer, table
 from ..jit import SERIAL, jit
+from ..parallel import spread
 
 Array = Any
 
@@ -82,6 +83,43 @@ def adam_step(
         real(eps),
         real(0.0 if decoupled else weight_decay),
         real(1.0 - lr * weight_decay if decoupled else 1.0),
+    )
+
+
+def rmsprop_step(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    square_avgs: Sequence[Array],
+    momenta: Sequence[Array],
+    grad_avgs: Sequence[Array],
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+    maximize: bool = False,
+) -> None:
+    if not params:
+        return
+    real = params[0].dtype.type
+    # What is not used is not read; the gradients stand in to keep the table whole.
+    addresses = table(
+        params, grads, square_avgs, momenta if momentum != 0.0 else grads, grad_avgs if centered else grads
+    )
+    _rmsprop(
+        _like(params[0]),
+        addresses,
+        _sizes(params),
+        real(-1.0 if maximize else 1.0),
+        real(lr),
+        real(alpha),
+        real(1.0 - alpha),
+        real(eps),
+        real(weight_decay),
+        real(momentum),
+        centered,
     )
 
 
@@ -186,3 +224,45 @@ def _adam(like, table, sizes, sign, lr, take1, beta2, take2, correction, eps, de
     else:
         for task in prange(tasks[-1]):
             _adam_task(task, tasks, like, table, sizes, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
+
+
+@jit(inline=True)
+def _rmsprop_chunk(p, g, v, b, a, sign, lr, keep, take, eps, decay, momentum, centered):  # type: ignore[no-untyped-def]
+    for k in range(p.size):
+        grad = sign * g[k]
+        if decay != 0.0:  # infinity times zero is no decay
+            grad += decay * p[k]
+        square = keep * v[k] + take * grad * grad
+        v[k] = square
+        if centered:
+            mean = a[k] + take * (grad - a[k])
+            a[k] = mean
+            square -= mean * mean
+        step = grad / (math.sqrt(square) + eps)
+        if momentum != 0.0:
+            step = momentum * b[k] + step
+            b[k] = step
+        p[k] -= lr * step
+
+
+@jit(inline=True)
+def _rmsprop_tasks(arguments, start, stop):  # type: ignore[no-untyped-def]
+    tasks, like, table, sizes, rates, centered = arguments
+    sign, lr, keep, take, eps, decay, momentum = rates
+    for task in range(start, stop):
+        position, first = _locate(tasks, task)
+        size = sizes[position]
+        p, g = _chunk(like, table[0], position, first, size), _chunk(like, table[1], position, first, size)
+        v, b = _chunk(like, table[2], position, first, size), _chunk(like, table[3], position, first, size)
+        a = _chunk(like, table[4], position, first, size)
+        _rmsprop_chunk(p, g, v, b, a, sign, lr, keep, take, eps, decay, momentum, centered)
+
+
+@jit
+def _rmsprop(like, table, sizes, sign, lr, keep, take, eps, decay, momentum, centered):  # type: ignore[no-untyped-def]
+    tasks = _first_tasks(sizes)
+    arguments = (tasks, like, table, sizes, (sign, lr, keep, take, eps, decay, momentum), centered)
+    if sizes.sum() < SERIAL:
+        _rmsprop_tasks(arguments, 0, tasks[-1])
+    else:
+        spread(_rmsprop_tasks, arguments, tasks[-1], 1)

@@ -66,5 +66,38 @@ def adam_step(
         param[...], exp_avg[...], exp_avg_sq[...] = p, m, v
 
 
+def rmsprop_step(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    square_avgs: Sequence[Array],
+    momenta: Sequence[Array],
+    grad_avgs: Sequence[Array],
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+    maximize: bool = False,
+) -> None:
+    for position, (param, grad, square_avg) in enumerate(zip(params, grads, square_avgs, strict=True)):
+        p, g = _wide(param), _wide(-grad if maximize else grad)
+        if weight_decay != 0.0:
+            g = g + weight_decay * p
+        v = alpha * _wide(square_avg) + (1.0 - alpha) * g * g
+        square_avg[...] = v
+        if centered:
+            a = _wide(grad_avgs[position])
+            a = a + (1.0 - alpha) * (g - a)
+            grad_avgs[position][...] = a
+            v = v - a * a
+        step = g / (np.sqrt(v) + eps)
+        if momentum != 0.0:
+            step = momentum * _wide(momenta[position]) + step
+            momenta[position][...] = step
+        param[...] = p - lr * step
+
+
 def _wide(x: Array) -> Array:
     return x.astype(dtypes.accumulator(x.dtype))

@@ -1,4 +1,4 @@
-"""Contracts of 2-D pooling: maximum (with indices), average, and their gradients."""
+"""Contracts of 2-D pooling: maximum (with indices), average, adaptive average, and their gradients."""
 
 from __future__ import annotations
 
@@ -351,3 +351,100 @@ def avg_pool2d_backward(
     size = _geometry(name, (h, w), kernel_size, stride, padding, 1, ceil_mode)
     check.shape(name, "grad", grad, (*grad.shape[:2], *size))
     return Spec((*grad.shape[:2], h, w), grad.dtype)
+
+
+_ADAPTIVE: tuple[tuple[tuple[int, ...], Pair], ...] = (
+    ((2, 3, 4, 6), 2),
+    ((1, 2, 7, 5), (3, 2)),
+    ((2, 2, 5, 3), (1, 1)),
+    ((1, 1, 3, 4), (5, 7)),
+    ((1, 2, 4, 4), (4, 3)),
+    ((0, 3, 4, 4), 2),
+    ((2, 3, 4, 4), (0, 2)),
+    ((3, 7, 34, 31), (7, 6)),
+    ((2, 3, 64, 66), 1),
+)
+
+
+def _adaptive_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    for shape, size in _ADAPTIVE:
+        yield Sample((rng.standard_normal(shape).astype(dtype),), {"output_size": size}, f"{shape} to {size}")
+    x = rng.standard_normal((1, 2, 9, 10)).astype(dtype)
+    yield Sample((x.transpose(0, 1, 3, 2),), {"output_size": 4}, "transposed")
+    yield Sample((x[:, ::-1, 1::2, ::3],), {"output_size": (2, 3)}, "strided")
+    yield Sample((_special(dtype, rng),), {"output_size": 3}, "special values")
+
+
+def _wrong_adaptive() -> Iterator[Wrong]:
+    x = np.zeros((1, 2, 5, 5), np.float32)
+    yield Wrong((x[0],), {"output_size": 2}, ValueError, r"x must have 4 dimensions, not 3 \(shape \(2, 5, 5\)\)")
+    yield Wrong((x,), {"output_size": (2, -1)}, ValueError, r"output_size \(=\(2, -1\)\) must be at least 0")
+    yield Wrong((x,), {"output_size": (2, None)}, TypeError, r"output_size \(=\(2, None\)\) must be an int or two ints")
+    yield Wrong((x[:, :, :0],), {"output_size": 2}, ValueError, r"x of size \(0, 5\) has nothing to average")
+    yield Wrong((x.astype(int),), {"output_size": 2}, TypeError, "x must have a floating dtype, not int64")
+
+
+@operation(
+    samples=_adaptive_samples, wrong=_wrong_adaptive, gradient=2, source="torch.nn.functional.adaptive_avg_pool2d"
+)
+def adaptive_avg_pool2d(x: Array, *, output_size: Pair) -> Spec:
+    """The mean of each of ``output_size`` windows that together cover the image.
+
+    Window i of n covers the elements from ``floor(i * size / n)`` to before ``ceil((i + 1) * size / n)``.
+
+    Args:
+        x: floating, (N, C, H, W).
+        output_size: (H', W'), or an int for both.
+
+    Returns:
+        (N, C, H', W') of x's dtype.
+
+    Raises:
+        TypeError: if ``x`` is not floating or ``output_size`` no int or pair.
+        ValueError: if ``x`` is not 4-D or its images are empty, or a size is negative.
+    """
+    _image("adaptive_avg_pool2d", "x", x)
+    size = check.pair("adaptive_avg_pool2d", "output_size", output_size, 0)
+    n, c, h, w = x.shape
+    if h == 0 or w == 0:
+        raise ValueError(f"adaptive_avg_pool2d: x of size {(h, w)} has nothing to average")
+    return Spec((n, c, *size), x.dtype)
+
+
+def _adaptive_backward_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]:
+    for shape, size in _ADAPTIVE:
+        h, w = (size, size) if isinstance(size, int) else size
+        grad = rng.standard_normal((*shape[:2], h, w)).astype(dtype)
+        yield Sample((grad,), {"input_size": shape[2:]}, f"{shape} to {size}")
+    grad = rng.standard_normal((2, 3, 3, 4)).astype(dtype).transpose(0, 3, 2, 1)
+    yield Sample((grad[:, :, ::-1],), {"input_size": (7, 5)}, "transposed")
+
+
+def _wrong_adaptive_backward() -> Iterator[Wrong]:
+    grad = np.zeros((1, 2, 2, 2), np.float32)
+    yield Wrong((grad,), {"input_size": (0, 5)}, ValueError, r"input_size \(=\(0, 5\)\) must be at least 1")
+    yield Wrong((grad[0],), {"input_size": 5}, ValueError, "grad must have 4 dimensions, not 3")
+    yield Wrong((grad.astype(int),), {"input_size": 5}, TypeError, "grad must have a floating dtype, not int64")
+
+
+@operation(
+    samples=_adaptive_backward_samples,
+    wrong=_wrong_adaptive_backward,
+    source="torch.nn.functional.adaptive_avg_pool2d",
+)
+def adaptive_avg_pool2d_backward(grad: Array, *, input_size: tuple[int, int]) -> Spec:
+    """The gradient of `adaptive_avg_pool2d`: each window's gradient over its size, added to its elements.
+
+    Args:
+        grad: floating, (N, C, H', W').
+        input_size: (H, W), not empty.
+
+    Returns:
+        (N, C, H, W) of grad's dtype.
+
+    Raises:
+        TypeError: if ``grad`` is not floating or ``input_size`` no pair of ints.
+        ValueError: if ``grad`` is not 4-D or ``input_size`` is empty.
+    """
+    _image("adaptive_avg_pool2d_backward", "grad", grad)
+    return Spec((*grad.shape[:2], *check.pair("adaptive_avg_pool2d_backward", "input_size", input_size, 1)), grad.dtype)

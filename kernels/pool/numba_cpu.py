@@ -1,4 +1,4 @@
-"""2-D pooling with Numba: arrays as planes in front of the loops of `loops.py`."""
+"""2-D pooling with Numba: arrays as planes in front of the loops of `loops.py` and `adaptive.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import memory
 from ..check import pair
-from . import loops
+from . import adaptive, loops
 
 Array = Any
 
@@ -88,6 +88,31 @@ def avg_pool2d_backward(
     counts = _counts(out.shape, grad.shape, geometry, count_include_pad, divisor_override, grad.dtype)
     loops.average_spread(_planes(grad), _planes(target), *counts, geometry)
     _copy_back(target, out)
+
+
+def adaptive_avg_pool2d(x: Array, *, output_size: Any, out: Array) -> None:
+    if out.size == 0:
+        return
+    target = _contiguous(out)
+    adaptive.average(_planes(x), _planes(target), *_windows(x.shape, out.shape))
+    _copy_back(target, out)
+
+
+def adaptive_avg_pool2d_backward(grad: Array, *, input_size: Any, out: Array) -> None:
+    if out.size == 0:
+        return
+    target = _contiguous(out)
+    adaptive.average_back(_planes(grad), _planes(target), *_windows(out.shape, grad.shape))
+    _copy_back(target, out)
+
+
+def _windows(shape: tuple[int, ...], pooled: tuple[int, ...]) -> list[Array]:
+    """The rows and the columns of the windows that cover an image: first and one past the last."""
+    ranges = []
+    for size, count in zip(shape[2:], pooled[2:], strict=True):
+        each = np.arange(count, dtype=np.int64)
+        ranges.append(np.stack((each * size // max(count, 1), -(-(each + 1) * size // max(count, 1))), 1))
+    return ranges
 
 
 def _geometry(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Array:

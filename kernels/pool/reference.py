@@ -87,6 +87,33 @@ def avg_pool2d_backward(
     return result.astype(grad.dtype)
 
 
+def adaptive_avg_pool2d(x: Array, *, output_size: Any) -> Array:
+    h, w = pair("adaptive_avg_pool2d", "output_size", output_size, 0)
+    result = np.empty((*x.shape[:2], h, w), dtypes.accumulator(x.dtype))
+    with np.errstate(invalid="ignore"):
+        for r, rows in enumerate(_cover(x.shape[2], h)):
+            for k, columns in enumerate(_cover(x.shape[3], w)):
+                result[:, :, r, k] = x[:, :, rows, columns].astype(result.dtype).mean(axis=(2, 3))
+    return result.astype(x.dtype)
+
+
+def adaptive_avg_pool2d_backward(grad: Array, *, input_size: tuple[int, int]) -> Array:
+    size = pair("adaptive_avg_pool2d_backward", "input_size", input_size, 1)
+    result = np.zeros((*grad.shape[:2], *size), dtypes.accumulator(grad.dtype))
+    for r, rows in enumerate(_cover(size[0], grad.shape[2])):
+        for k, columns in enumerate(_cover(size[1], grad.shape[3])):
+            window = result[:, :, rows, columns]
+            window += grad[:, :, r, k, None, None].astype(result.dtype) / result.dtype.type(
+                max(window.shape[2] * window.shape[3], 1)
+            )
+    return result.astype(grad.dtype)
+
+
+def _cover(size: int, count: int) -> list[slice]:
+    """``count`` windows that cover ``size`` elements."""
+    return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
 def _windows(
     size: tuple[int, int], kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> tuple[list[Array], tuple[int, int], tuple[int, int]]:

@@ -62,13 +62,14 @@ from .matmul import bmm, linear, matmul, mm
 from .norm import batch_norm
 from .pieces import chunk, split, unbind
 from .pointwise_loss import binary_cross_entropy_with_logits, huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from .pool import avg_pool2d, max_pool2d
+from .pool import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .random import bernoulli, dropout, normal, rand, randint, randn, randperm, uniform
 from .reduce import all, amax, amin, any, argmax, argmin, cumsum, mean, prod, std, sum, var
 from .softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
     "abs",
+    "adaptive_avg_pool2d",
     "add",
     "all",
     "amax",
@@ -77,6 +78,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "bernoulli",
@@ -125,6 +127,7 @@ __all__ = [
     "logsumexp",
     "lt",
     "matmul",
+    "max_pool1d",
     "max_pool2d",
     "maximum",
     "mean",

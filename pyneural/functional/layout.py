@@ -147,6 +147,74 @@ class Pad(Function):
         return pad(grad, tuple(-each for each in self.pad))
 
 
+class PadMode(Function):
+    """Padding by the tensor itself."""
+
+    def __init__(self, pad: tuple[int, ...], mode: str) -> None:
+        self.pad, self.mode = pad, mode
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        return kernels.pad(x.array, pad=self.pad, mode=self.mode)
+
+    def backward(self, grad: Tensor) -> Any:
+        return PadModeBackward(self.pad, self.mode, self.shapes[0])(grad)
+
+
+class PadModeBackward(Function):
+    def __init__(self, pad: tuple[int, ...], mode: str, shape: tuple[int, ...]) -> None:
+        self.pad, self.mode, self.shape = pad, mode, shape
+
+    def forward(self, kernels: Backend, grad: Tensor) -> Any:
+        return kernels.pad_backward(grad.array, pad=self.pad, mode=self.mode, input_shape=self.shape)
+
+    def backward(self, cotangent: Tensor) -> Any:
+        return PadMode(self.pad, self.mode)(cotangent)
+
+
+class Flip(Function):
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        return kernels.flip(x.array, dims=self.dims)
+
+    def backward(self, grad: Tensor) -> Any:
+        return Flip(self.dims)(grad)
+
+
+class Roll(Function):
+    def __init__(self, shifts: tuple[int, ...], dims: tuple[int, ...] | None) -> None:
+        self.shifts, self.dims = shifts, dims
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        return kernels.roll(x.array, shifts=self.shifts, dims=self.dims)
+
+    def backward(self, grad: Tensor) -> Any:
+        return Roll(tuple(-each for each in self.shifts), self.dims)(grad)
+
+
+class Tril(Function):
+    def __init__(self, diagonal: int) -> None:
+        self.diagonal = diagonal
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        return kernels.tril(x.array, diagonal=self.diagonal)
+
+    def backward(self, grad: Tensor) -> Any:
+        return Tril(self.diagonal)(grad)
+
+
+class Triu(Function):
+    def __init__(self, diagonal: int) -> None:
+        self.diagonal = diagonal
+
+    def forward(self, kernels: Backend, x: Tensor) -> Any:
+        return kernels.triu(x.array, diagonal=self.diagonal)
+
+    def backward(self, grad: Tensor) -> Any:
+        return Triu(self.diagonal)(grad)
+
+
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The same elements in C order with another shape; one length may be -1. A view where possible."""
     require_tensor("reshape", input=input)
@@ -235,26 +303,6 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return View((slice(None),) * axis + (slice(start, start + length),))(input)  # type: ignore[no-any-return]
 
 
-def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of one length (the last may be shorter), or of the given lengths, along ``dim``, as views."""
-    require_tensor("split", input=input)
-    length = input.shape[check.dim("split", dim, input.ndim)]
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
-        if size <= 0:
-            raise ValueError(f"split: split_size (={size}) must be positive")
-        sections = [min(size, length - start) for start in range(0, max(length, 1), size)]
-    else:
-        sections = list(split_size_or_sections)
-        if sum(sections) != length:
-            raise ValueError(f"split: sections (={tuple(sections)}) add up to {sum(sections)}, not {length}")
-    pieces, start = [], 0
-    for each in sections:
-        pieces.append(narrow(input, dim, start, each))
-        start += each
-    return tuple(pieces)
-
-
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Joined along an existing dimension; all other lengths must agree."""
     joined = _one_dtype("cat", tensors)
@@ -289,15 +337,48 @@ def _one_dtype(operation: str, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Constant padding: ``pad`` lists (before, after) from the last dimension on; negative crops.
+    """Elements added before and after: ``pad`` lists (before, after) from the last dimension on; negative crops.
+
+    They are ``value`` (mode "constant", default 0), the tensor mirrored at its ends ("reflect"), its end
+    elements ("replicate"), or its other end ("circular").
 
     Raises:
-        NotImplementedError: another mode than ``"constant"``.
+        ValueError: another mode, an odd number of amounts or too many, more elements asked for than there
+            are to take from, or a value for a mode that has none.
     """
     require_tensor("pad", input=input)
-    if mode != "constant":
-        raise NotImplementedError(f"pad: mode (={mode!r}) must be 'constant'")
-    return Pad(tuple(int(each) for each in pad), 0.0 if value is None else value)(input)  # type: ignore[no-any-return]
+    amounts = tuple(int(each) for each in pad)
+    if mode == "constant":
+        return Pad(amounts, 0.0 if value is None else value)(input)  # type: ignore[no-any-return]
+    if value is not None and value != 0:
+        raise ValueError(f"pad: mode (={mode!r}) takes no value (={value})")
+    return PadMode(amounts, mode)(input)  # type: ignore[no-any-return]
+
+
+def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
+    """The elements in reverse order along ``dims``: a copy."""
+    require_tensor("flip", input=input)
+    return Flip((dims,) if isinstance(dims, int) else tuple(dims))(input)  # type: ignore[no-any-return]
+
+
+def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+    """The elements moved on by ``shifts`` along ``dims``, round the end; without ``dims`` as if flattened."""
+    require_tensor("roll", input=input)
+    amounts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = None if dims is None or dims == () else (dims,) if isinstance(dims, int) else tuple(dims)
+    return Roll(amounts, axes)(input)  # type: ignore[no-any-return]
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Matrices with zeros above a diagonal, ``diagonal`` places above the main one."""
+    require_tensor("tril", input=input)
+    return Tril(diagonal)(input)  # type: ignore[no-any-return]
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Matrices with zeros below a diagonal, ``diagonal`` places above the main one."""
+    require_tensor("triu", input=input)
+    return Triu(diagonal)(input)  # type: ignore[no-any-return]
 
 
 def clone(input: Tensor) -> Tensor:

@@ -59,6 +59,25 @@ def _views(input: Tensor, pieces: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return pieces
 
 
+def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of one length (the last may be shorter), or of the given lengths, along ``dim``, as views."""
+    require_tensor("split", input=input)
+    axis = check.dim("split", dim, input.ndim)
+    length = input.shape[axis]
+    if isinstance(split_size_or_sections, int):
+        size = split_size_or_sections
+        if size <= 0:
+            raise ValueError(f"split: split_size (={size}) must be positive")
+        sections = [min(size, length - start) for start in range(0, max(length, 1), size)]
+    else:
+        sections = list(split_size_or_sections)
+        if sum(sections) != length:
+            raise ValueError(f"split: sections (={tuple(sections)}) add up to {sum(sections)}, not {length}")
+        if min(sections, default=0) < 0:
+            raise ValueError(f"split: sections (={tuple(sections)}) must not be negative")
+    return _views(input, Split(sections, axis)(input)) if sections else ()
+
+
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` pieces of one length, the last perhaps shorter, along ``dim``, as views.
 

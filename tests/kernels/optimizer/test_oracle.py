@@ -75,6 +75,32 @@ def test_adam(rng: np.random.Generator, name: str, decoupled: bool, options: dic
 
 
 @pytest.mark.parametrize("name", ["reference", "numba_cpu"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lr": 0.01},
+        {"lr": 0.01, "alpha": 0.9, "weight_decay": 0.1, "maximize": True},
+        {"lr": 0.01, "momentum": 0.9, "eps": 1e-3},
+        {"lr": 0.01, "centered": True},
+        {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.2, "alpha": 0.8},
+    ],
+)
+def test_rmsprop(rng: np.random.Generator, name: str, options: dict[str, Any]) -> None:
+    params = _arrays(rng)
+    twins = [torch.from_numpy(each.copy()).requires_grad_() for each in params]
+    optimizer = torch.optim.RMSprop(twins, **options)
+    squares, momenta, averages = ([np.zeros_like(each) for each in params] for _ in range(3))
+    for _ in range(STEPS):
+        grads = _arrays(rng)
+        for twin, grad in zip(twins, grads, strict=True):
+            twin.grad = torch.from_numpy(grad)
+        optimizer.step()
+        backend(name).rmsprop_step(params, grads, squares, momenta, averages, **options)
+        for param, twin in zip(params, twins, strict=True):
+            np.testing.assert_allclose(param, twin.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["reference", "numba_cpu"])
 def test_infinite_parameters_without_decay(name: str) -> None:
     params, grads = [np.array([np.inf, 1.0])], [np.array([1.0, 2.0])]
     backend(name).sgd_step(params, grads, (), lr=0.5)

@@ -86,3 +86,17 @@ def test_impossible_windows_are_refused_as_in_pytorch(attributes: dict[str, Any]
         torch.nn.functional.max_pool2d(torch.from_numpy(x), **attributes)
     with pytest.raises(ValueError, match=r"max_pool2d: .*kernel_size"):
         backend("reference").max_pool2d(x, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((2, 3, 4, 6), (2, 2)), ((1, 2, 7, 5), (3, 2)), ((2, 2, 5, 3), (1, 1)), ((1, 1, 3, 4), (5, 7))]
+)
+def test_adaptive_average(rng: np.random.Generator, shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    x, grad = rng.standard_normal(shape), rng.standard_normal((*shape[:2], *size))
+    t = torch.from_numpy(x).requires_grad_()
+    expected = torch.nn.functional.adaptive_avg_pool2d(t, size)
+    expected.backward(torch.from_numpy(grad))
+    got = backend("reference").adaptive_avg_pool2d(x, output_size=size)
+    np.testing.assert_allclose(got, expected.detach().numpy(), rtol=1e-12, atol=1e-13, strict=True)
+    got = backend("reference").adaptive_avg_pool2d_backward(grad, input_size=shape[2:])
+    np.testing.assert_allclose(got, t.grad.numpy(), rtol=1e-12, atol=1e-13, strict=True)
