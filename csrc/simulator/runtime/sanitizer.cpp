@@ -167,13 +167,14 @@ Region* lookup(const Access& x) {
 }
 
 inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) {
+  if (x.is_volatile()) who |= VOLATILE_BIT;
   if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
     if (c.w_epoch == regions::NO_ARRAY) {
       if (s.shared.guard(x.a)) return;
       out_of_bounds(x, &r, "");
     }
     const bool flag = (c.w_who & (VOLATILE_BIT | ATOMIC_BIT)) && (x.is_volatile() || x.atomic()) &&
-                      (c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
+                      (c.w_who & ATOMIC_BIT || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
     if (!flag && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
@@ -185,8 +186,9 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
   const uint32_t bit = 1u << x.t.lane;
   if (c.r_epoch == s.epoch) {
     const unsigned reader = thread_of(c.r_who);
+    const uint32_t plain = x.is_volatile() ? 0 : VOLATILE_BIT;  // one plain read among volatile ones counts
     if (reader == x.t.linear) {
-      c.r_who = who;
+      c.r_who = c.r_who & VOLATILE_BIT ? who : who & ~VOLATILE_BIT;
     } else if (reader / 32 == x.t.warp) {
       if (s.clocks.ordered(x.t, reader, stamp_of(c.r_who), s.epoch)) {
         c.r_who = who;
@@ -194,9 +196,10 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
         c.r_mask = bit;
       } else {
         c.r_mask |= bit;
+        c.r_who &= ~plain;
         if (stamp_of(who) < stamp_of(c.r_who)) c.r_who = (c.r_who & 0xfff) | (who & ~0xfffu);
       }
-    } else if (c.o_epoch != s.epoch) {
+    } else if (c.o_epoch != s.epoch || c.o_who & plain) {
       c.o_epoch = s.epoch;
       c.o_who = who;
       c.o_pc = x.pc();
@@ -225,8 +228,9 @@ inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who)
     if (!both && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
-  // A volatile flag may be read by other warps and blocks while it is written.
-  const auto reader_races = [&](uint32_t epoch, unsigned reader, uint32_t stamp, uint32_t pc) {
+  // A volatile flag may be read by other warps and blocks while it is written, and anything atomic be polled.
+  const auto reader_races = [&](uint32_t epoch, unsigned reader, uint32_t stamp, uint32_t pc, bool polls) {
+    if (x.atomic() && polls) return false;
     if (x.is_volatile() && !(epoch == s.epoch && reader / 32 == x.t.warp)) return false;
     if (!unordered(x, r, epoch, reader, stamp)) return false;
     race(x, r, epoch, reader, false, pc, false);
@@ -236,13 +240,14 @@ inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who)
     const unsigned reader = thread_of(c.r_who);
     if (c.r_epoch == s.epoch && reader / 32 == x.t.warp) {
       for (unsigned m = c.r_mask & ~(1u << x.t.lane); m; m &= m - 1)
-        if (reader_races(c.r_epoch, (reader & ~31u) + unsigned(__builtin_ctz(m)), stamp_of(c.r_who), c.r_pc)) break;
+        if (reader_races(c.r_epoch, (reader & ~31u) + unsigned(__builtin_ctz(m)), stamp_of(c.r_who), c.r_pc, c.r_who & VOLATILE_BIT))
+          break;
     } else {
-      reader_races(c.r_epoch, reader, stamp_of(c.r_who), c.r_pc);
+      reader_races(c.r_epoch, reader, stamp_of(c.r_who), c.r_pc, c.r_who & VOLATILE_BIT);
     }
   }
   if (c.o_epoch >= s.launch_first && !(x.atomic() && c.o_who & ATOMIC_BIT))
-    reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who), c.o_pc);
+    reader_races(c.o_epoch, thread_of(c.o_who), stamp_of(c.o_who), c.o_pc, c.o_who & VOLATILE_BIT);
   uint32_t kept_who = 0, kept_pc = 0;  // an atomic of another thread that this one hides
   if (x.atomic() && c.w_epoch == s.epoch && c.w_who & ATOMIC_BIT) {
     if (!s.clocks.ordered(x.t, thread_of(c.w_who), stamp_of(c.w_who), s.epoch)) {
@@ -299,11 +304,11 @@ bool sanitizer::quick_read(Thread& t, uintptr_t a, unsigned size) {
   const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;
   if (thread_of(c.r_who) / 32 == t.warp) {
     // Equal stamps: nothing has synchronised the two since the other's read.
-    if ((c.r_who ^ who) >> 12) return false;
+    if ((c.r_who ^ who) >> 12 || c.r_who & VOLATILE_BIT) return false;
     c.r_mask |= 1u << t.lane;
     return true;
   }
-  return c.o_epoch == s.epoch;
+  return c.o_epoch == s.epoch && !(c.o_who & VOLATILE_BIT);
 }
 
 void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kind, const Where& at) {

@@ -59,6 +59,15 @@ __global__ void swap_of_another_place(int* counters, int* y) {
   atomicAdd(&counters[0], 1);
 }
 
+// run <<<1, 96>>> (zeros(1, dtype=i32), zeros(96, dtype=i32))
+__global__ void one_of_the_readers_is_plain(int* count, int* y) {
+  int seen;
+  if (threadIdx.x < 95) seen = *(volatile int*)count;
+  else seen = *count;  // BUG: race (others read it as volatile, the last thread plainly)
+  atomicAdd(count, 1);
+  y[threadIdx.x] = seen;
+}
+
 // run <<<1, 64>>> (rand(64), zeros(1))
 __global__ void atomic_beside_store(const float* x, float* total) {
   if (threadIdx.x == 40) *total = 1.5f;  // BUG: race (a plain store between other threads' atomics)
