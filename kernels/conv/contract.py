@@ -19,7 +19,7 @@ ACTIVATIONS = (None, "relu")
 
 def as_pair(value: int | tuple[int, int]) -> tuple[int, int]:
     """An attribute that a contract has accepted, as two ints."""
-    return (int(value[0]), int(value[1])) if isinstance(value, (tuple, list)) else (int(value), int(value))
+    return (int(value[0]), int(value[-1])) if isinstance(value, (tuple, list)) else (int(value), int(value))
 
 
 def _pair(operation: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
@@ -51,7 +51,8 @@ def output_size(
     return (padded[0] - spans[0]) // stride[0] + 1, (padded[1] - spans[1]) // stride[1] + 1
 
 
-def _groups(operation: str, groups: Any, channels: int, per_group: int, outs: int) -> None:
+def check_groups(operation: str, groups: Any, channels: int, per_group: int, outs: int) -> None:
+    """TypeError or ValueError where channels do not divide into groups as the weight has them."""
     if type(groups) is not int:
         raise TypeError(f"{operation}: groups (={groups!r}) must be an int")
     if groups < 1:
@@ -67,7 +68,8 @@ def _groups(operation: str, groups: Any, channels: int, per_group: int, outs: in
         )
 
 
-def _same_floating(operation: str, **arrays: Array | None) -> None:
+def same_floating(operation: str, **arrays: Array | None) -> None:
+    """TypeError unless all arrays that are given have one floating dtype."""
     first: Any = next(iter(arrays.values()))
     if not is_floating(first.dtype) or not all(a is None or a.dtype == first.dtype for a in arrays.values()):
         check.floating(operation, **arrays)
@@ -164,13 +166,13 @@ def conv2d(
         ValueError: shapes that do not fit, channels not divisible by ``groups``, an attribute out of
             range, or a kernel that spans more than the padded input.
     """
-    _same_floating("conv2d", x=x, weight=weight, bias=bias)
+    same_floating("conv2d", x=x, weight=weight, bias=bias)
     if len(x.shape) != 4 or len(weight.shape) != 4:
         check.ndim("conv2d", "x", x, 4)
         check.ndim("conv2d", "weight", weight, 4)
     n, c, h, w = x.shape
     k, per_group, r, s = weight.shape
-    _groups("conv2d", groups, c, per_group, k)
+    check_groups("conv2d", groups, c, per_group, k)
     if bias is not None:
         check.shape("conv2d", "bias", bias, (k,))
     if activation not in ACTIVATIONS:
@@ -246,13 +248,13 @@ def conv2d_dgrad(
         TypeError: a dtype is not floating, they differ, or an attribute is not an int or a pair.
         ValueError: ``grad`` has not the shape of conv2d's result, or an attribute is out of range.
     """
-    _same_floating("conv2d_dgrad", grad=grad, weight=weight)
+    same_floating("conv2d_dgrad", grad=grad, weight=weight)
     check.ndim("conv2d_dgrad", "grad", grad, 4)
     check.ndim("conv2d_dgrad", "weight", weight, 4)
     n = grad.shape[0]
     outs, per_group, r, s = weight.shape
     channels = per_group * groups if type(groups) is int else 0
-    _groups("conv2d_dgrad", groups, channels, per_group, outs)
+    check_groups("conv2d_dgrad", groups, channels, per_group, outs)
     size = _pair("conv2d_dgrad", "input_size", input_size, 0)
     result = output_size(
         "conv2d_dgrad",
@@ -315,13 +317,13 @@ def conv2d_wgrad(
         TypeError: a dtype is not floating, they differ, or an attribute is not an int or a pair.
         ValueError: ``grad`` has not the shape of conv2d's result, or an attribute is out of range.
     """
-    _same_floating("conv2d_wgrad", grad=grad, x=x)
+    same_floating("conv2d_wgrad", grad=grad, x=x)
     check.ndim("conv2d_wgrad", "grad", grad, 4)
     check.ndim("conv2d_wgrad", "x", x, 4)
     n, channels, h, w = x.shape
     outs = grad.shape[1]
     per_group = channels // groups if type(groups) is int and groups > 0 else 0
-    _groups("conv2d_wgrad", groups, channels, per_group, outs)
+    check_groups("conv2d_wgrad", groups, channels, per_group, outs)
     kernel = _pair("conv2d_wgrad", "kernel_size", kernel_size, 1)
     result = output_size(
         "conv2d_wgrad",

@@ -6,7 +6,7 @@ Each family's file holds, for every operation, one class with its forward and it
 from . import methods  # noqa: F401 (attaches the methods of Tensor)
 from .activation import elu, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, selu, sigmoid, silu, softplus, tanh
 from .attention import scaled_dot_product_attention
-from .conv import conv2d
+from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .creation import arange, empty, eye, full, linspace, ones, ones_like, tensor, zeros, zeros_like
 from .einsum import einsum
 from .elementwise import (
@@ -38,6 +38,7 @@ from .elementwise import (
     where,
 )
 from .embedding import embedding, gather, index_select, one_hot, scatter_add, take_along_dim
+from .fold import fold, unfold
 from .layer_norm import group_norm, layer_norm, rms_norm
 from .layout import (
     cat,
@@ -88,7 +89,12 @@ __all__ = [
     "chunk",
     "clamp",
     "clone",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cos",
     "cross_entropy",
     "cumsum",
@@ -104,6 +110,7 @@ __all__ = [
     "eye",
     "flatten",
     "flip",
+    "fold",
     "full",
     "gather",
     "ge",
@@ -181,6 +188,7 @@ __all__ = [
     "tril",
     "triu",
     "unbind",
+    "unfold",
     "uniform",
     "unsqueeze",
     "var",
