@@ -35,7 +35,7 @@ NOTHING = "nothing"
 
 _RUN = re.compile(r"^// run (?:(?P<name>\w+<.*?>) )?<<<(?P<config>.*)>>> \((?P<arguments>.*)\)$")
 _PROGRAM = re.compile(r"^// program (?P<name>\w+)$")
-_GIVES = re.compile(r"^// gives (?P<name>\w+) = (?P<value>.*)$")
+_GIVES = re.compile(r"^// gives (?P<name>[\w.()]+) = (?P<value>.*)$")
 _PRINTS = re.compile(r"^// prints (?P<text>.*)$")
 _KERNEL = re.compile(r"__global__\b[^;{]*?\b(?P<name>\w+)\(")
 _BUG = re.compile(r"// BUG: (?P<kind>\w+) \((?P<reason>.*)\)$")
@@ -150,7 +150,7 @@ def run(case: Case, schedule: int | None = None) -> cuda.Report:
     report = cuda.sanitize(kernel, schedule=schedule, timeout=case.timeout)[config](*arguments)
     after = dict(zip(parameters, arguments, strict=True))
     for name, text in case.gives.items():
-        got, want = after[name], eval(text, names)
+        got, want = eval(name, words(case.name), after), eval(text, names)
         close = 2e-2 if got.dtype == np.float16 else 1e-5
         np.testing.assert_allclose(got, want, rtol=close, atol=close, err_msg=f"{case.name}: {name} = {text}")
     return report
@@ -175,8 +175,8 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
-def page(reports: list[tuple[Case, cuda.Report]]) -> str:
-    """docs/zoo.md: the confusion table, and every kernel with what is wrong with it."""
+def confusion(reports: list[tuple[Case, cuda.Report]]) -> list[list[str]]:
+    """Kernels by what is wrong with them (rows) and by what is in their reports (columns)."""
     counts: Counter[tuple[str, str]] = Counter()
     for case, report in reports:
         found = report.kinds or {NOTHING}
@@ -188,6 +188,11 @@ def page(reports: list[tuple[Case, cuda.Report]]) -> str:
         total = sum(kind in (case.kinds or {NOTHING}) for case, _ in reports)
         cells = [str(counts[kind, other]) if counts[kind, other] else "" for other in kinds]
         rows.append([f"`{kind}`" if kind != NOTHING else kind, str(total), *cells])
+    return rows
+
+
+def page(reports: list[tuple[Case, cuda.Report]]) -> str:
+    """docs/zoo.md: the confusion table, and every kernel with what is wrong with it."""
     wrong = [case for case, _ in reports if case.wrong]
     right = [case for case, _ in reports if not case.wrong]
     missed = sum(bool(problems(case, report)) for case, report in reports if case.wrong)
@@ -209,7 +214,7 @@ def page(reports: list[tuple[Case, cuda.Report]]) -> str:
             "Written by `python tests/csrc/zoo/zoo.py`; a test holds it fresh.",
             "",
             f"{len(wrong)} wrong kernels and programs, each with the kind and line of its mistake marked in the "
-            f"source, and {len(right)} correct ones that look suspicious, most with the result they must give. "
+            f"source, and {len(right)} correct ones that look suspicious, each with the result it must give. "
             f"Wrong ones not caught with the right kind on the right line, or with a finding of another kind: "
             f"{missed}. Correct ones with a finding: {alarms}.",
             "",
@@ -218,7 +223,7 @@ def page(reports: list[tuple[Case, cuda.Report]]) -> str:
             "Rows are what is wrong with a kernel, columns the kinds of findings in its report, blocks, warps and "
             "lanes in order. The tests run each kernel also with shuffled schedules.",
             "",
-            table(rows),
+            table(confusion(reports)),
             "",
             "## Wrong",
             "",

@@ -183,6 +183,7 @@ struct Particle {
   float3 position, velocity;
 };
 // run <<<1, 64>>> (rand(31 * 6).view('V24'), rand(31), 31)
+// gives speed = p.view(f32).reshape(31, 6)[:, 4] - 9.81
 __global__ void particles(Particle* p, float* speed, int n) {
   const int i = threadIdx.x;
   if (i >= n) return;
