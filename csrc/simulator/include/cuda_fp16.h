@@ -72,7 +72,7 @@ PNSIM_INLINE short __half_as_short(__half h) { return short(h.bits); }
 PNSIM_INLINE int __half2int_rn(__half h) { return __float2int_rn(h); }
 PNSIM_INLINE int __half2int_rz(__half h) { return __float2int_rz(h); }
 PNSIM_INLINE __half2 __half2half2(__half a) { return {a, a}; }
-PNSIM_INLINE __half2 __halfs2half2(__half a, __half b) { return {a, b}; }
+PNSIM_INLINE __half2 __halves2half2(__half a, __half b) { return {a, b}; }
 PNSIM_INLINE __half2 make_half2(__half a, __half b) { return {a, b}; }
 PNSIM_INLINE __half2 __float2half2_rn(float a) { return {__half(a), __half(a)}; }
 PNSIM_INLINE __half2 __floats2half2_rn(float a, float b) { return {__half(a), __half(b)}; }

@@ -1,5 +1,6 @@
 // The simulator's cuda_runtime.h: what nvcc offers without any include, and the runtime API.
 #pragma once
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

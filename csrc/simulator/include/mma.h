@@ -100,7 +100,8 @@ PNSIM_INLINE void mma_sync(fragment<accumulator, M, N, K, TD>& d, const fragment
     S sum = S(c.x[e]);
     for (int k = 0; k < K; ++k) {
       const int ia = row * K + k, ib = k * N + column;
-      sum += S(((const FA*)as[ia % 32])->x[ia / 32]) * S(((const FB*)bs[ib % 32])->x[ib / 32]);
+      // Another lane's registers: no access that a kernel makes.
+      sum += S(pnsim::fetch(&((const FA*)as[ia % 32])->x[ia / 32])) * S(pnsim::fetch(&((const FB*)bs[ib % 32])->x[ib / 32]));
     }
     sums[e] = sum;
   }

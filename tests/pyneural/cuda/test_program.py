@@ -266,3 +266,21 @@ int main() {
 }
 """)
     assert (result.returncode, result.stdout) == (0, "2 x 3\n4 x 3\n")
+
+
+@pytest.mark.parametrize("pointer", ["&x", "(void**)&x", "reinterpret_cast<void**>(&x)"])
+def test_arrays_are_named_as_the_program_names_them(pointer: str) -> None:
+    result = cuda.run(
+        f"""
+__global__ void past(int* p) {{ p[blockIdx.x * blockDim.x + threadIdx.x] = 1; }}
+int main() {{
+  int* x;
+  cudaMalloc({pointer}, 31 * sizeof(int));
+  past<<<1, 32>>>(x);
+  cudaDeviceSynchronize();
+}}
+""",
+        sanitize=True,
+    )
+    assert result.report is not None
+    assert [(f.kind, f.array, f.index) for f in result.report.findings] == [("out_of_bounds", "x", 31)]

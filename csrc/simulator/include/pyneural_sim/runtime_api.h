@@ -1,6 +1,8 @@
 // The CUDA runtime API for programs. There is one device; streams run in order, each call when it is made.
 #pragma once
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "launch.h"
 
@@ -98,11 +100,14 @@ cudaError_t pnsim_occupancy(int* blocks, int threads, size_t shared);
 
 // Arrays are named in findings as the program names them.
 namespace pnsim {
-PNSIM_INLINE const char* array_name(const char* text) {  // "(void**)&d_x" is d_x
+PNSIM_INLINE const char* array_name(const char* text) {  // "(void**)&d_x" and "reinterpret_cast<void**>(&d_x)" are d_x
+  static thread_local char name[64];
   for (const char* p = text; *p; ++p)
     if (*p == '&' || (*p == ')' && p[1])) text = p + 1;
   while (*text == ' ') ++text;
-  return text;
+  const size_t length = strcspn(text, ")");
+  snprintf(name, sizeof(name), "%.*s", int(length), text);
+  return name;
 }
 template <typename T> cudaError_t allocate(T** p, size_t bytes, const char* name, bool initialized = false) {
   constexpr unsigned element = [] { if constexpr (std::is_void_v<T>) return 1u; else return unsigned(sizeof(T)); }();
