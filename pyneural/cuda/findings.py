@@ -98,7 +98,7 @@ class Reader:
         sources: Sources,
     ) -> None:
         self.line_of = line_of
-        self.shared_dims = sources.unit.shared_dims
+        self.arrays = sources.unit.arrays
         self.dynamic = sources.unit.dynamic
         self.text_of = sources.lines
         self.files = sources.originals
@@ -170,9 +170,10 @@ class Reader:
         return (local or names or ["a local array"])[0], sizes[0] if sizes else 0
 
     def _dims(self, name: str, file: str, line: int) -> int | None:
-        """Dimensions of a shared array, as declared last before this line; None if it is no shared array."""
-        places = [(at, dims) for (n, f, at), dims in self.shared_dims.items() if (n, f) == (name, file) and at <= line]
-        return max(places)[1] if places else None
+        """Dimensions of the shared array of this name that is declared before this line and still known there."""
+        near = [(at, array.dims) for (n, f, at), array in self.arrays.items()
+                if (n, f) == (name, file) and at <= line <= (array.end or line)]  # fmt: skip
+        return max(near)[1] if near else None
 
     @staticmethod
     def _other(f: dict[str, Any]) -> str:

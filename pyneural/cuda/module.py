@@ -99,7 +99,7 @@ def _rewrite(
     plain = {k.name for k in total.kernels if not k.template}
     unit = source.rewrite("".join(pieces), file, plain)
     total.kernels += [k for k in unit.kernels if k.name not in {t.name for t in total.kernels}]
-    for name in ("shared", "shared_dims", "constants", "devices", "functions"):
+    for name in ("shared", "arrays", "constants", "devices", "functions"):
         getattr(total, name).update(getattr(unit, name))
     total.dynamic += unit.dynamic
     total.launches += unit.launches
@@ -362,8 +362,10 @@ def describe(library: elf.Library, unit: source.Unit) -> str:
         elif symbol.size and not symbol.name.startswith(("_ZZN5pnsim", "_ZN5pnsim")):
             name = demangle(symbol.name)
             if symbol.thread_local and name in unit.shared:
-                rows.append(f"S {symbol.value} {symbol.size} {unit.shared[name] or 1} {name}")
-                owners.append(enclosing(symbol.name))
+                owner = enclosing(symbol.name)
+                same = (a.element for (n, _, _), a in unit.arrays.items() if (n, a.function) == (name, owner))
+                rows.append(f"S {symbol.value} {symbol.size} {next(same, unit.shared[name]) or 1} {name}")
+                owners.append(owner)
             elif not symbol.thread_local and name in unit.constants:
                 rows.append(f"C {symbol.value} {symbol.size} {unit.constants[name] or 1} {name}")
             elif not symbol.thread_local and name in unit.devices:

@@ -51,6 +51,17 @@ class Kernel:
 
 
 @dataclass
+class SharedArray:
+    """A static shared array: the function it stands in (empty at file scope), bytes of an element, dimensions."""
+
+    function: str
+    element: int
+    dims: int
+    end: int | None = None
+    """The last line of the function."""
+
+
+@dataclass
 class Unit:
     """A rewritten file."""
 
@@ -58,8 +69,8 @@ class Unit:
     kernels: list[Kernel] = field(default_factory=list)
     shared: dict[str, int] = field(default_factory=dict)
     """Static shared arrays: bytes of an element, 0 where the type is not a known one."""
-    shared_dims: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    """Dimensions of each static shared array: by name, file and line, for kernels may use one name differently."""
+    arrays: dict[tuple[str, str, int], SharedArray] = field(default_factory=dict)
+    """Static shared arrays by name, file and line: functions may use one name for different arrays."""
     dynamic: list[tuple[str, int, int]] = field(default_factory=list)
     """Names of dynamic shared memory: bytes of an element (0: unknown) and the line."""
     constants: dict[str, int] = field(default_factory=dict)
@@ -184,8 +195,11 @@ class Rewriter:
             elif word == "}":
                 if scopes:
                     kind, _ = scopes.pop()
-                    if kind == "function" and all(outer not in ("function", "device") for outer, _ in scopes):
-                        self.host_dimensions(outermost, at)
+                    if all(outer not in ("function", "device") for outer, _ in scopes):
+                        if kind == "function":
+                            self.host_dimensions(outermost, at)
+                        for array in self.unit.arrays.values():
+                            array.end = array.end or (self.line(at) if array.function else None)
                 start = at + 1
             elif word == ";":
                 start = at + 1
@@ -228,7 +242,11 @@ class Rewriter:
             elif word in ("blockDim", "gridDim"):
                 before = self.word(i - 1)
                 words = (self.word(k) for k in range(statement, min(i, statement + 3)))
-                if before == "dim3" or (before == "&" and self.word(i - 2) == "dim3") or (before == "," and "dim3" in words):
+                if (
+                    before == "dim3"
+                    or (before == "&" and self.word(i - 2) == "dim3")
+                    or (before == "," and "dim3" in words)
+                ):
                     declared.add(word)
         for i in range(first, last):
             if self.word(i) in declared:
@@ -354,21 +372,18 @@ class Rewriter:
             if external >= 0 and self.word(end) == "[" and self.word(end + 1) == "]":
                 self.dynamic(start, name_at, size, scopes)
                 return end + 1
-            dims = 0
-            while self.word(end) == "[":
-                dims += 1
-                end = self.close(end) + 1
-            self.unit.shared[name] = size
-            self.unit.shared_dims[name, self.file, self.line(name_at)] = dims
-            while self.word(end) == ",":  # float a[4], b[4];
-                name = self.word(end + 1)
-                self.unit.shared[name] = size
-                end += 2
+            function = next((name for kind, name in scopes if kind in ("function", "device")), "")
+            while True:  # float a[4], b[4];
                 dims = 0
                 while self.word(end) == "[":
                     dims += 1
                     end = self.close(end) + 1
-                self.unit.shared_dims[name, self.file, self.line(name_at)] = dims
+                self.unit.shared[name] = size
+                self.unit.arrays[name, self.file, self.line(name_at)] = SharedArray(function, size, dims)
+                if self.word(end) != ",":
+                    break
+                name = self.word(end + 1)
+                end += 2
             for k in range(start, at):
                 if self.word(k) == "static":
                     self.replace(k, "")

@@ -261,6 +261,36 @@ def test_fresh_memory_is_fresh_until_written(wrong: cuda.Module) -> None:
     assert kernel[1, 32](x).ok
 
 
+SAME_NAMES = r"""
+__global__ void floats(float* y) {
+  __shared__ float s[4][8];
+  s[0][threadIdx.x] = threadIdx.x;
+  y[threadIdx.x] = s[0][threadIdx.x ^ 16];
+}
+__global__ void doubles(double* y) {
+  __shared__ double s[32];
+  s[threadIdx.x] = threadIdx.x;
+  y[threadIdx.x] = s[threadIdx.x ^ 16];
+}
+__global__ void local(float* y, int n) {
+  float s[4][4] = {};
+  for (int i = 0; i < n; ++i) s[1][i] = y[i];
+  y[0] = s[1][int(y[0])];
+}
+"""
+
+
+def test_one_name_in_several_kernels() -> None:
+    """Each kernel's array has its own dimensions and elements, and a local one is no shared one."""
+    module = cuda.compile(SAME_NAMES, "simulator")
+    for name, dtype in (("floats", F32), ("doubles", np.float64)):
+        finding = cuda.sanitize(module[name])[1, 32](zeros(32, dtype)).findings[0]
+        assert finding.kind == "race"
+        assert finding.index in (finding.thread[0], finding.thread[0] ^ 16)
+    (finding,) = cuda.sanitize(module["local"])[1, 1](zeros(8), 5).findings
+    assert (finding.kind, finding.line, finding.array, finding.index) == ("out_of_bounds", 14, "s", 4)
+
+
 def test_arrays_that_overlap_stay_so(wrong: cuda.Module) -> None:
     memory = np.arange(65, dtype=F32)
     report = cuda.sanitize(wrong["past_the_end"])[1, 64](memory[:64], memory[1:], 63)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyneural.cuda.errors import CompileError
-from pyneural.cuda.source import rewrite
+from pyneural.cuda.source import SharedArray, rewrite
 
 
 def lines(text: str) -> int:
@@ -73,7 +73,11 @@ __global__ void k() { __shared__ float a[4][5], b[3]; __shared__ double total; }
     assert unit.constants == {"coef": 4}
     assert unit.devices == {"counter": 4}
     assert unit.shared == {"a": 4, "b": 4, "total": 8}
-    assert unit.shared_dims == {("a", "a.cu", 5): 2, ("b", "a.cu", 5): 1, ("total", "a.cu", 5): 0}
+    assert unit.arrays == {
+        ("a", "a.cu", 5): SharedArray("k", 4, 2, 5),
+        ("b", "a.cu", 5): SharedArray("k", 4, 1, 5),
+        ("total", "a.cu", 5): SharedArray("k", 8, 0, 5),
+    }
 
 
 def test_kernels_are_noted() -> None:
