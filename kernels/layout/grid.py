@@ -7,7 +7,7 @@ dimensions, and no index is computed for each element.
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,38 +20,47 @@ Array = Any
 Segments = Sequence[tuple[int, int, int]]
 
 ELEMENTS = 16_384  # elements that a thread takes at a time, at least
+SHORT = 8  # elements of a segment below which they are moved one by one
+
+
+@jit(inline=True)
+def _row(x, out, source, to, runs, edges):  # type: ignore[no-untyped-def]
+    # By unsigned indices: a slice would be counted as a reference, at the cost of a short row.
+    for s in range(runs.shape[0]):
+        place, start, length, step = to + runs[s, 0], source + runs[s, 1], runs[s, 2], runs[s, 3]
+        if step == 1:
+            for k in range(length):
+                out[np.uint64(place + k)] = x[np.uint64(start + k)]
+        elif step == -1:
+            for k in range(length):
+                out[np.uint64(place + k)] = x[np.uint64(start - k)]
+        else:
+            value = x[np.uint64(start)]
+            for k in range(length):
+                out[np.uint64(place + k)] = value
+    for e in range(edges.shape[0]):
+        out[np.uint64(to + edges[e, 0])] = x[np.uint64(source + edges[e, 1])]
 
 
 @jit(inline=True)
 def _rows(arguments, start, stop):  # type: ignore[no-untyped-def]
-    x, out, sizes, first, offsets, segments = arguments
+    x, out, width, sizes, first, offsets, runs, edges = arguments
+    last = sizes.size - 1
     at = np.empty(sizes.size, np.int64)
     rest = start
-    for d in range(sizes.size - 1, -1, -1):
+    for d in range(last, -1, -1):
         at[d] = rest % sizes[d]
         rest //= sizes[d]
-    for row in range(start, stop):
+    row = start
+    while row < stop:
         base = 0
-        for d in range(sizes.size):
+        for d in range(last):
             base += offsets[first[d] + at[d]]
-        left = 0
-        for s in range(segments.shape[0]):
-            source, length, step = base + segments[s, 0], segments[s, 1], segments[s, 2]
-            target = out[row, left : left + length]
-            left += length
-            if step == 1:
-                line = x[source : source + length]
-                for k in range(length):
-                    target[k] = line[k]
-            elif step == -1:
-                line = x[source - length + 1 : source + 1]
-                for k in range(length):
-                    target[k] = line[np.uint64(length - 1 - k)]
-            else:
-                value = x[source]
-                for k in range(length):
-                    target[k] = value
-        for d in range(sizes.size - 1, -1, -1):
+        for j in range(at[last], min(sizes[last], at[last] + stop - row)):
+            _row(x, out, base + offsets[first[last] + j], row * width, runs, edges)
+            row += 1
+        at[last] = 0
+        for d in range(last - 1, -1, -1):
             at[d] += 1
             if at[d] < sizes[d]:
                 break
@@ -59,16 +68,23 @@ def _rows(arguments, start, stop):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _take(x, out, sizes, first, offsets, segments):  # type: ignore[no-untyped-def]
-    arguments = (x, out, sizes, first, offsets, segments)
+def _take(x, out, width, sizes, first, offsets, runs, edges):  # type: ignore[no-untyped-def]
+    rows = out.size // width
+    arguments = (x, out, width, sizes, first, offsets, runs, edges)
     if out.size <= 2 * ELEMENTS:
-        _rows(arguments, 0, out.shape[0])
+        _rows(arguments, 0, rows)
     else:
-        spread(_rows, arguments, out.shape[0], max(ELEMENTS // out.shape[1], 1))
+        spread(_rows, arguments, rows, max(ELEMENTS // width, 1))
 
 
 def take(x: Array, out: Array, dims: Sequence[Segments | None], shape: tuple[int, ...]) -> None:
     """Gather ``x``, 1-D of ``shape``, into ``out``, 1-D and not empty; None leaves a dimension as it is."""
+    make = _cached_tables if out.size <= ELEMENTS else _tables  # large tables are not worth their memory
+    _take(x, out, *make(tuple(dims), shape))
+
+
+def _tables(dims: tuple[Segments | None, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The kernel's parameters: width of a row, the rows' sizes, first offsets and offsets, runs, edges."""
     parts: list[tuple[int, int, Segments | None]] = []  # input size, result size, segments; neighbours merged
     for size, segments in zip(shape, dims, strict=True):
         if segments is None and parts and parts[-1][2] is None:
@@ -76,19 +92,30 @@ def take(x: Array, out: Array, dims: Sequence[Segments | None], shape: tuple[int
         else:
             parts.append((size, size if segments is None else sum(length for _, length, _ in segments), segments))
     last = parts.pop() if parts else (1, 1, None)
+    if not parts:
+        parts = [(1, 1, None)]
     sizes = np.array([after for _, after, _ in parts], np.int64)
     stride, offsets = last[0], []
     for before, _, segments in reversed(parts):
         offsets.append(_positions(segments or ((0, before, 1),)) * stride)
         stride *= before
-    _take(
-        x,
-        out.reshape(math.prod(sizes.tolist()), last[1]),
-        sizes,
-        np.cumsum(sizes) - sizes,
-        np.concatenate(offsets[::-1]) if offsets else np.zeros(0, np.int64),
-        np.array(last[2] or ((0, last[0], 1),), np.int64),
-    )
+    runs, edges = _split(last[2] or ((0, last[0], 1),))
+    return last[1], sizes, np.cumsum(sizes) - sizes, np.concatenate(offsets[::-1]), runs, edges
+
+
+_cached_tables = functools.lru_cache(maxsize=256)(_tables)
+
+
+def _split(segments: Segments) -> tuple[Array, Array]:
+    """Long segments as runs (place in the row, start, length, step), short ones by element (place, source)."""
+    runs, edges, place = [], [], 0
+    for start, length, step in segments:
+        if length < SHORT:
+            edges += [(place + k, start + step * k) for k in range(length)]
+        else:
+            runs.append((place, start, length, step))
+        place += length
+    return np.array(runs, np.int64).reshape(-1, 4), np.array(edges, np.int64).reshape(-1, 2)
 
 
 def _positions(segments: Segments) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -65,36 +66,42 @@ def _segments(mode: str, n: int, before: int, after: int) -> Segments:
         first, last = (0, before, 0), (n - 1, after, 0)
     else:
         first, last = (high - before, before, 1), (low, after, 1)
-    return [each for each in (first, (low, high - low, 1), last) if each[1] > 0]
+    return tuple(each for each in (first, (low, high - low, 1), last) if each[1] > 0)
 
 
 def _constant(
     x: Array, out: Array, shape: tuple[int, ...], padded: tuple[int, ...], amounts: list[tuple[int, int]], fill: Any
 ) -> None:
     """Pad ``x``, 1-D of ``shape``, into ``out``, 1-D of ``padded``."""
+    found = _box(shape, padded, tuple(amounts))
+    if found is None:
+        out.fill(fill)
+    else:
+        loops.pad_rows(x, out, fill, *found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _box(
+    shape: tuple[int, ...], padded: tuple[int, ...], amounts: tuple[tuple[int, int], ...]
+) -> tuple[Any, ...] | None:
+    """What `loops.pad_rows` goes by; None where nothing of the input is left."""
     # (box, size, padded size, first in x, first in out) of each dimension; those without padding join the one before.
     dims: list[tuple[int, int, int, int, int]] = []
     for n, m, (before, after) in zip(shape, padded, amounts, strict=True):
-        box = n - max(-before, 0) - max(-after, 0)
-        here = (box, n, m, max(-before, 0), max(before, 0))
         if (before, after) == (0, 0) and dims:
-            dims[-1] = (dims[-1][0] * n, dims[-1][1] * n, dims[-1][2] * n, dims[-1][3] * n, dims[-1][4] * n)
+            box, size, wide, source, target = dims[-1]
+            dims[-1] = (box * n, size * n, wide * n, source * n, target * n)
         else:
-            dims.append(here)
+            dims.append((n - max(-before, 0) - max(-after, 0), n, m, max(-before, 0), max(before, 0)))
     if any(box <= 0 for box, *_ in dims):
-        out.fill(fill)
-        return
-    if not dims:
-        dims = [(1, 1, 1, 0, 0)]
+        return None
+    dims = dims or [(1, 1, 1, 0, 0)]
     sources, targets = [1], [1]
     for _, n, m, _, _ in reversed(dims[1:]):
         sources.append(sources[-1] * n)
         targets.append(targets[-1] * m)
     sources, targets = sources[::-1], targets[::-1]
-    loops.pad_rows(
-        x,
-        out,
-        fill,
+    return (
         np.array([box for box, *_ in dims[:-1]], np.int64),
         dims[-1][0],
         np.array(sources[:-1], np.int64),

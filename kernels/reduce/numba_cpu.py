@@ -119,7 +119,8 @@ def _search(kernels: dict[bool, tuple[Any, Any]], x: Array, dim: int | None, out
     )
     target = out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
     kernel = kernels[dtypes.is_floating(x.dtype)][inner > 1]
-    kernel(flat(_whole(x), None).reshape(first, length, inner), target.reshape(first, inner))
+    source = flat(_whole(x), None).reshape((first, length) if inner == 1 else (first, length, inner))
+    kernel(source, target.reshape(first, inner))
     if target is not out:
         out[...] = target
 

@@ -13,8 +13,6 @@ from .loops import RUN, WIDTH, largest, largest_integer, smallest, smallest_inte
 
 Kernel = Any
 
-STRIDE = 256  # elements searched at a time, without a branch
-
 
 @jit(inline=True)
 def _above(a, b):  # type: ignore[no-untyped-def]
@@ -27,43 +25,36 @@ def _below(a, b):  # type: ignore[no-untyped-def]
 
 
 def _make(kind: str, extreme_of: Callable[..., Any], beats: Callable[..., Any]) -> tuple[Kernel, Kernel]:
-    """Kernels over contiguous rows and over columns of a (outer, length, inner) array."""
+    """Kernels over the rows of a (outer, length) array and over columns of a (outer, length, inner) array."""
 
     @jit(inline=True)
     def find(row):  # type: ignore[no-untyped-def]
-        """The extreme value and its first place: a fast pass for the value, then a search for it."""
+        """The extreme value and its first place: a pass for the value, and one for where it is."""
         value = extreme_of(row)
-        if value != value:
-            for k in range(row.size):
-                if row[k] != row[k]:
-                    return value, k
-        for start in range(0, row.size, STRIDE):
-            block = row[start : min(start + STRIDE, row.size)]
-            hits = 0
-            for k in range(block.size):
-                hits += block[k] == value
-            if hits:
-                for k in range(block.size):
-                    if block[k] == value:
-                        return value, start + k
-        return value, 0
+        missing, size = value != value, np.int64(row.size)
+        place = size
+        for k in range(size):
+            each = row[k]
+            hit = (each == value) | (missing & (each != each))
+            place = min(place, k if hit else size)
+        return value, place
 
     @jit(name=f"{kind}_rows", parallel=True)
     def rows(x, out):  # type: ignore[no-untyped-def]
-        outer, length, _ = x.shape
+        outer, length = x.shape
         if x.size < SERIAL:
             for o in range(outer):
-                out[o, 0] = find(x[o, :, 0])[1]
+                out[o, 0] = find(x[o])[1]
         elif length <= 4 * RUN or outer >= 64:
             for o in prange(outer):
-                out[o, 0] = find(x[o, :, 0])[1]
+                out[o, 0] = find(x[o])[1]
         else:
             parts = (length + RUN - 1) // RUN
             values = np.empty((outer, parts), x.dtype)
             places = np.empty((outer, parts), np.int64)
             for task in prange(outer * parts):
                 o, part = task // parts, task % parts
-                value, place = find(x[o, part * RUN : min(part * RUN + RUN, length), 0])
+                value, place = find(x[o, part * RUN : min(part * RUN + RUN, length)])
                 values[o, part], places[o, part] = value, part * RUN + place
             for o in range(outer):
                 best = 0
