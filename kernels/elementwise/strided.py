@@ -58,26 +58,37 @@ def strided_kernel(name: str, f: Scalar) -> Any:
     def rows(arguments: Any, first: int, last: int) -> None:
         a, b, shape, steps_a, steps_b, out = arguments
         m, size, sa, sb = shape[3], a.itemsize, steps_a[3], steps_b[3]
-        for r in range(first, last):
-            rest, k = r // shape[2], r % shape[2]
-            i, j = rest // shape[1], rest % shape[1]
+        rest, k = first // shape[2], first % shape[2]
+        i, j = rest // shape[1], rest % shape[1]
+        r = first
+        while r < last:
             oa = i * steps_a[0] + j * steps_a[1] + k * steps_a[2]
             ob = i * steps_b[0] + j * steps_b[1] + k * steps_b[2]
-            to = out[r * m : (r + 1) * m]
-            if sa == size and sb == size:
-                for l in range(m):
-                    to[l] = f(load_next(a, oa, l), load_next(b, ob, l))
-            elif sa == size and sb == 0:
-                y = load(b, ob)
-                for l in range(m):
-                    to[l] = f(load_next(a, oa, l), y)
-            elif sa == 0 and sb == size:
-                x = load(a, oa)
-                for l in range(m):
-                    to[l] = f(x, load_next(b, ob, l))
-            else:
-                for l in range(m):
-                    to[l] = f(load(a, oa + l * sa), load(b, ob + l * sb))
+            # Without a division a row: with one, the next row's loads wait for it.
+            stop = min(last, r + shape[2] - k)
+            while r < stop:
+                to = out[r * m : (r + 1) * m]
+                if sa == size and sb == size:
+                    for l in range(m):
+                        to[l] = f(load_next(a, oa, l), load_next(b, ob, l))
+                elif sa == size and sb == 0:
+                    y = load(b, ob)
+                    for l in range(m):
+                        to[l] = f(load_next(a, oa, l), y)
+                elif sa == 0 and sb == size:
+                    x = load(a, oa)
+                    for l in range(m):
+                        to[l] = f(x, load_next(b, ob, l))
+                else:
+                    for l in range(m):
+                        to[l] = f(load(a, oa + l * sa), load(b, ob + l * sb))
+                oa += steps_a[2]
+                ob += steps_b[2]
+                r += 1
+            k = 0
+            j += 1
+            if j == shape[1]:
+                i, j = i + 1, 0
 
     rows = compiled(rows, f"{name}_rows")
 
