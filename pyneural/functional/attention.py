@@ -41,11 +41,13 @@ class ScaledDotProductAttention(Function):
             is_causal=self.is_causal,
             scale=self.scale,
         )
-        self.save(query, key, value, mask, Tensor._over(output, query.device), Tensor._over(logsumexp, query.device))
+        self.save(query, key, value, mask, Tensor._over(logsumexp, query.device))
+        self.save_outputs()
         return output, logsumexp
 
     def backward(self, grad: Tensor, _: Tensor | None) -> Any:
-        query, key, value, mask, output, logsumexp = self.saved
+        query, key, value, mask, logsumexp = self.saved
+        output = self.saved_outputs[0].detach()
         function = ScaledDotProductAttentionBackward(self.is_causal, self.scale)
         return (*function(grad, query, key, value, mask, output, logsumexp), None)
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyneural import Tensor, functional
-from pyneural.autograd import gradcheck, gradgradcheck
+from pyneural import Tensor, functional, no_grad
+from pyneural.autograd import grad, gradcheck, gradgradcheck
 from pyneural.kernels import OPERATIONS, Operation, dtypes
 
 DEVICES = ("reference", "cpu")
@@ -157,3 +157,32 @@ def test_second_derivative(operation: Operation, device: str, rng: np.random.Gen
             raise AssertionError(f"{name}: {error}") from error
         checked += 1
     assert checked >= 3, "too few small samples to check the second derivative on"
+
+
+@pytest.mark.parametrize(("operation", "device"), _cases(1))
+def test_changed_in_place(operation: Operation, device: str, rng: np.random.Generator) -> None:
+    """What backward needs and what changed since forward is refused; any other change leaves the gradient as it is."""
+    for name, call, leaves in _calls(operation, device, rng):
+        inputs, outputs = _recorded(call, leaves)
+        cotangents = [Tensor(rng.standard_normal(each.shape), device=device) for each in outputs]
+        expected = grad(outputs, leaves, cotangents, allow_unused=True)
+        for changed in (0, 1):
+            recorded = _recorded(call, leaves)
+            with no_grad():
+                for each in recorded[changed]:
+                    each.add_(1.0)
+            try:
+                found = grad(recorded[1], leaves, cotangents, allow_unused=True)
+            except RuntimeError as error:
+                assert "changed in place" in str(error), name  # noqa: PT017
+            else:
+                for a, b in zip(found, expected, strict=True):
+                    assert (a is None) == (b is None), name
+                    assert a is None or np.array_equal(a.numpy(), b.numpy(), equal_nan=True), name
+
+
+def _recorded(call: Callable[..., Any], leaves: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Copies of the leaves in the graph, and what the call makes of them."""
+    inputs = [each.clone() for each in leaves]
+    outputs = call(*inputs)
+    return inputs, [each for each in (outputs if isinstance(outputs, tuple) else (outputs,)) if each.requires_grad]

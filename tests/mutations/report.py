@@ -1,0 +1,59 @@
+"""The table of mutations, for the terminal and for `docs/mutations.md`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+
+from .copies import ROOT
+from .run import CAUGHT, Verdict
+
+DOCUMENT = ROOT / "docs" / "mutations.md"
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """``120 mutations: 119 caught, 1 SURVIVED``"""
+    counts = Counter(verdict.kind for verdict in verdicts)
+    return f"{len(verdicts)} mutations: " + ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """Aligned columns: name, file, and the test that noticed or what happened instead."""
+    rows = [(v.mutation.name, v.mutation.file, v.test if v.kind == CAUGHT else f"{v.kind}: {v.detail}") for v in verdicts]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return "\n".join(f"{name:{widths[0]}}  {file:{widths[1]}}  {result}" for name, file, result in rows)
+
+
+def revision(commit: str | None) -> str:
+    """The commit whose files were mutated, and whether the working tree had changes beside it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    if commit is not None:
+        return git("rev-parse", "--short", commit)
+    changed = git("status", "--porcelain", "--", "kernels", "pyneural", "tests/kernels", "tests/pyneural")
+    return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+
+
+def document(verdicts: Sequence[Verdict], commit: str | None) -> str:
+    """The text of `docs/mutations.md`."""
+    lines = [
+        "# Mutations: what the generated tests catch",
+        "",
+        "Each row is a mistake made on purpose in one place of one kernel or derivative. `python -m tests.mutations`",
+        "makes them one by one in a copy of the package and runs the tests that are generated from the contracts of",
+        "the operations named; the last column is the first test that failed. A mistake that only fails to compile",
+        "or to load does not count. `--only NAME` shows one, `--write` writes this page anew.",
+        "",
+        f"As of commit {revision(commit)}: {summary(verdicts)}.",
+        "",
+        "| Mutation | File | Operations | Noticed by |",
+        "| --- | --- | --- | --- |",
+    ]
+    for verdict in verdicts:
+        mutation = verdict.mutation
+        result = f"`{verdict.test}`" if verdict.kind == CAUGHT else f"**{verdict.kind}**"
+        lines.append(f"| {mutation.name} | `{mutation.file}` | {', '.join(mutation.operations)} | {result} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,113 @@
+"""Every mutation in turn: make the mistake in a copy, run the tests generated from its operations, say who noticed."""
+
+from __future__ import annotations
+
+import queue
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .copies import Copy, export, seed_cache
+from .mutation import Gone, Mutation
+
+CAUGHT, SURVIVED, BROKEN, GONE = "caught", "SURVIVED", "BROKEN", "GONE"
+
+# In the order in which they run: what computes most of what a mutation may change comes first.
+KERNEL_TESTS = ("test_accuracy", "test_results", "test_out", "test_gradient", "test_second_derivative")
+ENGINE_TESTS = ("test_gradient", "test_second_derivative", "test_changed_in_place")
+
+_NODE = re.compile(r"::(?P<test>\w+)\[(?P<operation>\w+)-(?P<backend>\w+)(?:-\w+)?\]$")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutation: caught by ``test``, or not; ``detail`` says how."""
+
+    mutation: Mutation
+    kind: str
+    test: str = ""
+    detail: str = ""
+
+
+def chosen(mutation: Mutation, collected: Iterable[str]) -> list[str]:
+    """The tests generated from the mutation's operations, in the order in which to run them."""
+    kinds = KERNEL_TESTS if mutation.in_kernel else ENGINE_TESTS
+    # Only the CPU's own kernels are compiled from the file, or nothing is: then the quicker device comes first.
+    compiled = mutation.in_kernel and not mutation.file.endswith("/reference.py")
+    skipped = "reference" if compiled else ""
+    found = []
+    for number, node in enumerate(collected):
+        match = _NODE.search(node)
+        if match and match["operation"] in mutation.operations and match["test"] in kinds:
+            if match["backend"] != skipped:
+                found.append((kinds.index(match["test"]), match["backend"] != "reference", number, node))
+    return [node for *_, node in sorted(found)]
+
+
+def judge(mutation: Mutation, copy: Copy, tests: Sequence[str]) -> Verdict:
+    """Run the tests with the mistake in place."""
+    if not tests:
+        return Verdict(mutation, GONE, detail=f"no test is generated from {', '.join(mutation.operations)}")
+    try:
+        with copy.mutated(mutation):
+            outcome = copy.run(tests)
+    except Gone as error:
+        return Verdict(mutation, GONE, detail=str(error))
+    if not outcome.failed:
+        return Verdict(mutation, SURVIVED, detail=f"{outcome.passed} tests passed")
+    return Verdict(mutation, CAUGHT if outcome.judged else BROKEN, outcome.test, outcome.reason)
+
+
+def run(
+    mutations: Sequence[Mutation],
+    *,
+    jobs: int = 1,
+    seed: int = 0,
+    commit: str | None = None,
+    progress: Callable[[str], None] = print,
+    check_first: bool = True,
+) -> list[Verdict]:
+    """A verdict on each of ``mutations``, in their order.
+
+    Args:
+        jobs: how many run at a time.
+        seed: of the tests' random inputs, the same with and without a mistake.
+        commit: whose files to copy; None for those of the working tree.
+        progress: is told each verdict as it comes.
+        check_first: run all chosen tests without any mistake first.
+
+    Raises:
+        RuntimeError: a test fails without any mistake, or the copy does not load.
+    """
+    with tempfile.TemporaryDirectory(prefix="pyneural-mutations-") as temporary:
+        folder = Path(temporary)
+        export(folder / "source", commit)
+        seed_cache(folder / "cache")
+        copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        first = Copy(folder / "source", folder / "copy-0", folder / "cache", seed)
+        collected = first.collect()
+        tests = {mutation.name: chosen(mutation, collected) for mutation in mutations}
+        if check_first:
+            every = dict.fromkeys(node for each in tests.values() for node in each)
+            progress(f"{len(every)} tests without a mistake ...")
+            outcome = first.run(list(every), all_of_them=True)
+            if outcome.failed:
+                raise RuntimeError(f"mutations: {outcome.test} fails without any mistake: {outcome.reason}")
+        copies.put(first)
+        for number in range(1, jobs):
+            copies.put(Copy(folder / "source", folder / f"copy-{number}", folder / "cache", seed))
+
+        def one(mutation: Mutation) -> Verdict:
+            copy = copies.get()
+            try:
+                verdict = judge(mutation, copy, tests[mutation.name])
+            finally:
+                copies.put(copy)
+            progress(f"{verdict.kind:8} {mutation.name}  {verdict.test or verdict.detail}")
+            return verdict
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(one, mutations))
