@@ -35,6 +35,7 @@ class Engine:
 
 
 HOST = Engine(np.ndarray, memory.empty, widen_halves=True)
+SIMULATOR = Engine(np.ndarray, memory.empty, widen_halves=False)
 
 
 class Backend:
@@ -44,11 +45,15 @@ class Backend:
     them (one array, or a tuple for several results), and the kernel of the same name in the module
     ``kernels/<family>/<backend name>.py`` is called with every argument and ``out``. Modules load on
     first use. Kernels of the ``"reference"`` backend return new arrays instead.
+
+    Args:
+        device: the device type that this backend alone computes for, which messages then name.
     """
 
-    def __init__(self, name: str, engine: Engine) -> None:
+    def __init__(self, name: str, engine: Engine, device: str = "") -> None:
         self.name = name
         self.engine = engine
+        self.device = device
 
     def __repr__(self) -> str:
         return f"<pyneural.kernels backend {self.name!r}>"
@@ -71,7 +76,8 @@ class Backend:
             module = types.ModuleType(path)
         kernel = getattr(module, operation.name, None)
         if kernel is None:
-            raise NotImplementedError(f"{operation.name} is not implemented by the backend {self.name!r}")
+            place = f"on the device {self.device!r}" if self.device else f"by the backend {self.name!r}"
+            raise NotImplementedError(f"{operation.name} is not implemented {place}")
         return kernel  # type: ignore[no-any-return]
 
     def _bind(self, operation: Operation) -> Callable[..., Any]:
@@ -205,9 +211,10 @@ def _widening(operation: Operation, kernel: Callable[..., Any]) -> Callable[...,
 BACKENDS: dict[str, Backend] = {
     "reference": Backend("reference", HOST),
     "numba_cpu": Backend("numba_cpu", HOST),
+    "cuda": Backend("cuda", SIMULATOR, device="simulator"),
 }
 
-_choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",)}
+_choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",), "simulator": ("cuda",)}
 _active: dict[str, Backend] = {device: BACKENDS[names[0]] for device, names in _choices.items()}
 
 
@@ -220,7 +227,7 @@ def backend(name: str) -> Backend:
 
 
 def active(device_type: str) -> Backend:
-    """The backend that computes for a device type (``"cpu"``, ``"reference"``) at present."""
+    """The backend that computes for a device type (``"cpu"``, ``"reference"``, ``"simulator"``) at present."""
     return _active[device_type]
 
 

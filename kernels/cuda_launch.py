@@ -1,0 +1,205 @@
+"""What the launchers of all CUDA kernels share: modules, memory, layouts, launches.
+
+Sources lie in ``csrc/kernels``. One that computes on elements is compiled for each dtype at its first
+use, with ``PYNEURAL_ELEMENT`` as the C type. Kernels take contiguous memory; what has strides is walked
+through by a `layout`, or copied by a kernel first.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import memory
+
+if TYPE_CHECKING:
+    from pyneural.cuda import Report
+
+Array = Any
+DType = np.dtype[Any]
+
+TARGET = "simulator"
+"""What kernels are compiled for."""
+
+BLOCK = 256  # threads, of kernels with no reason for another number
+ITEMS = 4  # elements a thread, so that a wide access has something to fetch
+MOST_BLOCKS = 65_535
+MAX_DIMS = 16  # kMaxDims of layout.cuh
+
+_C_TYPES = {
+    "float64": "double", "float32": "float", "float16": "__half", "bfloat16": "__nv_bfloat16", "int64": "long long",
+    "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
+}  # fmt: skip
+_BITS = {1: np.dtype("uint8"), 2: np.dtype("uint16"), 4: np.dtype("uint32"), 8: np.dtype("uint64")}
+
+_sanitizing: list[tuple[int | None, list[Report]]] = []
+
+
+@functools.cache
+def _module(source: str, dtype: DType | None) -> Any:
+    from pyneural import csrc, cuda
+
+    path = f"{next(iter(csrc.__path__))}/kernels/{source}.cu"
+    options = [] if dtype is None else [f"-DPYNEURAL_ELEMENT={_C_TYPES[dtype.name]}"]
+    return cuda.compile(path, TARGET, options=options)
+
+
+@functools.cache
+def _kernel(source: str, name: str, dtype: DType | None) -> Any:
+    return _module(source, dtype)[name]
+
+
+def launch(source: str, name: str, dtype: DType | None, grid: Any, block: Any, *arguments: Any) -> None:
+    """Run the kernel ``name`` of ``csrc/kernels/<source>.cu`` for elements of ``dtype``."""
+    kernel = _kernel(source, name, dtype)
+    if not _sanitizing:
+        kernel[grid, block](*arguments)
+        return
+    from pyneural import cuda
+
+    schedule, reports = _sanitizing[-1]
+    reports.append(cuda.sanitize(kernel, schedule=schedule, timeout=60.0)[grid, block](*arguments))
+
+
+@contextmanager
+def sanitized(schedule: int | None = None) -> Iterator[list[Report]]:
+    """Check every launch inside the ``with`` block by `pyneural.cuda.sanitize`; the reports fill the list."""
+    _sanitizing.append((schedule, []))
+    try:
+        yield _sanitizing[-1][1]
+    finally:
+        _sanitizing.pop()
+
+
+def blocks(count: int, each: int) -> int:
+    """Blocks for ``count`` things, ``each`` a block; kernels stride over what is beyond the grid's limit."""
+    return max(1, min(-(-count // each), MOST_BLOCKS))
+
+
+def flat_grid(count: int) -> int:
+    """Blocks of `BLOCK` threads for ``count`` elements."""
+    return blocks(count, BLOCK * ITEMS)
+
+
+def flat_memory(x: Array) -> tuple[Array, int, tuple[int, ...]]:
+    """All memory between the first and last element of ``x``, the place of its first, and its strides in elements."""
+    if x.flags.c_contiguous:
+        return x, 0, tuple(step // x.itemsize for step in x.strides)
+    if any(step % x.itemsize for n, step in zip(x.shape, x.strides, strict=True) if n > 1):
+        return flat_memory(contiguous(x))
+    steps = tuple(step // x.itemsize if n > 1 else 0 for n, step in zip(x.shape, x.strides, strict=True))
+    behind = sum((n - 1) * -step for n, step in zip(x.shape, steps, strict=True) if step < 0)
+    reach = sum((n - 1) * abs(step) for n, step in zip(x.shape, steps, strict=True))
+    lowest = x[tuple(slice(None, None, -1 if step < 0 else 1) for step in steps)]
+    as_strided = np.lib.stride_tricks.as_strided
+    return as_strided(lowest, (reach + 1,), (x.itemsize,), writeable=x.flags.writeable), behind, steps
+
+
+@functools.cache
+def _layout_dtype(arrays: int) -> DType:
+    fields: list[Any] = [("ndim", "i8"), ("start", "i8", (arrays,)), ("shape", "i8", (MAX_DIMS,))]
+    return np.dtype([*fields, ("stride", "i8", (arrays, MAX_DIMS))])
+
+
+def layout(
+    operation: str, shape: tuple[int, ...], starts: Sequence[int], strides: Sequence[tuple[int, ...]]
+) -> tuple[Any, bool]:
+    """The ``Layout`` of arrays that are broadcast to ``shape``, and whether all are contiguous as they are.
+
+    ``strides`` are in elements, for each array's own trailing dimensions; broadcast dimensions have 0.
+    """
+    aligned = [(0,) * (len(shape) - len(steps)) + tuple(steps) for steps in strides]
+    dims: list[tuple[int, list[int]]] = []
+    for d, n in enumerate(shape):
+        steps = [each[d] for each in aligned]
+        if n == 1:
+            continue
+        if dims and all(outer == step * n for outer, step in zip(dims[-1][1], steps, strict=True)):
+            dims[-1] = dims[-1][0] * n, steps
+        else:
+            dims.append((n, steps))
+    if len(dims) > MAX_DIMS:
+        raise ValueError(f"{operation}: strides that need {len(dims)} dimensions, more than {MAX_DIMS}")
+    plain = not any(starts) and (not dims or (len(dims) == 1 and all(step == 1 for step in dims[0][1])))
+    record = np.zeros((), _layout_dtype(len(strides)))
+    record["start"] = starts
+    if not plain:
+        # One element is one dimension of 1, for 0 stands for contiguous.
+        record["ndim"] = max(len(dims), 1)
+        record["shape"] = 1
+        for d, (n, steps) in enumerate(dims):
+            record["shape"][d] = n
+            record["stride"][:, d] = steps
+    return record[()], plain
+
+
+def layout_of(operation: str, shape: tuple[int, ...], *arrays: Array) -> tuple[Any, list[Array]]:
+    """The layout of arrays broadcast to ``shape``, and the memory of each."""
+    flat, starts, strides = [], [], []
+    for each in arrays:
+        memory_of, start, steps = flat_memory(each)
+        flat.append(memory_of)
+        starts.append(start)
+        strides.append(tuple(0 if n == 1 else step for n, step in zip(each.shape, steps, strict=True)))
+    return layout(operation, shape, starts, strides)[0], flat
+
+
+def bits(x: Array) -> Array:
+    """The same memory as unsigned integers of the elements' size."""
+    return x.view(_BITS[x.itemsize])
+
+
+def copy(source: Array, target: Array) -> None:
+    """Write ``source`` into ``target`` of the same shape and dtype, whatever the strides of either."""
+    if source.size == 0:
+        return
+    whole = (x.strides[d] % x.itemsize == 0 for x in (source, target) for d in range(x.ndim) if x.shape[d] > 1)
+    if not all(whole):  # fields of a record: byte by byte
+        source, target = (x[..., None].view(np.uint8) for x in (source, target))
+    at, (x, out) = layout_of("copy", source.shape, source, target)
+    launch("move", f"copy_{x.itemsize}", None, flat_grid(source.size), BLOCK, at, bits(x), bits(out), source.size)
+
+
+def contiguous(x: Array) -> Array:
+    """``x`` itself where it is C-contiguous, else a copy that is."""
+    if x.flags.c_contiguous:
+        return x
+    result = memory.empty(x.shape, x.dtype)
+    copy(x, result)
+    return result
+
+
+@contextmanager
+def written(out: Array) -> Iterator[Array]:
+    """``out``, or contiguous memory that is copied into it at the end of the ``with`` block."""
+    if out.flags.c_contiguous:
+        yield out
+        return
+    result = memory.empty(out.shape, out.dtype)
+    yield result
+    copy(result, out)
+
+
+def unary(source: str, name: str, x: Array, out: Array, *attributes: Any) -> None:
+    """``out = op(x)``, element by element."""
+    if out.size:
+        with written(out) as result:
+            launch(source, name, x.dtype, flat_grid(x.size), BLOCK, contiguous(x), result, x.size, *attributes)
+
+
+def binary(source: str, name: str, a: Array, b: Array, out: Array, *attributes: Any) -> None:
+    """``out = op(a, b)``, element by element, of arrays that broadcast to the shape of ``out``."""
+    if out.size:
+        with written(out) as result:
+            at, (x, y) = layout_of(name, out.shape, a, b)
+            launch(source, name, a.dtype, flat_grid(out.size), BLOCK, at, x, y, result, out.size, *attributes)
+
+
+def size(shape: Sequence[int]) -> int:
+    """The number of elements of a shape."""
+    return math.prod(shape)
