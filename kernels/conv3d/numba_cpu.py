@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..conv.numba_cpu import correlate, weight_gradient
+from ..conv.dispatch import correlate, weight_gradient
 from ..conv.plan import backward_phases, forward_phases
 from .contract import as_triple
 

@@ -21,7 +21,8 @@ from pyneural.kernels import accuracy, simd
 assert simd.CHOSEN.name == sys.argv[1], simd.CHOSEN
 rng = np.random.default_rng(int(sys.argv[2]))
 checked = 0
-for name in ("matmul", "linear", "conv2d", "conv2d_dgrad", "conv2d_wgrad"):
+names = ("matmul", "linear", "conv2d", "conv2d_dgrad", "conv2d_wgrad", "conv3d", "conv3d_dgrad", "conv3d_wgrad")
+for name in names:
     operation = kernels.OPERATIONS[name]
     for sample in operation.samples(rng, np.dtype(sys.argv[3])):
         report = accuracy.compare(operation, sample, kernels.backend("numba_cpu"))
@@ -52,7 +53,7 @@ def test_every_width_is_right(name: str, dtype: str) -> None:
     seed = os.environ["PYNEURAL_TEST_SEED"]
     finished = run(name, seed, dtype)
     assert finished.returncode == 0, finished.stderr
-    assert int(finished.stdout) > 80
+    assert int(finished.stdout) > 120
 
 
 def test_an_unknown_width_is_refused() -> None:

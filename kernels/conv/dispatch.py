@@ -1,0 +1,169 @@
+"""Convolutions of images (4-D) and volumes (5-D) on the CPU: which of the kernels computes which shape."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numba
+import numpy as np
+
+from .. import memory
+from ..microkernel import STENCIL_ROWS
+from ..routine import address, data, run
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
+from . import planes, planes_gradient, windows
+from . import weight_gradient as tiles_gradient
+from .correlate import Correlation, Weight, pack_weight, scratch_items, store_strip, tile
+from .correlate import correlate as correlate_tiles
+from .plan import Five, Phases, Plan, correlation, five
+from .plan import panels as count_panels
+
+Array = np.ndarray[Any, Any]
+
+_INT64 = np.dtype(np.int64)
+
+
+def _suits_planes(outer: int, size: int) -> bool:
+    """Whether pixels rather than channels belong into the lanes: channels would leave half of a vector empty."""
+    return 2 * outer * size <= VECTOR_BYTES
+
+
+def correlate(
+    source: Array,
+    weight: Array,
+    bias: Array | None,
+    relu: bool,
+    groups: int,
+    phases: Phases,
+    forward: bool,
+    out: Array,
+) -> None:
+    """A convolution, or, not ``forward``, its data gradient, into ``out``."""
+    if not out.flags.c_contiguous:
+        result = memory.empty(out.shape, out.dtype)
+        correlate(source, weight, bias, relu, groups, phases, forward, result)
+        out[...] = result
+        return
+    if not out.size:
+        return
+    dtype = out.dtype
+    size = dtype.itemsize
+    threads = numba.get_num_threads()
+    plan = _plan(five(source.shape), _strides(source), five(out.shape), size, groups, phases, threads)
+    geometry = plan.geometry
+    inner, outer, tasks = geometry.inner, geometry.outer, geometry.tasks
+    k, c, d, h, w = _strides(weight)
+    strides = (k * outer, k, c, d, h, w) if forward else (k * inner, c, k, d, h, w)
+    taps, in_planes = address(phases.taps), _suits_planes(outer, size)
+    piece = -(-tasks // threads)
+    pieces = -(-tasks // piece)
+    if in_planes:
+        shift = np.zeros(groups * outer, dtype) if bias is None else np.ascontiguousarray(bias)
+        packed = memory.empty((weight.size,), dtype)
+        pack, items = planes.pack_rows[dtype], groups * outer
+        copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
+        routines = copy[dtype], planes.rows[dtype], 0
+        main, scratch = planes.correlate[dtype], STENCIL_ROWS * VECTOR_BYTES // size + geometry.window_items
+        words, tables = 0, address(plan.offsets)
+    else:
+        width, panels = TILE_BYTES // size, count_panels(outer, size)
+        padded = np.zeros((groups, panels * width), dtype)
+        if bias is not None:
+            padded[:, :outer] = bias.reshape(groups, outer)
+        shift = padded
+        packed = memory.empty((groups * panels * phases.count * inner * width,), dtype)
+        pack, items = pack_weight[dtype], groups * panels * phases.count
+        routines = windows.copy_window[dtype], tile[dtype], store_strip[dtype]
+        main, scratch = correlate_tiles[dtype], scratch_items(geometry, size)
+        words = 2 * phases.count + 2 * geometry.task_pixels
+        own = memory.empty((pieces * words,), _INT64)
+        tables = data(own)
+    scratches = memory.empty((pieces * scratch,), dtype)
+    run(
+        pack,
+        Weight(data(packed), data(weight), *strides, inner, outer, taps, phases.count),
+        items,
+        -(-items // threads),
+    )
+    arguments = Correlation(
+        *routines, data(out), data(scratches), scratch * size, tables, words, data(packed), data(shift),
+        int(relu), data(source), taps, phases.count, address(phases.phases), len(phases.phases) // 5,
+        geometry.row_blocks, piece, plan.at,
+    )  # fmt: skip
+    run(main, arguments, tasks, piece)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(source: Five, strides: Five, out: Five, size: int, groups: int, phases: Phases, threads: int) -> Plan:
+    return correlation(source, strides, out, size, groups, phases, threads, _suits_planes(out[1] // groups, size))
+
+
+def _strides(x: Array) -> Five:
+    if x.ndim == 5:
+        return x.strides  # type: ignore[return-value]
+    n, c, h, w = x.strides
+    return n, c, 0, h, w
+
+
+def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
+    """The gradient of a convolution for its weight into ``out``."""
+    if not out.flags.c_contiguous:
+        result = memory.empty(out.shape, out.dtype)
+        weight_gradient(grad, x, groups, phases, result)
+        out[...] = result
+    elif not out.size or not grad.size:
+        out[...] = 0
+    elif _suits_planes(grad.shape[1] // groups, x.itemsize):
+        _gradient_in_planes(grad, x, groups, phases, out)
+    else:
+        _gradient_in_tiles(grad, x, groups, phases, out)
+
+
+def _gradient_in_tiles(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
+    dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
+    plan, work = _divide(five(x.shape), _strides(x), five(grad.shape), size, groups, phases)
+    geometry = plan.geometry
+    sums_items, scratch = tiles_gradient.part_items(geometry, work, phases.count, size)
+    tasks = work.parts * work.slices * groups
+    piece = -(-tasks // threads)
+    pieces = -(-tasks // piece)
+    words = work.slice_channels * phases.count + ROWS + 2 * work.images * work.rows
+    sums, scratches = memory.empty((tasks * sums_items,), dtype), memory.empty((pieces * scratch,), dtype)
+    tables = memory.empty((pieces * words,), _INT64)
+    arguments = tiles_gradient.WeightGradient(
+        windows.copy_window[dtype], tiles_gradient.transpose_grad[dtype], tile[dtype], data(out), data(sums),
+        sums_items, data(scratches), scratch * size, data(tables), words, data(x), data(grad), *_strides(grad),
+        address(phases.taps), phases.count, x.shape[1] // groups, piece, plan.at, *work,
+    )  # fmt: skip
+    run(tiles_gradient.gradient[dtype], arguments, tasks, piece)
+    merges = work.slices * groups * count_panels(geometry.outer, size)
+    run(tiles_gradient.merge[dtype], arguments, merges, -(-merges // (4 * threads)))
+
+
+_divide = functools.lru_cache(maxsize=1024)(tiles_gradient.divide)
+
+
+def _gradient_in_planes(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
+    dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
+    source, grads, work = _divide_planes(
+        five(x.shape), _strides(x), five(grad.shape), _strides(grad), size, groups, phases
+    )
+    geometry = source.geometry
+    terms = len(source.offsets)
+    tasks = work.parts * groups
+    piece = -(-tasks // threads)
+    scratch = geometry.window_items + grads.geometry.window_items
+    sums = memory.empty((tasks * geometry.outer * terms * VECTOR_BYTES // size,), dtype)
+    scratches = memory.empty((-(-tasks // piece) * scratch,), dtype)
+    copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
+    arguments = planes_gradient.PlaneGradient(
+        copy[dtype], windows.copy_window[dtype], data(out), data(sums), terms, address(source.offsets), data(scratches),
+        scratch * size, data(x), data(grad), phases.count, piece, source.at, grads.at, *work,
+    )  # fmt: skip
+    run(planes_gradient.gradient[dtype], arguments, tasks, piece)
+    channels = groups * geometry.outer
+    run(planes_gradient.merge[dtype], arguments, channels, -(-channels // threads))
+
+
+_divide_planes = functools.lru_cache(maxsize=1024)(planes_gradient.divide_planes)
