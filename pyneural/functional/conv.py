@@ -103,7 +103,7 @@ def _ints(operation: str, name: str, value: Any, count: int, minimum: int) -> tu
     """``value`` (an int, a sequence of one, or of ``count``) as ``count`` ints, each at least ``minimum``."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(values) not in (1, count) or not all(type(each) is int for each in values):
-        raise TypeError(f"{operation}: {name} (={value!r}) must be an int or {count} ints")
+        raise TypeError(f"{operation}: {name} (={value!r}) must be an int or {count} of them")
     if min(values) < minimum:
         raise ValueError(f"{operation}: {name} (={value!r}) must be at least {minimum}")
     return values if len(values) == count else values * count

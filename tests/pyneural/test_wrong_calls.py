@@ -46,6 +46,51 @@ CALLS: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         r"conv2d: bias.*\(2,\).*\(3,\)",
     ),
+    "conv1d": (
+        lambda o: F.conv1d(o(1, 2, 3, 4), o(3, 2, 3)),
+        ValueError,
+        "conv1d: input must have 3 dimensions, or 2 without a batch, not 4",
+    ),
+    "conv1d weight": (
+        lambda o: F.conv1d(o(2, 5), o(3, 2)),
+        ValueError,
+        "conv1d: weight must have 3 dimensions, not 2",
+    ),
+    "conv1d stride": (
+        lambda o: F.conv1d(o(1, 2, 5), o(3, 2, 3), stride=(1, 2)),
+        TypeError,
+        r"conv1d: stride \(=\(1, 2\)\) must be an int or 1 of them",
+    ),
+    "conv3d same": (
+        lambda o: F.conv3d(o(1, 1, 4, 4, 4), o(1, 1, 3, 3, 3), stride=2, padding="same"),
+        ValueError,
+        "conv3d: padding='same' needs stride 1, not 2",
+    ),
+    "conv_transpose2d output padding": (
+        lambda o: F.conv_transpose2d(o(1, 1, 4, 4), o(1, 1, 3, 3), stride=2, output_padding=2),
+        ValueError,
+        r"conv_transpose2d: output_padding \(=2\) must be smaller than stride \(=2\) or dilation \(=1\)",
+    ),
+    "conv_transpose2d channels": (
+        lambda o: F.conv_transpose2d(o(1, 3, 4, 4), o(2, 1, 3, 3)),
+        ValueError,
+        "conv_transpose2d: weight takes 2 channels, input has 3",
+    ),
+    "conv_transpose1d bias": (
+        lambda o: F.conv_transpose1d(o(1, 3, 4), o(3, 2, 3), o(3)),
+        ValueError,
+        r"conv_transpose1d: bias must have shape \(2,\), not \(3,\)",
+    ),
+    "conv_transpose1d size": (
+        lambda o: F.conv_transpose1d(o(1, 1, 1), o(1, 1, 2), padding=1),
+        ValueError,
+        r"conv_transpose1d: input of size \(1,\) gives a result of size \(0,\)",
+    ),
+    "fold": (
+        lambda o: F.fold(o(1, 8, 9), (4, 5), 2),
+        ValueError,
+        r"fold: x has 9 columns, but \(3, 4\) windows in an image of \(4, 5\) are 12",
+    ),
     "batch_norm": (
         lambda o: F.batch_norm(o(2, 3), o(4), o(4)),
         ValueError,
