@@ -105,6 +105,7 @@ def _rewrite(
     total.launches += unit.launches
     total.ordered |= unit.ordered
     total.has_main |= unit.has_main
+    total.unclosed = total.unclosed or unit.unclosed
     escaped = file.replace("\\", "\\\\").replace('"', '\\"')
     return f'#line 1 "{escaped}"\n{unit.text}'
 
@@ -270,9 +271,16 @@ class Build:
             for name, body in self.module.sources.headers.items():
                 headers.mkdir(parents=True, exist_ok=True)
                 (headers / name).write_text(_point(body, headers))
-            toolchain.build(
-                _point(text, headers), path, self.module.options, self.instrumented, toolchain.runtime_library()
-            )
+            try:
+                toolchain.build(
+                    _point(text, headers), path, self.module.options, self.instrumented, toolchain.runtime_library()
+                )
+            except CompileError as error:
+                unclosed = self.module.sources.unit.unclosed
+                if unclosed is None or any(d.file != "<kernel table>" for d in error.diagnostics):
+                    raise
+                # The compiler saw it only in what stands behind the user's source.
+                raise CompileError([Diagnostic(*unclosed, 1, "error: '{' is never closed")], error.log) from None
         return path
 
     def load(self) -> None:

@@ -83,6 +83,8 @@ class Unit:
     ordered: bool = False
     """Blocks must run one after another in order: there are atomics, fences or volatile accesses."""
     has_main: bool = False
+    unclosed: tuple[str, int] | None = None
+    """File and line of a brace that nothing closes, unless the preprocessor leaves it out."""
 
 
 class Rewriter:
@@ -179,6 +181,7 @@ class Rewriter:
     def walk(self) -> None:
         """Scopes, declarations and words."""
         scopes: list[tuple[str, str]] = []  # kind: namespace, type, function or device; and its name
+        opened: list[int] = []  # where each of them was opened
         body: set[str] = set()  # of the outermost function that is open
         start = 0  # where the current declaration begins
         outermost = 0  # where that of the outermost function begins
@@ -187,6 +190,7 @@ class Rewriter:
             word = self.word(at)
             if word == "{":
                 scopes.append(self.scope(start, at, scopes))
+                opened.append(at)
                 inside = [name for kind, name in scopes if kind in ("function", "device")]
                 if len(inside) == 1:
                     body = self.unit.functions.setdefault(inside[0], set())
@@ -195,6 +199,7 @@ class Rewriter:
             elif word == "}":
                 if scopes:
                     kind, _ = scopes.pop()
+                    opened.pop()
                     if all(outer not in ("function", "device") for outer, _ in scopes):
                         if kind == "function":
                             self.host_dimensions(outermost, at)
@@ -230,6 +235,8 @@ class Rewriter:
             ):
                 self.unit.ordered = self.unit.ordered or word != "cooperative_groups"
             at += 1
+        if opened:
+            self.unit.unclosed = self.file, self.line(opened[0])
 
     def host_dimensions(self, first: int, last: int) -> None:
         """Host code may have variables named as the built-in ones, which are macros here: `dim3 blockDim(16, 16);`."""
@@ -415,7 +422,7 @@ class Rewriter:
         self.unit.dynamic.append((name, size, self.line(name_at)))
 
     def launch(self, at: int) -> None:
-        """name<<<grid, block>>>(arguments)  ->  pnsim::launch(launch_config(grid, block), "name", name, arguments)"""
+        """name<<<grid, block>>>(arguments)  ->  pnsim::launch(launch_config(grid, block), "name", name)(arguments)"""
         first = at - 1
         explicit = self.word(first) in (">", ">>>")
         if explicit:
@@ -440,16 +447,17 @@ class Rewriter:
         if not explicit and any(k == callee or k.endswith(f"::{callee}") for k in self.plain):
             function = "::pnsim::launch(::pnsim::launch_config("
             target = f"::{callee}" if callee in self.plain and "::" not in callee else callee
+            before = f"{target})("
         else:  # a template, a variable, or the parameter of a macro
             function = "::pnsim::launch_deduced(::pnsim::launch_config("
-            target = f"[=](auto&... pnsim_a) {{ {callee}(pnsim_a...); }}"
+            # __VA_ARGS__ may be nothing
+            comma = {")": "", "__VA_ARGS__": ", ##"}.get(self.word(closing + 2), ", ")
+            before = f"[=](auto&... pnsim_a) {{ {callee}(pnsim_a...); }}{comma}"
         for k in range(self.code[first], self.code[at]):
             self.edits[k] = "\n" * self.tokens[k].text.count("\n")
         self.replace(at, function)
-        self.replace(closing, f'), "{label}", {target}')
-        empty = self.word(closing + 2) == ")"
-        variadic = self.word(closing + 2) == "__VA_ARGS__"  # which may be nothing
-        self.replace(closing + 1, "" if empty else ", ##" if variadic else ", ")
+        self.replace(closing, f'), "{label}", {before}')
+        self.replace(closing + 1, "")
         self.unit.launches += 1
         return None
 

@@ -76,10 +76,7 @@ def _(rng: np.random.Generator) -> Launch:
 def _(rng: np.random.Generator) -> Launch:
     image, out = bytes_(rng, 21, 35), np.zeros((21, 35), np.uint8)
     want = np.array(
-        [
-            [image[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3].astype(int).mean() for x in range(35)]
-            for y in range(21)
-        ]
+        [[image[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3].astype(int).mean() for x in range(35)] for y in range(21)]
     )
     return Launch(((3, 2), (16, 16)), [image, out, 35, 21], {1: np.floor(want + 1e-9)})
 

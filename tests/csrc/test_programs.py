@@ -56,7 +56,10 @@ def test_profile_of_a_program() -> None:
     profile = cuda.run(HERE / "programs" / "vector_add.cu", profile=True).profile
     assert profile is not None
     # 5000 floats are 156 whole warps, with 4 sectors each, and 8 lanes more, with one.
-    total = {kind: (profile.total[f"{kind}_requests"], profile.total[f"{kind}_sectors"]) for kind in ("global_load", "global_store")}
+    total = {
+        kind: (profile.total[f"{kind}_requests"], profile.total[f"{kind}_sectors"])
+        for kind in ("global_load", "global_store")
+    }
     assert total == {"global_load": (314, 2 * 625), "global_store": (157, 625)}
 
 

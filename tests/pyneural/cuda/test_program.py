@@ -284,3 +284,16 @@ int main() {{
     )
     assert result.report is not None
     assert [(f.kind, f.array, f.index) for f in result.report.findings] == [("out_of_bounds", "x", 31)]
+
+
+def test_arguments_of_a_launch_convert_as_those_of_a_call() -> None:
+    result = cuda.run("""
+#include <cstdio>
+struct Pair { int a, b; };
+__global__ void show(const float* x, Pair p, const int n) { printf("%d %d %d\\n", x == nullptr, p.b, n); }
+int main() {
+  show<<<1, 1>>>(NULL, {1, 2}, 4.0);
+  return cudaDeviceSynchronize();
+}
+""")
+    assert (result.returncode, result.stdout) == (0, "1 2 4\n")

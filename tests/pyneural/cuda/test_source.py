@@ -15,7 +15,7 @@ def lines(text: str) -> int:
 @pytest.mark.parametrize(
     ("launch", "parts"),
     [
-        ("plain<<<g, b>>>(x, y);", ['pnsim::launch(::pnsim::launch_config(g, b), "plain", ::plain, x, y);']),
+        ("plain<<<g, b>>>(x, y);", ['pnsim::launch(::pnsim::launch_config(g, b), "plain", ::plain)(x, y);']),
         ("k<<<1, 2>>>();", ['launch_deduced(::pnsim::launch_config(1, 2), "k", [=](auto&... pnsim_a)']),
         (
             "ns::k<<<dim3(1, 2), f(a, b), 4, s>>>(x);",

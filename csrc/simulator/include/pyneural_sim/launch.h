@@ -95,12 +95,21 @@ int launch_pack(const launch_config& config, const char* name, std::tuple<F, A..
       [](void** v) { std::apply([](F& f, A&... a) { f(a...); }, *static_cast<Pack*>(v[0])); }, args, sizeof(pack), name);
 }
 
-// A function or a pointer to one: the arguments convert to its parameters here, once.
-template <typename... P, typename... A>
-int launch(const launch_config& config, const char* name, void (*kernel)(P...), A&&... a) {
-  static_assert(sizeof...(P) == sizeof...(A), "the kernel takes another number of arguments");
-  std::tuple<void (*)(P...), P...> pack(kernel, static_cast<P>(std::forward<A>(a))...);
-  return launch_pack(config, name, pack);
+// A function or a pointer to one. The arguments convert to its parameters where the user's call stands, so that
+// a NULL is a null pointer and the compiler's errors have the user's line.
+template <typename... P>
+struct kernel_taking {
+  const launch_config& config;
+  const char* name;
+  void (*kernel)(P...);
+  int operator()(P... p) const {
+    std::tuple<void (*)(P...), P...> pack(kernel, static_cast<P&&>(p)...);
+    return launch_pack(config, name, pack);
+  }
+};
+template <typename... P>
+kernel_taking<P...> launch(const launch_config& config, const char* name, void (*kernel)(P...)) {
+  return {config, name, kernel};
 }
 
 // A template whose arguments are to be deduced: the rewriter wraps it in a generic lambda.

@@ -199,7 +199,7 @@ template <typename F> PNSIM_INLINE cudaError_t cudaOccupancyMaxPotentialBlockSiz
 namespace pnsim {
 template <typename... P, size_t... I>
 cudaError_t launch_pointers(const launch_config& config, void (*kernel)(P...), void** args, std::index_sequence<I...>) {
-  return cudaError_t(launch(config, "kernel", kernel, *static_cast<P*>(args[I])...));
+  return cudaError_t(launch(config, "kernel", kernel)(*static_cast<P*>(args[I])...));
 }
 }  // namespace pnsim
 template <typename... P>
