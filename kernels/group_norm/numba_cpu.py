@@ -28,8 +28,8 @@ def group_norm(
     n, c = x.shape[:2]
     size = math.prod(x.shape[2:])
     if size < SMALL_PLANE:
-        wide = [None if each is None else np.repeat(each, size) for each in (weight, bias)]
-        normalise(x, *wide, *out, (n, num_groups, c // num_groups * size), True, eps)
+        scale, offset = (None if each is None else np.repeat(each, size) for each in (weight, bias))
+        normalise(x, scale, offset, *out, (n, num_groups, c // num_groups * size), True, eps)
         return
     results = [each if each.flags.c_contiguous else memory.empty(each.shape, each.dtype) for each in out]
     shape = (n * num_groups, c // num_groups, size)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes, memory
 from ..reduce import loops as reductions
+from ..reduce.plan import HEIGHT
 from . import columns, loops
 
 Array = Any
@@ -108,7 +109,7 @@ def _column_statistics(x: Array) -> tuple[Array, Array]:
     n, c, s = x.shape
     width = c * s
     flat = x.reshape(-1)
-    partial = memory.empty((-(-n // reductions.HEIGHT) * width,), dtypes.float64)
+    partial = memory.empty((-(-n // HEIGHT) * width,), dtypes.float64)
     total = memory.empty((width,), dtypes.float64)
     kernel = reductions.SUM[1]
     kernel(flat, total, partial, n, width, _NO_CENTERS, float(n * s))

@@ -19,6 +19,8 @@ MODES = ("constant", "reflect", "replicate", "circular")
 
 _CASES: tuple[tuple[tuple[int, ...], str, tuple[int, ...]], ...] = (
     ((5,), "reflect", (4, 3)),
+    ((1, 1), "replicate", (1, 2)),
+    ((0, 3), "reflect", (1, 1)),
     ((2, 5), "replicate", (7, 1)),
     ((3, 4), "circular", (4, 2)),
     ((2, 3, 4), "reflect", (1, -2, 2, 1)),

@@ -9,7 +9,8 @@ import numpy as np
 from numba import prange
 
 from ..jit import SERIAL, jit
-from .loops import RUN, WIDTH, largest, largest_integer, smallest, smallest_integer
+from .loops import WIDTH, largest, largest_integer, smallest, smallest_integer
+from .plan import RUN
 
 Kernel = Any
 
