@@ -216,7 +216,8 @@ def page(reports: list[tuple[Case, cuda.Report]]) -> str:
             f"{len(wrong)} wrong kernels and programs, each with the kind and line of its mistake marked in the "
             f"source, and {len(right)} correct ones that look suspicious, each with the result it must give. "
             f"Wrong ones not caught with the right kind on the right line, or with a finding of another kind: "
-            f"{missed}. Correct ones with a finding: {alarms}.",
+            f"{missed}. Correct ones with a finding: {alarms}. Mistakes that are known not to be found are no part of "
+            "the zoo; [the simulator's page](simulator.md) names them under *Undetected*.",
             "",
             "## Confusion table",
             "",
