@@ -134,6 +134,7 @@ def _conv2d_wrong() -> Iterator[Wrong]:
 @operation(
     samples=_conv2d_samples,
     wrong=_conv2d_wrong,
+    ulps=8.0,  # one term after the other: rounding errors grow with taps times channels
     gradient=2,
     source="y[n,k,p,q] = b[k] + sum_crs x[n, c, p*stride + r*dilation - padding, ...] w[k,c,r,s]",
 )
@@ -221,6 +222,7 @@ def _conv2d_dgrad_wrong() -> Iterator[Wrong]:
 @operation(
     samples=_conv2d_dgrad_samples,
     wrong=_conv2d_dgrad_wrong,
+    ulps=8.0,  # as conv2d
     source="dx[n,c,h,w] = sum_krs grad[n,k,p,q] w[k,c,r,s] over h = p*stride + r*dilation - padding, w likewise",
 )
 def conv2d_dgrad(

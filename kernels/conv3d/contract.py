@@ -113,6 +113,7 @@ def _conv3d_wrong() -> Iterator[Wrong]:
 @operation(
     samples=_conv3d_samples,
     wrong=_conv3d_wrong,
+    ulps=8.0,  # one term after the other: rounding errors grow with taps times channels
     gradient=2,
     source="y[n,k,o,p,q] = b[k] + sum_ctrs x[n, c, o*stride + t*dilation - padding, ...] w[k,c,t,r,s]",
 )
@@ -191,6 +192,7 @@ def _conv3d_dgrad_wrong() -> Iterator[Wrong]:
 @operation(
     samples=_conv3d_dgrad_samples,
     wrong=_conv3d_dgrad_wrong,
+    ulps=8.0,  # as conv3d
     source="dx[n,c,d,h,w] = sum_ktrs grad[n,k,o,p,q] w[k,c,t,r,s] over h = p*stride + r*dilation - padding, ...",
 )
 def conv3d_dgrad(
