@@ -11,7 +11,7 @@ from .run import CAUGHT, run
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description="Show which mistakes the tests catch.")
+    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description="Show which mistakes are caught.")
     parser.add_argument("--only", action="append", metavar="NAME", help="mutations whose name or file has NAME in it")
     parser.add_argument("--jobs", type=int, default=1, help="how many run at a time (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the tests' random inputs (default 0)")

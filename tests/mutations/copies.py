@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -28,6 +30,27 @@ NEEDED = (
     *GENERATED,
 )
 TIMEOUT = 600  # seconds for the tests of one mutation
+
+# Loads once what every run of the tests would load first, none of it ours, and runs them in a child process each.
+_SERVER = """
+import json, os, signal, sys
+import ml_dtypes, numba, numpy, pytest, scipy.special
+for line in sys.stdin:
+    arguments, log, seconds = json.loads(line)
+    child = os.fork()
+    if not child:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        signal.alarm(seconds)
+        code = 99
+        try:
+            code = int(pytest.main(arguments))
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 # A wrong version that fails so does not compute anything wrong, it does not compute.
 _NO_RESULT = ("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError", "AttributeError")
@@ -79,10 +102,14 @@ def seed_cache(target: Path) -> None:
 
 
 class Copy:
-    """One copy: ``pyneural`` with ``pyneural/kernels`` in it, ``tests`` beside, a cache of kernels shared with others."""
+    """``pyneural`` with ``pyneural/kernels`` in it, ``tests`` beside, a cache of kernels shared with other copies.
+
+    Needs `os.fork`: Linux or macOS.
+    """
 
     def __init__(self, source: Path, folder: Path, cache: Path, seed: int) -> None:
         self.folder = folder
+        self._server: subprocess.Popen[str] | None = None
         shutil.copytree(source, folder)
         for name in ("kernels", "csrc"):
             (folder / name).rename(folder / "pyneural" / name)
@@ -114,35 +141,54 @@ class Copy:
             path.write_text(text, encoding="utf-8")
 
     def collect(self) -> list[str]:
-        """The node ids of all generated tests."""
-        found = self._pytest("--collect-only", "-q", *GENERATED)
-        tests = [line for line in found.stdout.splitlines() if "::" in line]
+        """The node ids of all generated tests; the tests' server is started."""
         where = [sys.executable, "-c", "import pyneural.kernels; print(pyneural.kernels.__file__)"]
         loaded = subprocess.run(where, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        _, log = self._pytest(["--collect-only", "-q", *GENERATED], TIMEOUT)
+        tests = [line for line in log.splitlines() if "::" in line]
         if not tests or not Path(loaded.stdout.strip()).is_relative_to(self.folder):
-            raise RuntimeError(f"mutations: the copy does not load: {found.stdout}{found.stderr}{loaded.stderr}")
+            raise RuntimeError(f"mutations: the copy does not load: {log}{loaded.stderr}")
         return tests
 
     def run(self, tests: Sequence[str], *, all_of_them: bool = False) -> Outcome:
         """Run tests in this order, up to the first that fails unless ``all_of_them``."""
         report = self.folder / "report.xml"
         report.unlink(missing_ok=True)
-        listed = self.folder / "tests.txt"
-        listed.write_text("\n".join(tests), encoding="utf-8")
-        options = ["-q", "--tb=line", *(() if all_of_them else ("-x",)), f"--junitxml={report}", f"@{listed}"]
-        try:
-            done = self._pytest(*options, timeout=None if all_of_them else TIMEOUT)
-        except subprocess.TimeoutExpired:
-            return Outcome(0, reason=f"no end after {TIMEOUT} s")
+        limit = 0 if all_of_them else TIMEOUT
+        options = ["-q", "--tb=line", *(() if all_of_them else ("-x",)), f"--junitxml={report}"]
+        code, log = self._pytest([*options, *tests], limit)
+        if code == -signal.SIGALRM:
+            return Outcome(0, reason=f"no end after {limit} s")
         if not report.exists():
-            return Outcome(0, reason=f"pytest ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}")
+            return Outcome(0, reason=f"pytest ended with {code}: {log[-300:]}")
         return _outcome(report)
 
-    def _pytest(self, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=timeout
-        )
+    def close(self) -> None:
+        """End the tests' server."""
+        if self._server is not None:
+            self._server.communicate()
+            self._server = None
+
+    def _pytest(self, arguments: list[str], seconds: int) -> tuple[int, str]:
+        """The exit status of pytest and what it printed."""
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [sys.executable, "-c", _SERVER],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        log = self.folder / "log.txt"
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps([["-p", "no:cacheprovider", *arguments], str(log), seconds]) + "\n")
+        self._server.stdin.flush()
+        answer = self._server.stdout.readline()
+        if not answer:
+            raise RuntimeError("mutations: the process that runs the tests ended")
+        return int(answer), log.read_text(encoding="utf-8", errors="replace")
 
 
 def _outcome(report: Path) -> Outcome:

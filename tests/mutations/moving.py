@@ -123,5 +123,13 @@ MOVING: tuple[Mutation, ...] = (
          "narrow(before, after)",
          "pass"),
     ),
+    *in_file("kernels/padding/reference.py",
+        ("reference_pad_reflects_the_edge_too", "pad",
+         '"reflect": "reflect"',
+         '"reflect": "symmetric"'),
+        ("reference_pad_backward_overwrites", "pad_backward",
+         "np.add.at(result, np.ix_(*_sources(input_shape, pad, mode)), grad.astype(result.dtype))",
+         "result[np.ix_(*_sources(input_shape, pad, mode))] = grad.astype(result.dtype)"),
+    ),
 )
 # fmt: on

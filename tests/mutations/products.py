@@ -121,5 +121,18 @@ PRODUCTS: tuple[Mutation, ...] = (
          "starts = (r * dilation[0], s * dilation[1])",
          "starts = (r, s)"),
     ),
+    *in_file("kernels/conv3d/reference.py",
+        ("reference_conv3d_always_rectified", "conv3d",
+         'return np.maximum(y, 0) if activation == "relu" else y',
+         "return np.maximum(y, 0)"),
+    ),
+    *in_file("kernels/fold/reference.py",
+        ("reference_fold_overwrites", "fold",
+         "padded[:, :, rows, columns] += columns_of[:, :, r, s]",
+         "padded[:, :, rows, columns] = columns_of[:, :, r, s]"),
+        ("reference_unfold_taps_exchanged", "unfold",
+         "starts = (r * spacing[0], s * spacing[1])",
+         "starts = (r * spacing[1], s * spacing[0])"),
+    ),
 )
 # fmt: on

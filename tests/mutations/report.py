@@ -20,7 +20,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """Aligned columns: name, file, and the test that noticed or what happened instead."""
-    rows = [(v.mutation.name, v.mutation.file, v.test if v.kind == CAUGHT else f"{v.kind}: {v.detail}") for v in verdicts]
+    results = [each.test if each.kind == CAUGHT else f"{each.kind}: {each.detail}" for each in verdicts]
+    rows = [(each.mutation.name, each.mutation.file, result) for each, result in zip(verdicts, results, strict=True)]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     return "\n".join(f"{name:{widths[0]}}  {file:{widths[1]}}  {result}" for name, file, result in rows)
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +38,14 @@ def chosen(mutation: Mutation, collected: Iterable[str]) -> list[str]:
     kinds = KERNEL_TESTS if mutation.in_kernel else ENGINE_TESTS
     # Only the CPU's own kernels are compiled from the file, or nothing is: then the quicker device comes first.
     compiled = mutation.in_kernel and not mutation.file.endswith("/reference.py")
-    skipped = "reference" if compiled else ""
+    backends = ("numba_cpu", "cpu") if compiled else ("reference", "numba_cpu", "cpu")
     found = []
     for number, node in enumerate(collected):
         match = _NODE.search(node)
-        if match and match["operation"] in mutation.operations and match["test"] in kinds:
-            if match["backend"] != skipped:
-                found.append((kinds.index(match["test"]), match["backend"] != "reference", number, node))
+        if match is None or match["test"] not in kinds or match["backend"] not in backends:
+            continue
+        if match["operation"] in mutation.operations:
+            found.append((kinds.index(match["test"]), match["backend"] != "reference", number, node))
     return [node for *_, node in sorted(found)]
 
 
@@ -82,12 +84,12 @@ def run(
     Raises:
         RuntimeError: a test fails without any mistake, or the copy does not load.
     """
-    with tempfile.TemporaryDirectory(prefix="pyneural-mutations-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="pyneural-mutations-") as temporary, ExitStack() as opened:
         folder = Path(temporary)
         export(folder / "source", commit)
         seed_cache(folder / "cache")
         copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        first = Copy(folder / "source", folder / "copy-0", folder / "cache", seed)
+        first = opened.enter_context(closing(Copy(folder / "source", folder / "copy-0", folder / "cache", seed)))
         collected = first.collect()
         tests = {mutation.name: chosen(mutation, collected) for mutation in mutations}
         if check_first:
@@ -98,7 +100,8 @@ def run(
                 raise RuntimeError(f"mutations: {outcome.test} fails without any mistake: {outcome.reason}")
         copies.put(first)
         for number in range(1, jobs):
-            copies.put(Copy(folder / "source", folder / f"copy-{number}", folder / "cache", seed))
+            other = Copy(folder / "source", folder / f"copy-{number}", folder / "cache", seed)
+            copies.put(opened.enter_context(closing(other)))
 
         def one(mutation: Mutation) -> Verdict:
             copy = copies.get()
