@@ -80,6 +80,14 @@ class Backend:
             raise NotImplementedError(f"{operation.name} is not implemented {place}")
         return kernel  # type: ignore[no-any-return]
 
+    def has(self, operation: Operation) -> bool:
+        """Whether this backend has a kernel for the operation."""
+        try:
+            self.implementation(operation)
+        except NotImplementedError:
+            return False
+        return True
+
     def _bind(self, operation: Operation) -> Callable[..., Any]:
         kernel = self.implementation(operation)
         if self.name == "reference":
@@ -213,6 +221,9 @@ BACKENDS: dict[str, Backend] = {
     "numba_cpu": Backend("numba_cpu", HOST),
     "cuda": Backend("cuda", SIMULATOR, device="simulator"),
 }
+
+PARTIAL = {"cuda": "the kernels of its other families are still to be written"}
+"""Backends that lack operations at present, and why; every other one is complete."""
 
 _choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",), "simulator": ("cuda",)}
 _active: dict[str, Backend] = {device: BACKENDS[names[0]] for device, names in _choices.items()}

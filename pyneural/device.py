@@ -11,14 +11,14 @@ from pyneural import kernels
 
 Array = Any
 
-_UNAVAILABLE = {
-    "cuda": "its kernels are not in this version of pyneural",
-    "simulator": "it is not in this version of pyneural",
-}
+_NAMES = ("cpu", "reference", "cuda", "simulator")
 
 
 class Device:
-    """A device by its name: ``"cpu"`` (Numba kernels) or ``"reference"`` (NumPy, slow, obviously right).
+    """A device by its name.
+
+    ``"cpu"`` has Numba kernels, ``"reference"`` NumPy ones, slow and obviously right, and ``"simulator"`` runs
+    CUDA C++ kernels on the CPU. Where a device lacks an operation, NotImplementedError names both.
 
     Devices are singletons: ``device("cpu") is device("cpu")``.
 
@@ -81,10 +81,11 @@ def device(name: str | Device) -> Device:
         if not isinstance(name, str):
             raise TypeError(f"device: name must be a str or a device, not {type(name).__name__}")
         kind, _, index = name.partition(":")
-        if kind in _UNAVAILABLE:
-            raise RuntimeError(f"device: {name!r} cannot be used: {_UNAVAILABLE[kind]}")
-        if kind not in ("cpu", "reference") or (index and index != "0") or name.endswith(":"):
-            raise ValueError(f"device: {name!r} is none of 'cpu', 'reference', 'cuda', 'simulator'")
+        if kind not in _NAMES or (index and index != "0" and kind != "cuda") or name.endswith(":"):
+            raise ValueError(f"device: {name!r} is none of {', '.join(map(repr, _NAMES))}")
+        reason = _obstacle(kind)
+        if reason is not None:
+            raise RuntimeError(f"device: {name!r} cannot be used: {reason}")
         found = _devices.setdefault(kind, Device(kind)) if kind not in _devices else _devices[kind]
         _devices[name] = found
     return found
@@ -100,6 +101,21 @@ def set_default_device(name: str | Device) -> None:
     _default[:] = [device(name)]
 
 
+def _obstacle(kind: str) -> str | None:
+    """Why a device cannot be used here."""
+    if kind == "cuda":
+        return "its kernels run on the device 'simulator' only in this version of pyneural"
+    if kind == "simulator":
+        from pyneural.cuda import toolchain
+
+        try:
+            toolchain.compiler()
+        except RuntimeError as error:
+            return str(error)
+    return None
+
+
 def unavailable() -> dict[str, str]:
     """The devices that cannot be used here, and why."""
-    return dict(_UNAVAILABLE)
+    reasons = {name: _obstacle(name) for name in _NAMES}
+    return {name: reason for name, reason in reasons.items() if reason is not None}

@@ -71,23 +71,32 @@ def devices() -> tuple[Check, ...]:
         _computes("cpu", "numba_cpu", "pip install --force-reinstall numba llvmlite"),
         _computes("reference", "reference", "pip install --force-reinstall numpy"),
     ]
-    for name, reason in unavailable().items():
-        checks.append(Check(name, False, reason, "pip install --upgrade pyneural"))
+    missing = unavailable()
+    for name, mend in (("cuda", "pip install --upgrade pyneural"), ("simulator", "pip install ziglang")):
+        if name in missing:
+            checks.append(Check(name, False, missing[name], mend))
+        else:
+            checks.append(_computes(name, "cuda", mend, required=False))
     return tuple(checks)
 
 
-def _computes(device: str, backend: str, mend: str) -> Check:
+_ABOUT = {
+    "reference": "NumPy, slow, obviously right",
+    "simulator": "CUDA C++ kernels on the CPU, those there are so far",
+}
+
+
+def _computes(device: str, backend: str, mend: str, required: bool = True) -> Check:
     """Compare a sum that is large enough for every thread with NumPy's."""
     x = np.arange(100_000, dtype=np.float32)
     try:
         y = kernels.backend(backend).add(x, x)
     except Exception as error:  # whatever is wrong with an installation is what this is here to say
-        return Check(device, False, f"{type(error).__name__}: {error}", mend, required=True)
+        return Check(device, False, f"{type(error).__name__}: {error}", mend, required)
     if not np.array_equal(y, x + x):
         at = int(np.flatnonzero(y != x + x)[0])
-        return Check(device, False, f"its sum at {at} is {y[at]}, not {x[at] + x[at]}", mend, required=True)
-    about = "NumPy, slow, obviously right" if device == "reference" else _threads()
-    return Check(device, True, about, required=True)
+        return Check(device, False, f"its sum at {at} is {y[at]}, not {x[at] + x[at]}", mend, required)
+    return Check(device, True, _ABOUT.get(device) or _threads(), required=required)
 
 
 def _threads() -> str:
@@ -111,7 +120,7 @@ def _cache() -> Check:
 
 
 def _compiler() -> Check:
-    """A host C++ compiler: none is needed yet, CUDA C++ on the simulator will need one."""
+    """A host C++ compiler: CUDA C++ on the simulator needs one."""
     for command in filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")):
         path = shutil.which(command)
         if path is not None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import BLOCK, contiguous, flat_grid, launch, written
-from ..matmul.cuda import tile_for, tile_grid
+from ..cuda_launch import BLOCK, MOST_BLOCKS, contiguous, flat_grid, launch, tile_for, tile_grid, written
 from ..matmul.contract import ACTIVATIONS
 from .contract import as_pair, output_size
 
@@ -37,7 +36,7 @@ def _shape(
 def _launch(name: str, shape: Any, m: int, n: int, *arguments: Any) -> None:
     """The implicit GEMM ``name`` with an m by n result for each group."""
     tile = tile_for(m, n)
-    grid = (tile_grid(tile, m, n), min(int(shape["groups"]), 65_535))
+    grid = (tile_grid(tile, m, n), min(int(shape["groups"]), MOST_BLOCKS))
     launch("conv", f"{name}_{tile[0]}", arguments[-1].dtype, grid, tile[2], shape, *arguments)
 
 

@@ -6,24 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import MOST_BLOCKS, blocks, contiguous, flat_memory, launch, layout, written
+from ..cuda_launch import MOST_BLOCKS, contiguous, flat_memory, launch, layout, tile_for, tile_grid, written
 from ..cuda_launch import size as _size
 from .contract import ACTIVATIONS
 
 Array = Any
-
-SMALL, LARGE = ("small", 16, 256), ("large", 64, 64)
-"""Name, side and threads of the tiles of gemm.cuh."""
-
-
-def tile_for(m: int, n: int) -> tuple[str, int, int]:
-    """The large tile where a result fills at least one."""
-    return LARGE if m >= LARGE[1] and n >= LARGE[1] else SMALL
-
-
-def tile_grid(tile: tuple[str, int, int], m: int, n: int) -> int:
-    """Blocks for an m by n result."""
-    return blocks(-(-m // tile[1]) * -(-n // tile[1]), 1)
 
 
 def _product(a: Array, b: Array, bias: Array | None, activation: str | None, out: Array) -> None:
@@ -62,10 +49,9 @@ def matmul(a: Array, b: Array, *, out: Array) -> None:
         _product(left, right, None, None, result.reshape(*batch, left.shape[-2], right.shape[-1]))
 
 
-def linear(
-    x: Array, weight: Array, bias: Array | None = None, *, activation: str | None = None, out: Array
-) -> None:
+def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: str | None = None, out: Array) -> None:
     rows = _size(x.shape[:-1])
     with written(out) as result:
         whole = (x if x.ndim == 2 else contiguous(x)).reshape(rows, x.shape[-1])
-        _product(whole, weight.T, None if bias is None else contiguous(bias), activation, result.reshape(rows, weight.shape[0]))
+        added = None if bias is None else contiguous(bias)
+        _product(whole, weight.T, added, activation, result.reshape(rows, weight.shape[0]))

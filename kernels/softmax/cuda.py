@@ -16,9 +16,9 @@ _SHORT = 512  # elements that a warp's registers hold: kItems of softmax.cu a la
 def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     if out.size == 0:
         return
-    last = out.ndim - 1
-    moved = out.ndim and dim % out.ndim != last
-    order = tuple(d for d in range(out.ndim) if d != dim % out.ndim) + (dim % out.ndim,) if moved else range(out.ndim)
+    order = list(range(out.ndim))
+    if order:
+        order.append(order.pop(dim % out.ndim))
     inputs = [contiguous(x.transpose(*order)) for x in arrays]
     target = out.transpose(*order)
     result = target if target.flags.c_contiguous else memory.empty(target.shape, target.dtype)

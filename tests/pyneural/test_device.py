@@ -41,7 +41,7 @@ def test_wrong_names(name: Any, error: type[Exception], match: str) -> None:
 
 
 def test_a_device_that_is_not_here_says_why() -> None:
-    for name in ("cuda", "cuda:1", "simulator"):
+    for name in ("cuda", "cuda:1"):
         with pytest.raises(RuntimeError, match=f"device: '{name}' cannot be used: .+"):
             pyneural.zeros(2, device=name)
 
@@ -125,7 +125,7 @@ def test_use_switches_the_backend() -> None:
         assert F.abs(x).tolist() == [1.0, 2.0]
     assert kernels.active("cpu") is kernels.backend("numba_cpu")
     assert before.uses["abs"].calls == 1
-    with pytest.raises(ValueError, match="backend: 'numba_cuda' is none of reference, numba_cpu"):
+    with pytest.raises(ValueError, match="backend: 'numba_cuda' is none of reference, numba_cpu, cuda"):
         kernels.use("numba_cuda").__enter__()
     assert kernels.active("cpu") is kernels.backend("numba_cpu")
 
