@@ -126,7 +126,7 @@ def leaky_relu_backward(grad: Array, x: Array, *, negative_slope: float = 0.01) 
     samples=unary(_wide, variants=ALPHAS),
     wrong=_wrong(),
     error="elementwise",
-    gradient=1,
+    gradient=2,
     source="x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)",
 )
 def elu(x: Array, *, alpha: float = 1.0) -> Spec:
@@ -264,7 +264,7 @@ def softplus_backward(grad: Array, x: Array, *, beta: float = 1.0, threshold: fl
     samples=unary(_wide),
     wrong=_wrong(),
     error="elementwise",
-    gradient=1,
+    gradient=2,
     source="s x where x > 0, else s a (e^x - 1) (Klambauer et al. 2017)",
 )
 def selu(x: Array) -> Spec:
@@ -308,7 +308,7 @@ def mish_backward(grad: Array, x: Array) -> Spec:
     return _backward("mish_backward", "x", grad, x)
 
 
-@operation(samples=unary(_wide), wrong=_wrong(), gradient=1, source="x clamp(x + 3, 0, 6) / 6 (Howard et al. 2019)")
+@operation(samples=unary(_wide), wrong=_wrong(), gradient=2, source="x clamp(x + 3, 0, 6) / 6 (Howard et al. 2019)")
 def hardswish(x: Array) -> Spec:
     """``x * clamp(x + 3, 0, 6) / 6``; NaN at minus infinity, as in PyTorch.
 
