@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyneural.autocast import lowered
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend
 from pyneural.tensor import Tensor
@@ -140,6 +142,8 @@ def _convolve(
     activation: str | None,
 ) -> Tensor:
     _check(operation, dims, input, weight, bias)
+    if autocast.targets is not None:
+        input, weight, bias = lowered(input, weight, bias)
     if isinstance(padding, str):
         input, padding = _padded(operation, input, weight.shape[2:], stride, padding, dilation)
     batched = input.ndim == dims + 2
@@ -227,6 +231,8 @@ def _transposed(
     dilation: Any,
 ) -> Tensor:
     _check(operation, dims, input, weight, bias)
+    if autocast.targets is not None:
+        input, weight, bias = lowered(input, weight, bias)
     strides, dilations = _ints(operation, "stride", stride, dims, 1), _ints(operation, "dilation", dilation, dims, 1)
     paddings = _ints(operation, "padding", padding, dims, 0)
     extra = _ints(operation, "output_padding", output_padding, dims, 0)

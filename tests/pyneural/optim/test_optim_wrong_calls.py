@@ -49,6 +49,9 @@ def _same_twice() -> None:
 
 
 _WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: optim.RMSprop(_one(), alpha=1.5), ValueError, "RMSprop: alpha (=1.5) must be in [0.0, 1.0]"),
+    (lambda: optim.RMSprop(_one(), momentum=-0.1), ValueError, "RMSprop: momentum (=-0.1) must be at least 0.0"),
+    (lambda: optim.RMSprop(_one(), eps=-1.0), ValueError, "RMSprop: eps (=-1.0) must be at least 0.0"),
     (lambda: optim.SGD([]), ValueError, "SGD: params (=[]) is empty"),
     (lambda: optim.SGD([{"params": []}]), ValueError, "SGD: params (=[]) is empty"),
     (lambda: optim.SGD(_one()[0]), TypeError, "SGD: params must be an iterable of tensors or dicts, not Tensor"),

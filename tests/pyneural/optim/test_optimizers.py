@@ -24,6 +24,10 @@ _CASES: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {"lr": 0.05, "maximize": True}),
     ("AdamW", {"lr": 0.05}),
     ("AdamW", {"lr": 0.05, "weight_decay": 0.3}),
+    ("RMSprop", {"lr": 0.05}),
+    ("RMSprop", {"lr": 0.05, "alpha": 0.9, "eps": 1e-4, "weight_decay": 0.1, "momentum": 0.8}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "maximize": True}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "momentum": 0.5}),
 ]
 
 
