@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, memory
-from ..layer_norm.numba_cpu import differentiate, normalise, parameter
+from ..layer_norm.launch import differentiate, normalise, parameter
 from . import planes
 
 Array = Any
