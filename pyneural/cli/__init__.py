@@ -13,18 +13,21 @@ import typer
 
 from pyneural.apps import digits
 
+from . import cuda
 from .console import reported
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Hand-written kernels under a small autograd engine: see what works here, train, predict.",
+    help="Hand-written kernels under a small autograd engine: see what works here, train, predict; run, check and "
+    "profile CUDA without a GPU.",
 )
 train_app = typer.Typer(no_args_is_help=True, help="Train a network on real data.")
 predict_app = typer.Typer(no_args_is_help=True, help="Use a trained network.")
 app.add_typer(train_app, name="train")
 app.add_typer(predict_app, name="predict")
+cuda.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or reference.")]
