@@ -127,7 +127,7 @@ def test_device() -> None:
 def test_a_step_of_training_as_on_the_cpu(rng: np.random.Generator) -> None:
     """Forward and backward through the engine, with nothing but the simulator's kernels."""
     x, weight, filters = (
-        rng.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 6, 5), (4, 5 * 4 * 3), (5, 2, 3, 2))
+        rng.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 6, 5), (4, 5 * 4 * 4), (5, 2, 3, 2))
     )
     gradients = []
     for device in ("simulator", "cpu"):
