@@ -18,7 +18,7 @@ CAUGHT, SURVIVED, BROKEN, GONE = "caught", "SURVIVED", "BROKEN", "GONE"
 
 # In the order in which they run: what computes most of what a mutation may change comes first.
 KERNEL_TESTS = ("test_accuracy", "test_results", "test_out", "test_gradient", "test_second_derivative")
-ENGINE_TESTS = ("test_gradient", "test_second_derivative", "test_changed_in_place")
+ENGINE_TESTS = ("test_gradient", "test_second_derivative", "test_gradient_at_ties", "test_changed_in_place")
 
 _NODE = re.compile(r"::(?P<test>\w+)\[(?P<operation>\w+)-(?P<backend>\w+)(?:-\w+)?\]$")
 

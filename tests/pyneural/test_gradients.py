@@ -163,7 +163,7 @@ def test_second_derivative(operation: Operation, device: str, rng: np.random.Gen
 def test_changed_in_place(operation: Operation, device: str, rng: np.random.Generator) -> None:
     """What backward needs and what changed since forward is refused; any other change leaves the gradient as it is."""
     for name, call, leaves in _calls(operation, device, rng):
-        inputs, outputs = _recorded(call, leaves)
+        _, outputs = _recorded(call, leaves)
         cotangents = [Tensor(rng.standard_normal(each.shape), device=device) for each in outputs]
         expected = grad(outputs, leaves, cotangents, allow_unused=True)
         for changed in (0, 1):
@@ -186,3 +186,31 @@ def _recorded(call: Callable[..., Any], leaves: list[Tensor]) -> tuple[list[Tens
     inputs = [each.clone() for each in leaves]
     outputs = call(*inputs)
     return inputs, [each for each in (outputs if isinstance(outputs, tuple) else (outputs,)) if each.requires_grad]
+
+
+@pytest.mark.parametrize(("operation", "device"), _cases(1))
+def test_gradient_at_ties(operation: Operation, device: str, rng: np.random.Generator) -> None:
+    """Where all elements are equal, however they share the gradient, it adds up to the slope of moving all at once."""
+    at, eps = 45 / 64, 1e-6  # of which means are exact
+    for name, call, leaves in _calls(operation, device, rng):
+        outputs = _at(at, call, leaves)
+        cotangents = [rng.standard_normal(each.shape) for each in outputs]
+        found = grad(outputs, leaves, [Tensor(each, device=device) for each in cotangents], allow_unused=True)
+        analytic = sum(float(each.numpy().sum()) for each in found if each is not None)
+        ends = [
+            sum(
+                float((each.detach().numpy() * c).sum())
+                for each, c in zip(_at(x, call, leaves), cotangents, strict=True)
+            )
+            for x in (at - eps, at + eps)
+        ]
+        if np.isfinite(ends).all():
+            assert np.isclose(analytic, (ends[1] - ends[0]) / (2 * eps), rtol=1e-4, atol=1e-5), name
+
+
+def _at(value: float, call: Callable[..., Any], leaves: list[Tensor]) -> list[Tensor]:
+    """What the call makes of leaves that are ``value`` everywhere."""
+    for each in leaves:
+        each.array[...] = value
+    outputs = call(*leaves)
+    return [each for each in (outputs if isinstance(outputs, tuple) else (outputs,)) if each.requires_grad]
