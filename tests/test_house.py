@@ -25,7 +25,6 @@ LAYERS: dict[str, int] = {
     "pyneural.functional": 4,
     "pyneural.autograd": 4,
     "pyneural.autocast": 4,
-    "pyneural.autocast": 4,
     "pyneural.amp": 5,
     "pyneural.nn": 5,
     "pyneural.optim": 5,

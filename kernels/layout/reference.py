@@ -24,11 +24,11 @@ def roll(x: Array, *, shifts: Any, dims: Any = None) -> Array:
 
 
 def tril(x: Array, *, diagonal: int = 0) -> Array:
-    return np.where(np.tri(*x.shape[-2:], k=diagonal, dtype=bool), x, x.dtype.type(0))
+    return np.where(np.tri(x.shape[-2], x.shape[-1], diagonal, np.bool_), x, x.dtype.type(0))
 
 
 def triu(x: Array, *, diagonal: int = 0) -> Array:
-    return np.where(np.tri(*x.shape[-2:], k=diagonal - 1, dtype=bool), x.dtype.type(0), x)
+    return np.where(np.tri(x.shape[-2], x.shape[-1], diagonal - 1, np.bool_), x.dtype.type(0), x)
 
 
 def index(x: Array, *, key: Any) -> Array:

@@ -41,6 +41,6 @@ def _sources(shape: tuple[int, ...], pad: tuple[int, ...], mode: str) -> list[Ar
         if mode == "circular":  # what is cropped away takes no part
             sources[dim] = sources[dim][max(-before, 0) : n - max(-after, 0)]
             before, after = max(before, 0), max(after, 0)
-        wide = np.pad(sources[dim], (max(before, 0), max(after, 0)), _NUMPY[mode]) if n else sources[dim]
+        wide = np.pad(sources[dim], (max(before, 0), max(after, 0)), mode=_NUMPY[mode]) if n else sources[dim]
         sources[dim] = wide[max(-before, 0) : wide.size - max(-after, 0)]
     return sources

@@ -91,7 +91,7 @@ def _dims(name: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 
 def _shape(name: str, x: Array, dim: Dims, keepdim: bool) -> tuple[int, ...]:
     # Numbers of other types may equal an int, and must not be taken for it.
-    kinds = tuple(map(type, dim)) if type(dim) is tuple else type(dim)
+    kinds: Any = tuple(map(type, dim)) if type(dim) is tuple else type(dim)
     if dim is None or kinds is int or type(kinds) is tuple:
         return _reduced_shape(name, x.shape, dim, kinds, keepdim)
     return check.reduced_shape(x.shape, _dims(name, dim, len(x.shape)), keepdim)

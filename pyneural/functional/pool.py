@@ -12,7 +12,7 @@ from pyneural.tensor import Tensor
 from .layout import squeeze, unsqueeze
 from .operands import require_tensor
 
-Int = int | tuple[int]
+Int = int | tuple[int, ...]
 IntPair = int | tuple[int, int]
 
 
@@ -193,7 +193,7 @@ def max_pool1d(
     values, indices = max_pool2d(
         rows,
         (1, kernel),
-        (1, kernel if stride in (None, ()) else _one("max_pool1d", "stride", stride)),
+        (1, kernel if stride is None or stride == () else _one("max_pool1d", "stride", stride)),
         (0, _one("max_pool1d", "padding", padding)),
         (1, _one("max_pool1d", "dilation", dilation)),
         ceil_mode,
@@ -213,7 +213,7 @@ def avg_pool1d(
     """The mean of each window of an (N, C, L) or (C, L) tensor; padding counts as 0, or not at all."""
     rows = _rows("avg_pool1d", input)
     kernel = _one("avg_pool1d", "kernel_size", kernel_size)
-    step = kernel if stride in (None, ()) else _one("avg_pool1d", "stride", stride)
+    step = kernel if stride is None or stride == () else _one("avg_pool1d", "stride", stride)
     pooled = avg_pool2d(
         rows, (1, kernel), (1, step), (0, _one("avg_pool1d", "padding", padding)), ceil_mode, count_include_pad
     )
