@@ -10,7 +10,7 @@ from .. import dtypes
 
 Array = Any
 
-_NUMPY = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_NUMPY: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def pad(x: Array, *, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Array:
