@@ -128,10 +128,10 @@ def _converted(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
     if found is not None:
         source, version, target, result = found
         if source is tensor and version == tensor._version[0] and target == dtype:
-            return result
+            return result  # type: ignore[no-any-return]
     result = tensor.to(dtype)
     cache[id(tensor)] = (tensor, tensor._version[0], dtype, result)
-    return result
+    return result  # type: ignore[no-any-return]
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 _PATIENCE = 1.0  # seconds: a loop that ends sooner needs no bar
@@ -35,7 +35,7 @@ class progress:
     ) -> None:
         if not hasattr(iterable, "__iter__"):
             raise TypeError(f"progress: cannot go over {type(iterable).__name__}")
-        if total is None and hasattr(iterable, "__len__"):
+        if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         self.iterable, self.description, self.total = iterable, description, total
         self.disable, self.count, self.note = disable, 0, ""

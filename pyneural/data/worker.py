@@ -196,9 +196,11 @@ def pack(task: Task, batch: Any) -> Parcel:
         places.append((size, each.nbytes))
         size += -(-each.nbytes // _ALIGNMENT) * _ALIGNMENT
     block = shared_memory.SharedMemory(create=True, size=size)
+    memory: Any = block.buf
     for each, (start, length) in zip(views, places, strict=True):
-        block.buf[start : start + length] = each
+        memory[start : start + length] = each
     name = block.name
+    del memory  # a block cannot be closed while its memory is held
     block.close()
     return Parcel(task.number, task.epoch, name, places)
 
@@ -207,7 +209,9 @@ def unpack(parcel: Parcel) -> Any:
     """The batch in a parcel, in memory of this process; the block is gone afterwards."""
     block = shared_memory.SharedMemory(parcel.block)
     try:
-        held = np.array(np.frombuffer(block.buf, np.uint8))
+        source: Any = block.buf
+        held: Any = np.array(np.frombuffer(source, np.uint8))
+        del source
     finally:
         block.close()
         block.unlink()

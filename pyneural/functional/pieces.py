@@ -22,7 +22,8 @@ class Split(Function):
     def forward(self, kernels: Backend, x: Tensor) -> Any:
         lead, start, views = (slice(None),) * self.axis, 0, []
         for each in self.sections:
-            views.append(x.array[(*lead, slice(start, start + each))])
+            key = (*lead, slice(start, start + each))
+            views.append(x.array[key])
             start += each
         return tuple(views)
 
@@ -37,8 +38,8 @@ class Unbind(Function):
         self.axis = axis
 
     def forward(self, kernels: Backend, x: Tensor) -> Any:
-        lead = (slice(None),) * self.axis
-        return tuple([x.array[(*lead, i)] for i in range(x.array.shape[self.axis])])
+        keys = [(slice(None),) * self.axis + (i,) for i in range(x.array.shape[self.axis])]
+        return tuple([x.array[key] for key in keys])
 
     def backward(self, *grads: Tensor | None) -> Any:
         return stack(_complete(self, grads), self.axis)

@@ -60,7 +60,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if tensor.ndim != 2:
         raise ValueError(f"eye_: a tensor of shape {tensor.shape} has no diagonal; it needs 2 dimensions")
-    return _write(tensor, np.eye(*tensor.shape))
+    return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -82,7 +82,8 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     middle = tuple(n // 2 for n in tensor.shape[2:])
     for group in range(groups):
         for i in range(min(filters, tensor.shape[1])):
-            values[(group * filters + i, i, *middle)] = 1.0
+            place = (group * filters + i, i, *middle)
+            values[place] = 1.0
     return _write(tensor, values)
 
 

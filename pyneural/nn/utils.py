@@ -44,7 +44,7 @@ def clip_grad_norm_(
     with no_grad():
         if not grads:
             return Tensor(0.0)
-        total = _joined([_power_sum(each, norm_type).to(grads[0].device) for each in grads], norm_type)
+        total: Tensor = _joined([_power_sum(each, norm_type).to(grads[0].device) for each in grads], norm_type)
         if error_if_nonfinite and not math.isfinite(total.item()):
             raise RuntimeError(f"clip_grad_norm_: the norm (={total.item()}) of {len(grads)} gradients is not finite")
         factor = clamp(max_norm / (total + 1e-6), max=1.0)

@@ -53,7 +53,9 @@ class LRScheduler:
         return [self._base(group) for group in self.optimizer.param_groups]
 
     def _base(self, group: Group) -> float:
-        return float(group.setdefault("initial_lr", group["lr"]))
+        if "initial_lr" not in group:
+            group["initial_lr"] = group["lr"]
+        return float(group["initial_lr"])
 
     def lr_at(self, epoch: int, base: float, number: int) -> float:
         """The rate of group ``number``, whose ``initial_lr`` is ``base``, in an epoch from 0 on."""

@@ -119,3 +119,9 @@ def test_tensors_travel_to_workers_and_an_epoch_goes_on():
     other = DataLoader(dataset, 3, shuffle=True, num_workers=1, generator=Generator(9))
     other.load_state_dict(state)
     assert seen + [batch[0].tolist() for batch in other] == straight
+
+
+def test_a_batch_that_takes_too_long(parts: Any):
+    with pytest.raises(RuntimeError, match=r"batch 0 took longer than timeout \(=0.001\) seconds"):
+        list(DataLoader(parts.Broken(), 2, num_workers=1, timeout=0.001))
+    assert not multiprocessing.active_children()
