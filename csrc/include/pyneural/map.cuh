@@ -9,7 +9,7 @@ template <typename T, int Width> struct alignas(sizeof(T) * Width) Vector {
 };
 
 // Elements so that the widest type of an operation fills 16 bytes.
-template <typename... T> constexpr int vector_width() {
+template <typename... T> __host__ __device__ constexpr int vector_width() {
   int widest = 1;
   ((widest = int(sizeof(T)) > widest ? int(sizeof(T)) : widest), ...);
   return 16 / widest;
