@@ -103,7 +103,7 @@ def _wrong_geometry(**attributes: Any) -> Iterator[Wrong]:
 
 
 @operation(
-    samples=_max_samples, wrong=_wrong_geometry, error="exact", gradient=1, source="torch.nn.functional.max_pool2d"
+    samples=_max_samples, wrong=_wrong_geometry, error="exact", gradient=2, source="torch.nn.functional.max_pool2d"
 )
 def max_pool2d(
     x: Array, *, kernel_size: Pair, stride: Pair = None, padding: Pair = 0, dilation: Pair = 1, ceil_mode: bool = False

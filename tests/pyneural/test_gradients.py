@@ -29,14 +29,24 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "binary_cross_entropy_with_logits": lambda x, target, weight=None, pos_weight=None, reduction="mean": (
         functional.binary_cross_entropy_with_logits(x, target, weight, reduction, pos_weight)
     ),
+    "batch_norm_train": lambda x, weight=None, bias=None, eps=1e-5: functional.batch_norm(
+        x, None, None, weight, bias, training=True, eps=eps
+    ),
+    "batch_norm_infer": lambda x, weight, bias, mean, var, eps: functional.batch_norm(
+        x, mean, var, weight, bias, eps=eps
+    ),
     "index_select": lambda x, index, dim: functional.index_select(x, dim, index),
     "gather": lambda x, index, dim: functional.gather(x, dim, index),
     "scatter_add": lambda x, index, source, dim: functional.scatter_add(x, dim, index, source),
 }
+# How often a function of another name, which calls these, can be differentiated.
+_UNDER_ANOTHER_NAME = {"batch_norm_train": 2, "batch_norm_infer": 2}
 # Where the contract returns one value a position, the function reduces them unless told not to.
 _UNREDUCED = {"cross_entropy": {"reduction": "none"}}
 # Parameters that have no derivative.
 _CONSTANTS = {
+    ("batch_norm_infer", "mean"),
+    ("batch_norm_infer", "var"),
     ("cross_entropy", "weight"),
     ("nll_loss", "weight"),
     ("binary_cross_entropy_with_logits", "weight"),
@@ -126,7 +136,7 @@ def _cases(order: int) -> list[Any]:
             operation, device, id=f"{operation.name}-{device}", marks=pytest.mark.xdist_group(operation.family)
         )
         for operation in OPERATIONS.values()
-        if operation.gradient >= order
+        if max(operation.gradient, _UNDER_ANOTHER_NAME.get(operation.name, 0)) >= order
         for device in DEVICES
     ]
 
