@@ -243,8 +243,10 @@ def _transposed(
             f"{operation}: output_padding (={output_padding}) must be smaller than stride (={stride}) "
             f"or dilation (={dilation})"
         )
-    if type(groups) is not int or groups < 1:
-        raise ValueError(f"{operation}: groups (={groups!r}) must be an int of at least 1")
+    if type(groups) is not int:
+        raise TypeError(f"{operation}: groups (={groups!r}) must be an int")
+    if groups < 1:
+        raise ValueError(f"{operation}: groups (={groups}) must be at least 1")
     channels = input.shape[-dims - 1]
     if channels != weight.shape[0]:
         raise ValueError(f"{operation}: weight takes {weight.shape[0]} channels, input has {channels}")
