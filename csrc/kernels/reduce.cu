@@ -1,4 +1,4 @@
-// Sums, means and extrema of PYNEURAL_ELEMENT over the middle of an array (outer, n, inner).
+// Sums, means, products, extrema and truth of PYNEURAL_ELEMENT over the middle of an array (outer, n, inner).
 //
 // "rows" reduce where inner is 1: a warp a row, or a block where rows are long. "columns" reduce the rest:
 // neighbouring threads take neighbouring columns, eight warps share the rows of a block. Where there are too few
@@ -37,9 +37,13 @@ template <> struct SumResult<true> {
 };
 using Total = SumResult<kFloating>::type;
 
+// An operation: what it accumulates in, an element or a partial result as that, what no element gives (an extremum
+// of nothing does not exist, any element of the row serves), and the result from all of `count` elements.
 struct Add {
   using Value = Sum;
   using Result = Total;
+  template <typename In> static __device__ __forceinline__ Value load(const In* x, Index i) { return Value(widen(x[i])); }
+  template <typename In> static __device__ __forceinline__ Value start(const In*, Index) { return Value(0); }
   __device__ __forceinline__ Value operator()(Value a, Value b) const { return a + b; }
   __device__ __forceinline__ Result finish(Value sum, Index) const { return narrow<Result>(sum); }
 };
@@ -48,35 +52,44 @@ struct Average : Add {
     return narrow<Result>(sum / static_cast<Value>(count));
   }
 };
+struct Multiply : Add {
+  template <typename In> static __device__ __forceinline__ Value start(const In*, Index) { return Value(1); }
+  __device__ __forceinline__ Value operator()(Value a, Value b) const { return a * b; }
+};
 // NaN spreads.
 struct Largest {
   using Value = Extremum;
   using Result = Element;
+  template <typename In> static __device__ __forceinline__ Value load(const In* x, Index i) { return Value(widen(x[i])); }
+  template <typename In> static __device__ __forceinline__ Value start(const In* x, Index any) { return load(x, any); }
   __device__ __forceinline__ Value operator()(Value a, Value b) const { return a > b || a != a ? a : b; }
   __device__ __forceinline__ Result finish(Value value, Index) const { return narrow<Result>(value); }
 };
 struct Smallest : Largest {
   __device__ __forceinline__ Value operator()(Value a, Value b) const { return a < b || a != a ? a : b; }
 };
-
-template <typename Value, typename In> __device__ __forceinline__ Value load(const In* x, Index i) {
-  return static_cast<Value>(widen(x[i]));
-}
-
-// What nothing reduces to: 0 for sums. An extremum has no such value: any element of its row serves.
-template <typename Op, typename In>
-__device__ __forceinline__ typename Op::Value identity(const Op&, const In* x, Index any) {
-  return load<typename Op::Value>(x, any);
-}
-template <typename In> __device__ __forceinline__ Sum identity(const Add&, const In*, Index) { return Sum(0); }
-template <typename In> __device__ __forceinline__ Sum identity(const Average&, const In*, Index) { return Sum(0); }
+// NaN is not zero, and so it is true.
+struct Either {
+  using Value = int;
+  using Result = bool;
+  template <typename In> static __device__ __forceinline__ Value load(const In* x, Index i) {
+    return widen(x[i]) != Computed<In>(0);
+  }
+  template <typename In> static __device__ __forceinline__ Value start(const In*, Index) { return 0; }
+  __device__ __forceinline__ Value operator()(Value a, Value b) const { return a | b; }
+  __device__ __forceinline__ Result finish(Value value, Index) const { return value != 0; }
+};
+struct Both : Either {
+  template <typename In> static __device__ __forceinline__ Value start(const In*, Index) { return 1; }
+  __device__ __forceinline__ Value operator()(Value a, Value b) const { return a & b; }
+};
 
 // Elements [begin, end) of a row, by the threads of a warp or a block.
 template <typename Op, typename In>
 __device__ __forceinline__ typename Op::Value row_part(
     const Op& op, const In* row, Index begin, Index end, int thread, int threads) {
-  typename Op::Value value = identity(op, row, begin);
-  for (Index i = begin + thread; i < end; i += threads) value = op(value, load<typename Op::Value>(row, i));
+  typename Op::Value value = Op::start(row, begin);
+  for (Index i = begin + thread; i < end; i += threads) value = op(value, Op::load(row, i));
   return value;
 }
 
@@ -99,7 +112,7 @@ __device__ __forceinline__ void reduce_long(const Op& op, const Element* x, Inde
   const Index begin = blockIdx.y * chunk, end = begin + chunk < n ? begin + chunk : n;
   for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
     const auto part = row_part(op, x + row * n, begin, end, threadIdx.x, blockDim.x);
-    const auto value = block_reduce(part, identity(op, x + row * n, begin), shared, op);
+    const auto value = block_reduce(part, Op::start(x + row * n, begin), shared, op);
     if (threadIdx.x == 0) store(row, value);
     __syncthreads();
   }
@@ -117,8 +130,8 @@ __device__ __forceinline__ void reduce_columns(
     const Index plane = strip / strips, column = (strip - plane * strips) * kWarp + threadIdx.x;
     const Element* top = x + plane * n * inner + column;
     if (column < inner) {
-      Value value = identity(op, top, begin * inner);
-      for (Index i = begin + threadIdx.y; i < end; i += kRows) value = op(value, load<Value>(top, i * inner));
+      Value value = Op::start(top, begin * inner);
+      for (Index i = begin + threadIdx.y; i < end; i += kRows) value = op(value, Op::load(top, i * inner));
       shared[threadIdx.y][threadIdx.x] = value;
     }
     __syncthreads();
@@ -218,4 +231,58 @@ __global__ void amin_partial_columns(
 }
 __global__ void amin_final(const Extremum* x, Element* out, Index rows, Index chunks, Index count) {
   reduce_short(Smallest{}, x, out, rows, chunks, count);
+}
+
+__global__ void prod_short(const Element* x, Total* out, Index rows, Index n) {
+  reduce_short(Multiply{}, x, out, rows, n, n);
+}
+__global__ void prod_rows(const Element* x, Total* out, Index rows, Index n) { rows_of(Multiply{}, x, out, rows, n); }
+__global__ void prod_columns(const Element* x, Total* out, Index outer, Index n, Index inner) {
+  columns_of(Multiply{}, x, out, outer, n, inner);
+}
+__global__ void prod_partial_rows(const Element* x, Sum* out, Index rows, Index n, Index chunk) {
+  partial_rows_of(Multiply{}, x, out, rows, n, chunk);
+}
+__global__ void prod_partial_columns(
+    const Element* x, Sum* out, Index outer, Index n, Index inner, Index chunk) {
+  partial_columns_of(Multiply{}, x, out, outer, n, inner, chunk);
+}
+__global__ void prod_final(const Sum* x, Total* out, Index rows, Index chunks, Index count) {
+  reduce_short(Multiply{}, x, out, rows, chunks, count);
+}
+
+__global__ void any_short(const Element* x, bool* out, Index rows, Index n) {
+  reduce_short(Either{}, x, out, rows, n, n);
+}
+__global__ void any_rows(const Element* x, bool* out, Index rows, Index n) { rows_of(Either{}, x, out, rows, n); }
+__global__ void any_columns(const Element* x, bool* out, Index outer, Index n, Index inner) {
+  columns_of(Either{}, x, out, outer, n, inner);
+}
+__global__ void any_partial_rows(const Element* x, int* out, Index rows, Index n, Index chunk) {
+  partial_rows_of(Either{}, x, out, rows, n, chunk);
+}
+__global__ void any_partial_columns(
+    const Element* x, int* out, Index outer, Index n, Index inner, Index chunk) {
+  partial_columns_of(Either{}, x, out, outer, n, inner, chunk);
+}
+__global__ void any_final(const int* x, bool* out, Index rows, Index chunks, Index count) {
+  reduce_short(Either{}, x, out, rows, chunks, count);
+}
+
+__global__ void all_short(const Element* x, bool* out, Index rows, Index n) {
+  reduce_short(Both{}, x, out, rows, n, n);
+}
+__global__ void all_rows(const Element* x, bool* out, Index rows, Index n) { rows_of(Both{}, x, out, rows, n); }
+__global__ void all_columns(const Element* x, bool* out, Index outer, Index n, Index inner) {
+  columns_of(Both{}, x, out, outer, n, inner);
+}
+__global__ void all_partial_rows(const Element* x, int* out, Index rows, Index n, Index chunk) {
+  partial_rows_of(Both{}, x, out, rows, n, chunk);
+}
+__global__ void all_partial_columns(
+    const Element* x, int* out, Index outer, Index n, Index inner, Index chunk) {
+  partial_columns_of(Both{}, x, out, outer, n, inner, chunk);
+}
+__global__ void all_final(const int* x, bool* out, Index rows, Index chunks, Index count) {
+  reduce_short(Both{}, x, out, rows, chunks, count);
 }

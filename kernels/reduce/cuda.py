@@ -82,3 +82,15 @@ def amax(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> Non
 
 def amin(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
     _extremum("amin", x, dim, out)
+
+
+def prod(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
+    _reduce("prod", x, dim, out, accumulator(x.dtype) if is_floating(x.dtype) else int64)
+
+
+def any(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
+    _reduce("any", x, dim, out, int32)
+
+
+def all(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
+    _reduce("all", x, dim, out, int32)
