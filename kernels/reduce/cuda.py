@@ -1,4 +1,4 @@
-"""Launches of ``csrc/kernels/reduce.cu``: which of its kernels a reduction takes."""
+"""Launches of ``csrc/kernels/reduce.cu`` (which of its kernels a reduction takes) and ``reduce_{search,spread}.cu``."""
 
 from __future__ import annotations
 
@@ -94,3 +94,52 @@ def any(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None
 
 def all(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
     _reduce("all", x, dim, out, int32)
+
+
+def _rows(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int]:
+    """``x`` as contiguous (rows, n) with ``dims`` in n; a copy where its layout is another."""
+    flat, outer, n, inner = _planes(x, dims)
+    if inner == 1:
+        return flat, outer, n
+    kept = [d for d in range(x.ndim) if d not in dims]
+    return contiguous(x.transpose(*kept, *dims)), outer * inner, n
+
+
+def _threads(n: int) -> int:
+    """Threads of a block that takes a row."""
+    return _WARP if n <= _SHORT // 4 else BLOCK
+
+
+def _search(name: str, x: Array, dim: int | None, out: Array) -> None:
+    if out.size == 0:
+        return
+    flat, rows, n = _rows(x, check.dims(name, dim, x.ndim))
+    with written(out) as result:
+        launch("reduce_search", name, x.dtype, blocks(rows, 1), _threads(n), flat, result, rows, n)
+
+
+def argmax(x: Array, *, dim: int | None = None, keepdim: bool = False, out: Array) -> None:
+    _search("argmax", x, dim, out)
+
+
+def argmin(x: Array, *, dim: int | None = None, keepdim: bool = False, out: Array) -> None:
+    _search("argmin", x, dim, out)
+
+
+def _spread(x: Array, dim: Any, correction: float, root: bool, out: Array) -> None:
+    if out.size == 0:
+        return
+    flat, _, n = _rows(x, check.dims("var", dim, x.ndim))
+    divisor = max(n - float(correction), 0.0)
+    with written(out) as result:
+        # Of nothing each result is NaN: there are as many rows as results, of no element.
+        arguments = (flat, result, out.size, n, divisor, root)
+        launch("reduce_spread", "variance", x.dtype, blocks(out.size, 1), _threads(n), *arguments)
+
+
+def var(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = False, out: Array) -> None:
+    _spread(x, dim, correction, False, out)
+
+
+def std(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = False, out: Array) -> None:
+    _spread(x, dim, correction, True, out)
