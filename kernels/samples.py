@@ -151,6 +151,8 @@ def broadcast(
         yield pair("six dimensions", (2, 1, 2, 1, 3, 1), (1, 3, 1, 2, 1, 2))
         yield Sample((first(rng, (5, 7), dtype).T, second(rng, (7, 5), dtype)), {}, "transposed")
         yield Sample((first(rng, (23,), dtype)[::-2], second(rng, (4, 24), dtype)[::2, ::2]), {}, "stepped")
+        steps = (slice(None, None, 2),) * 4
+        yield Sample((first(rng, (2, 3, 4, 5), dtype), second(rng, (4, 6, 8, 10), dtype)[steps]), {}, "stepped in 4-D")
         yield pair("large", LARGE_2D, LARGE_2D)
         yield pair("large row", (127,), LARGE_2D)
         yield pair("large column", LARGE_2D, (131, 1))
