@@ -212,6 +212,10 @@ class Rewriter:
                 body.add(word)
             if word == "__global__":
                 self.kernel(at, start, scopes)
+            elif word in ("blockDim", "gridDim") and (
+                self.word(at - 1) in (".", "->") or (scopes and scopes[-1][0] == "type" and self.word(at - 1) == "dim3")
+            ):  # a member, of cudaLaunchConfig_t or a type of the user's
+                self.replace(at, f"pnsim_{word}")
             elif word in ("__shared__", "__constant__", "__device__", "__managed__"):
                 at = self.variable(at, start, scopes)
             elif word == "__noinline__" and self.word(at - 1) not in ("(", ","):

@@ -70,6 +70,8 @@ PNSIM_INLINE __half __short_as_half(short v) { return __half(__half_raw{(unsigne
 PNSIM_INLINE unsigned short __half_as_ushort(__half h) { return h.bits; }
 PNSIM_INLINE short __half_as_short(__half h) { return short(h.bits); }
 PNSIM_INLINE int __half2int_rn(__half h) { return __float2int_rn(h); }
+PNSIM_INLINE int __half2int_rd(__half h) { return __float2int_rd(h); }
+PNSIM_INLINE int __half2int_ru(__half h) { return __float2int_ru(h); }
 PNSIM_INLINE int __half2int_rz(__half h) { return __float2int_rz(h); }
 PNSIM_INLINE __half2 __half2half2(__half a) { return {a, a}; }
 PNSIM_INLINE __half2 __halves2half2(__half a, __half b) { return {a, b}; }
@@ -101,6 +103,11 @@ PNSIM_INLINE __half __habs(__half a) { a.bits &= 0x7fff; return a; }
 PNSIM_INLINE __half2 __habs2(__half2 a) { return {__habs(a.x), __habs(a.y)}; }
 PNSIM_INLINE __half __hfma(__half a, __half b, __half c) { return __half(float(double(float(a)) * float(b) + float(c))); }
 PNSIM_INLINE __half2 __hfma2(__half2 a, __half2 b, __half2 c) { return {__hfma(a.x, b.x, c.x), __hfma(a.y, b.y, c.y)}; }
+PNSIM_INLINE __half __hadd_sat(__half a, __half b) { return __half(__saturatef(float(a + b))); }
+PNSIM_INLINE __half __hsub_sat(__half a, __half b) { return __half(__saturatef(float(a - b))); }
+PNSIM_INLINE __half __hmul_sat(__half a, __half b) { return __half(__saturatef(float(a * b))); }
+PNSIM_INLINE __half __hfma_sat(__half a, __half b, __half c) { return __half(__saturatef(float(__hfma(a, b, c)))); }
+PNSIM_INLINE __half __hfma_relu(__half a, __half b, __half c) { const __half v = __hfma(a, b, c); return float(v) < 0 ? __half(0.0f) : v; }
 PNSIM_INLINE __half __hmax(__half a, __half b) { return __half(fmaxf(a, b)); }
 PNSIM_INLINE __half __hmin(__half a, __half b) { return __half(fminf(a, b)); }
 PNSIM_INLINE __half2 __hmax2(__half2 a, __half2 b) { return {__hmax(a.x, b.x), __hmax(a.y, b.y)}; }

@@ -13,6 +13,7 @@
 #include "pyneural_sim/launch.h"
 #include "pyneural_sim/math.h"
 #include "pyneural_sim/runtime_api.h"
+#include "pyneural_sim/video.h"
 #include "pyneural_sim/warp.h"
 
 // A kernel's printf is one call of the simulator's, so that no signal interrupts the C library; in host code

@@ -66,6 +66,10 @@ PNSIM_INLINE double min(float a, double b) { return fmin(a, b); }
 PNSIM_INLINE double min(double a, float b) { return fmin(a, b); }
 PNSIM_INLINE double max(float a, double b) { return fmax(a, b); }
 PNSIM_INLINE double max(double a, float b) { return fmax(a, b); }
+PNSIM_INLINE long long llmin(long long a, long long b) { return min(a, b); }
+PNSIM_INLINE long long llmax(long long a, long long b) { return max(a, b); }
+PNSIM_INLINE unsigned long long ullmin(unsigned long long a, unsigned long long b) { return min(a, b); }
+PNSIM_INLINE unsigned long long ullmax(unsigned long long a, unsigned long long b) { return max(a, b); }
 PNSIM_INLINE unsigned umin(unsigned a, unsigned b) { return min(a, b); }
 PNSIM_INLINE unsigned umax(unsigned a, unsigned b) { return max(a, b); }
 
@@ -188,6 +192,8 @@ PNSIM_INLINE unsigned long long __umul64hi(unsigned long long a, unsigned long l
   return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
 PNSIM_INLINE int __hadd(int a, int b) { return int(((long long)a + b) >> 1); }
+PNSIM_INLINE unsigned __uhadd(unsigned a, unsigned b) { return unsigned(((unsigned long long)a + b) >> 1); }
+PNSIM_INLINE unsigned __urhadd(unsigned a, unsigned b) { return unsigned(((unsigned long long)a + b + 1) >> 1); }
 PNSIM_INLINE int __rhadd(int a, int b) { return int(((long long)a + b + 1) >> 1); }
 PNSIM_INLINE unsigned __sad(int a, int b, unsigned c) { return c + unsigned(a > b ? (long long)a - b : (long long)b - a); }
 PNSIM_INLINE unsigned __usad(unsigned a, unsigned b, unsigned c) { return c + (a > b ? a - b : b - a); }
@@ -208,6 +214,13 @@ PNSIM_INLINE unsigned __funnelshift_l(unsigned lo, unsigned hi, unsigned n) {
 PNSIM_INLINE unsigned __funnelshift_r(unsigned lo, unsigned hi, unsigned n) {
   return unsigned(((unsigned long long)hi << 32 | lo) >> (n & 31));
 }
+// With a count of 32 or more these clamp where the others wrap.
+PNSIM_INLINE unsigned __funnelshift_lc(unsigned lo, unsigned hi, unsigned n) { return n >= 32 ? lo : __funnelshift_l(lo, hi, n); }
+PNSIM_INLINE unsigned __funnelshift_rc(unsigned lo, unsigned hi, unsigned n) { return n >= 32 ? hi : __funnelshift_r(lo, hi, n); }
+PNSIM_INLINE int __dp2a_lo(int a, int b, int c) { return c + short(a) * (signed char)b + short(a >> 16) * (signed char)(b >> 8); }
+PNSIM_INLINE int __dp2a_hi(int a, int b, int c) { return __dp2a_lo(a, b >> 16, c); }
+PNSIM_INLINE unsigned __dp2a_lo(unsigned a, unsigned b, unsigned c) { return c + (a & 0xffff) * (b & 0xff) + (a >> 16) * (b >> 8 & 0xff); }
+PNSIM_INLINE unsigned __dp2a_hi(unsigned a, unsigned b, unsigned c) { return __dp2a_lo(a, b >> 16, c); }
 PNSIM_INLINE int __dp4a(int a, int b, int c) {
   for (int i = 0; i < 4; ++i) c += (signed char)(a >> (8 * i)) * (signed char)(b >> (8 * i));
   return c;

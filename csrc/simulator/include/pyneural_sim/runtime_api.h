@@ -18,6 +18,7 @@ typedef cudaError_t cudaError;
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
 enum cudaFuncCache { cudaFuncCachePreferNone, cudaFuncCachePreferShared, cudaFuncCachePreferL1, cudaFuncCachePreferEqual };
+enum cudaSharedCarveout { cudaSharedmemCarveoutDefault = -1, cudaSharedmemCarveoutMaxShared = 100, cudaSharedmemCarveoutMaxL1 = 0 };
 enum cudaSharedMemConfig { cudaSharedMemBankSizeDefault, cudaSharedMemBankSizeFourByte, cudaSharedMemBankSizeEightByte };
 enum cudaLimit { cudaLimitStackSize, cudaLimitPrintfFifoSize, cudaLimitMallocHeapSize };
 enum cudaMemoryAdvise { cudaMemAdviseSetReadMostly = 1, cudaMemAdviseSetPreferredLocation = 3, cudaMemAdviseSetAccessedBy = 5 };
@@ -185,6 +186,16 @@ PNSIM_INLINE cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { re
 PNSIM_INLINE cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t = 0) { return pnsim_event_record(e); }
 PNSIM_INLINE cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 PNSIM_INLINE cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+PNSIM_INLINE cudaError_t cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t = 0, unsigned = 0) { return pnsim_event_record(e); }
+PNSIM_INLINE cudaError_t cudaStreamGetFlags(cudaStream_t, unsigned* flags) { *flags = cudaStreamDefault; return cudaSuccess; }
+PNSIM_INLINE cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) { *least = *greatest = 0; return cudaSuccess; }
+PNSIM_INLINE cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return cudaErrorInvalidDevice; }
+PNSIM_INLINE cudaError_t cudaMemcpyPeer(void* to, int, const void* from, int, size_t bytes) { return pnsim_memcpy(to, from, bytes, cudaMemcpyDeviceToDevice); }
+PNSIM_INLINE cudaError_t cudaMemset2D(void* p, size_t pitch, int value, size_t width, size_t height) {
+  for (size_t i = 0; i < height; ++i)
+    if (cudaError_t e = cudaMemset((char*)p + i * pitch, value, width)) return e;
+  return cudaSuccess;
+}
 PNSIM_INLINE cudaError_t cudaProfilerStart() { return cudaSuccess; }
 PNSIM_INLINE cudaError_t cudaProfilerStop() { return cudaSuccess; }
 template <typename F> PNSIM_INLINE cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, F*, int threads, size_t shared) {
@@ -219,4 +230,23 @@ static inline cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3
 template <typename... P>
 cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** args, size_t shared = 0, cudaStream_t s = 0, PNSIM_HERE) {
   return cudaLaunchKernel(kernel, grid, block, args, shared, s, file, line);
+}
+static inline cudaError_t cudaLaunchCooperativeKernel(const void* function, dim3 grid, dim3 block, void** args, size_t shared = 0, cudaStream_t s = 0, PNSIM_HERE) {
+  return cudaLaunchKernel(function, grid, block, args, shared, s, file, line);
+}
+
+// The members are gridDim and blockDim to the user; the rewriter adds the prefix, as those names are macros.
+struct cudaLaunchAttribute;
+struct cudaLaunchConfig_t {
+  dim3 pnsim_gridDim, pnsim_blockDim;
+  size_t dynamicSmemBytes;
+  cudaStream_t stream;
+  cudaLaunchAttribute* attrs;
+  unsigned numAttrs;
+};
+template <typename... P, typename... A>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A&&... a) {
+  const pnsim::launch_config where(config->pnsim_gridDim, config->pnsim_blockDim, config->dynamicSmemBytes);
+  if (config->numAttrs) return cudaErrorNotSupported;  // clusters and their like
+  return cudaError_t(pnsim::launch(where, "kernel", kernel)(std::forward<A>(a)...));
 }
