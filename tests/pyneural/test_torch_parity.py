@@ -17,10 +17,11 @@ Batch = tuple[np.ndarray, ...]
 
 
 @pytest.fixture
-def torch() -> Any:
+def torch(rng: np.random.Generator) -> Any:
     found = pytest.importorskip("torch", reason="PyTorch is the oracle here and is not installed")
     threads = found.get_num_threads()
     found.set_num_threads(1)
+    found.manual_seed(int(rng.integers(2**31)))
     yield found
     found.set_num_threads(threads)
 
@@ -85,7 +86,8 @@ def _mlp(nn: Any) -> Any:
 
 def _cnn(nn: Any) -> Any:
     return nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1),
+        # No bias in front of a normalisation: its gradient is rounding noise, which Adam makes a step of.
+        nn.Conv2d(1, 6, 3, padding=1, bias=False),
         nn.BatchNorm2d(6),
         nn.ReLU(),
         nn.MaxPool2d(2),
@@ -211,7 +213,7 @@ def test_cnn_with_batch_norm(torch: Any, rng: np.random.Generator):
         _batches(data, 16),
         torch.tensor,
     )
-    _same(ours, theirs, 1e-9, 0.5)
+    _same(ours, theirs, 1e-9, 0.7)
     for name, each in oracle.named_buffers():
         np.testing.assert_allclose(dict(model.named_buffers())[name].numpy(), each.numpy(), rtol=1e-9)
 
@@ -249,7 +251,7 @@ def test_transformer_with_label_smoothing_and_adamw(torch: Any, rng: np.random.G
 _MIXED: list[tuple[str, Callable[[Any], Any], Callable[[Any], Batch], Any, float]] = [
     ("MLP", _mlp, _rows, _classes, 1e-3),
     ("CNN", _cnn, _images, _classes, 1e-3),
-    ("LSTM", lambda side: _recurrent(side, "LSTM"), _sentences, _classes, 3e-3),
+    ("LSTM", lambda side: _recurrent(side, "LSTM"), _sentences, _classes, 2e-3),
     ("transformer", _transformer, _pairs, _translation, 1e-3),
 ]
 
@@ -288,7 +290,7 @@ def test_bfloat16_autocast_is_within_two_percent(
     assert model.state_dict().keys() == oracle.state_dict().keys()
     assert {str(each.dtype) for each in model.parameters()} == {"float32"}
     for curve in curves:
-        _same(ours, curve, 0.02, 0.97)
+        _same(ours, curve, 0.02, 0.99)
 
 
 # The demo's network
