@@ -29,6 +29,8 @@ TARGET = "simulator"
 BLOCK = 256  # threads, of kernels with no reason for another number
 ITEMS = 4  # elements a thread, so that a wide access has something to fetch
 MOST_BLOCKS = 65_535
+WARP = 32
+SHORT_ROW = 1024  # elements: a row that one warp reduces
 MAX_DIMS = 16  # kMaxDims of layout.cuh
 
 _C_TYPES = {
@@ -217,3 +219,28 @@ def tile_for(m: int, n: int) -> tuple[str, int, int]:
 def tile_grid(tile: tuple[str, int, int], m: int, n: int) -> int:
     """Blocks for an m by n result."""
     return blocks(-(-m // tile[1]) * -(-n // tile[1]), 1)
+
+
+def planes(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int, int]:
+    """``x`` as contiguous (outer, n, inner) with n reduced; copied where its layout does not allow that."""
+    many = [d for d in dims if x.shape[d] != 1]
+    if x.flags.c_contiguous and (not many or many == list(range(many[0], many[-1] + 1))):
+        first, last = (many[0], many[-1] + 1) if many else (x.ndim, x.ndim)
+        return x, size(x.shape[:first]), size(x.shape[first:last]), size(x.shape[last:])
+    kept = [d for d in range(x.ndim) if d not in dims]
+    n = size([x.shape[d] for d in dims])
+    return contiguous(x.transpose(*kept, *dims)), x.size // max(n, 1), n, 1
+
+
+def rows_of(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int]:
+    """``x`` as contiguous (rows, n) with ``dims`` in n; a copy where its layout is another."""
+    flat, outer, n, inner = planes(x, dims)
+    if inner == 1:
+        return flat, outer, n
+    kept = [d for d in range(x.ndim) if d not in dims]
+    return contiguous(x.transpose(*kept, *dims)), outer * inner, n
+
+
+def threads_for(n: int) -> int:
+    """Threads of a block that takes a row."""
+    return WARP if n <= SHORT_ROW // 4 else BLOCK

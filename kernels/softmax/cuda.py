@@ -1,15 +1,26 @@
-"""Launches of ``csrc/kernels/softmax.cu``, on rows: other dimensions are brought to the end by a copy."""
+"""Launches of ``csrc/kernels/softmax.cu`` and ``logsumexp.cu``, on rows: a copy brings other dimensions to the end."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .. import memory
-from ..cuda_launch import BLOCK, blocks, contiguous, copy, launch
+from .. import check, memory
+from ..cuda_launch import (
+    BLOCK,
+    WARP,
+    blocks,
+    contiguous,
+    copy,
+    flat_grid,
+    launch,
+    layout_of,
+    rows_of,
+    threads_for,
+    written,
+)
 
 Array = Any
 
-_WARP = 32
 _SHORT = 512  # elements that a warp's registers hold: kItems of softmax.cu a lane
 
 
@@ -24,7 +35,7 @@ def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     result = target if target.flags.c_contiguous else memory.empty(target.shape, target.dtype)
     n = target.shape[-1] if target.ndim else 1
     rows = target.size // n
-    kind, grid = ("short", blocks(rows, BLOCK // _WARP)) if n <= _SHORT else ("long", blocks(rows, 1))
+    kind, grid = ("short", blocks(rows, BLOCK // WARP)) if n <= _SHORT else ("long", blocks(rows, 1))
     launch("softmax", f"{name}_{kind}", out.dtype, grid, BLOCK, *inputs, result, rows, n)
     if result is not target:
         copy(result, target)
@@ -44,3 +55,19 @@ def log_softmax(x: Array, *, dim: int, out: Array) -> None:
 
 def log_softmax_backward(grad: Array, y: Array, *, dim: int, out: Array) -> None:
     _rows("log_softmax_backward", (grad, y), dim, out)
+
+
+def logsumexp(x: Array, *, dim: Any, keepdim: bool = False, out: Array) -> None:
+    if out.size == 0:
+        return
+    flat, _, n = rows_of(x, check.dims("logsumexp", dim, x.ndim))
+    with written(out) as result:
+        launch("logsumexp", "logsumexp", x.dtype, blocks(out.size, 1), threads_for(n), flat, result, out.size, n)
+
+
+def logsumexp_backward(grad: Array, x: Array, y: Array, *, dim: Any, out: Array) -> None:
+    if out.size == 0:
+        return
+    with written(out) as result:
+        at, arrays = layout_of("logsumexp_backward", out.shape, grad, x, y)
+        launch("logsumexp", "logsumexp_backward", x.dtype, flat_grid(out.size), BLOCK, at, *arrays, result, out.size)
