@@ -148,6 +148,7 @@ def broadcast(
         yield pair("column", (7, 1), (7, 5))
         yield pair("outer", (5, 1), (1, 7))
         yield pair("channels", (2, 3, 4, 5), (3, 1, 1))
+        yield pair("stretched behind a new dimension", (1, 4, 5), (1, 5))
         yield pair("six dimensions", (2, 1, 2, 1, 3, 1), (1, 3, 1, 2, 1, 2))
         yield Sample((first(rng, (5, 7), dtype).T, second(rng, (7, 5), dtype)), {}, "transposed")
         yield Sample((first(rng, (23,), dtype)[::-2], second(rng, (4, 24), dtype)[::2, ::2]), {}, "stepped")
