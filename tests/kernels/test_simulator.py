@@ -55,12 +55,16 @@ def test_sanitized(operation: Operation, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", dtypes.ALL, ids=str)
-@EACH
+@pytest.mark.parametrize(
+    ("operation", "dtype"),
+    [
+        pytest.param(each, dtype, id=f"{each.name}-{dtype}", marks=pytest.mark.xdist_group(each.family))
+        for each in IMPLEMENTED
+        for dtype in each.dtypes
+    ],
+)
 def test_sanitized_all(operation: Operation, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
     """All samples of all dtypes."""
-    if dtype not in operation.dtypes:
-        pytest.skip(f"{operation.name} takes no {dtype}")
     _check(operation, dtype, rng, limit=float("inf"))
 
 
