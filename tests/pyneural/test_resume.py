@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PROGRAM = '''
+_PROGRAM = """
 import json, sys
 import numpy as np
 import pyneural
@@ -42,7 +42,7 @@ if save != "-":
     save_checkpoint(save, **parts)
 weights = {name: each.numpy().tobytes().hex() for name, each in model.state_dict().items()}
 print(json.dumps({"losses": losses, "weights": weights, "generator": generator.state_dict()}))
-'''
+"""
 
 
 def _run(*arguments: str) -> dict[str, object]:
