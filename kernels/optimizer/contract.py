@@ -65,6 +65,7 @@ def _sgd_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sam
         {"lr": 0.1},
         {"lr": 0.1, "weight_decay": 0.3, "maximize": True},
         {"lr": 0.1, "momentum": 0.9, "first": True},
+        {"lr": 0.1, "momentum": 0.9, "dampening": 0.4, "first": True},
         {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.01},
         {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "maximize": True},
     )
