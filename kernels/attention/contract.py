@@ -219,7 +219,7 @@ def _wrong_backward() -> Iterator[Wrong]:
 @operation(
     samples=_backward_samples,
     wrong=_wrong_backward,
-    ulps=16.0,
+    ulps=32.0,
     source="the gradient of scaled_dot_product_attention; Dao et al., FlashAttention, 2022, algorithm 4",
 )
 def scaled_dot_product_attention_backward(

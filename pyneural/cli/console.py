@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-console = Console()
+# A pipe or a log has no width of its own; the usual 80 columns would cut the tables. (rich heeds a width
+# in a dumb terminal only beside a height.)
+_SIZE = {} if sys.stdout.isatty() or "COLUMNS" in os.environ else {"width": 160, "height": 50}
+console = Console(**_SIZE)  # type: ignore[arg-type]
 errors = Console(stderr=True)
 
 

@@ -12,7 +12,7 @@ from pyneural.random import Generator, default_generator
 from pyneural.tensor import Tensor, check_dtype, get_default_dtype
 
 from .creation import shape_of
-from .operands import require_tensor
+from .operands import cast, require_tensor
 
 
 class Dropout(Function):
@@ -101,11 +101,20 @@ def normal(
     return _made("normal", shape, generator, device, False, dtype=_floating("normal", dtype), mean=mean, std=std)
 
 
-def randint(low: int, high: Any, size: Any = None, *, generator: Generator | None = None, device: Any = None) -> Tensor:
-    """Random int64 numbers in [low, high); ``randint(high, size)`` begins at 0."""
+def randint(
+    low: int,
+    high: Any,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
+    """Random whole numbers in [low, high), int64 unless ``dtype`` is given; ``randint(high, size)`` begins at 0."""
     if size is None:
         low, high, size = 0, low, high
-    return _made("randint", shape_of("randint", (size,)), generator, device, False, low=low, high=high)
+    wanted = check_dtype("randint", "int64" if dtype is None else dtype)
+    return cast(_made("randint", shape_of("randint", (size,)), generator, device, False, low=low, high=high), wanted)
 
 
 def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -168,9 +169,8 @@ def test_demo_fails_below_its_goal(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("few_images")
 def test_demo_fails_on_a_wrong_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(digits, "GOAL", 0.0)
-    monkeypatch.setattr(
-        "pyneural.cli.demo.compare", lambda *_: Report(0.5, 1e-6, "result 0: 1.5 at (0,), expected 1.0")
-    )
+    module = importlib.import_module("pyneural.cli.demo")  # pyneural.cli's attribute of that name is the command
+    monkeypatch.setattr(module, "compare", lambda *_: Report(0.5, 1e-6, "result 0: 1.5 at (0,), expected 1.0"))
     result = _run("demo", "--out", tmp_path, "--epochs", 1)
     assert result.exit_code == 1
     assert "adam_step: result 0: 1.5 at (0,), expected 1.0" in result.stderr

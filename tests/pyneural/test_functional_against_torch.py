@@ -248,7 +248,12 @@ _ELSEWHERE = {
     *("arange", "empty", "eye", "full", "linspace", "ones", "ones_like", "tensor", "zeros", "zeros_like"),
     *("bernoulli", "dropout", "normal", "rand", "randint", "randn", "randperm", "uniform"),  # test_random.py
     "expand",  # a method in PyTorch: test_tensor.py
-    "einsum",  # test_op_db.py
+    "einsum",  # this and what follows: test_op_db.py
+    *("log1p", "selu", "mish", "hardswish", "hardsigmoid", "logsumexp", "any", "all", "argmin", "prod", "cumsum"),
+    *("layer_norm", "rms_norm", "group_norm", "flip", "roll", "tril", "triu", "chunk", "unbind"),
+    *("adaptive_avg_pool2d", "avg_pool1d", "max_pool1d", "conv1d", "conv3d", "unfold", "fold"),
+    *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+    *("nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits"),
     "scaled_dot_product_attention",  # test_attention.py
     *("embedding", "gather", "index_select", "one_hot", "scatter_add", "take_along_dim"),  # test_embedding.py
 }
