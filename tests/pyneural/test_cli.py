@@ -17,6 +17,7 @@ import pyneural
 from pyneural import doctor, io, nn
 from pyneural.apps import digits
 from pyneural.cli import app
+from pyneural.cli.console import console
 from pyneural.kernels.accuracy import Report
 
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
@@ -25,7 +26,8 @@ pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib, whic
 
 
 def _run(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "200"})
+    console.width = 200  # the console took its width when it was imported
+    return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
 @pytest.fixture

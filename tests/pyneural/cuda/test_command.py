@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyneural.cli import app
+from pyneural.cli.console import console
 
 KERNELS = """
 __global__ void shift(const float* x, float* y, int n) {
@@ -57,7 +58,8 @@ int main(int argc, char** argv) {
 
 
 def _run(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "160"})
+    console.width = 160  # the console took its width when it was imported
+    return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
 @pytest.fixture(scope="module")
