@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,9 @@ MAIN = '#include <cstdio>\nint main(int n, char** v) { printf("%d %s\\n", n, v[n
 
 
 @pytest.fixture
-def shell() -> Iterator[Any]:
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    # IPython puts its own module in the place of __main__, from which no process could be spawned later.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     shell = interactiveshell.InteractiveShell.instance()
     shell.user_ns.clear()
     shell.run_line_magic("load_ext", "pyneural.cuda.magic")
