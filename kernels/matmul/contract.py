@@ -24,6 +24,7 @@ def _matmul_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     yield Sample((normal(3, 4), normal(4, 5)), name="2-D")
     yield Sample((normal(7), normal(7)), name="1-D @ 1-D")
     yield Sample((normal(5), normal(5, 3)), name="1-D @ 2-D")
+    yield Sample((normal(6), normal(6, 6)), name="1-D @ square")
     yield Sample((normal(4, 5), normal(5)), name="2-D @ 1-D")
     yield Sample((normal(2, 3, 4), normal(2, 4, 5)), name="batched")
     yield Sample((normal(2, 1, 3, 4), normal(3, 4, 2)), name="broadcast batch")

@@ -40,6 +40,9 @@ def _samples(
         yield Sample((fill(rng, (2, 3, 2, 2, 3), dtype),), {"dim": (-5, 2, 4), "keepdim": True}, "three groups")
         yield Sample((fill(rng, (9, 7), dtype).T,), {"dim": 0}, "transposed")
         yield Sample((fill(rng, (9, 7, 4), dtype).transpose(1, 2, 0),), {"dim": 1}, "permuted")
+        yield Sample(
+            (fill(rng, (4, 3, 2, 5), dtype).transpose(2, 0, 1, 3),), {"dim": 3}, "three kept, none in its place"
+        )
         yield Sample((fill(rng, (12, 15), dtype)[::-2, 1::3],), {"dim": 1}, "strided")
         if empty:
             yield Sample((fill(rng, (3, 0), dtype),), {"dim": 1}, "of nothing")
@@ -47,6 +50,7 @@ def _samples(
         yield Sample((fill(rng, (40_009,), dtype),), {}, "long")
         yield Sample((fill(rng, (3, 12_007), dtype),), {"dim": 1}, "long rows")
         yield Sample((fill(rng, (613, 67), dtype),), {"dim": 0}, "long columns")
+        yield Sample((fill(rng, (29, 607), dtype),), {"dim": 0}, "many columns")
         yield Sample((fill(rng, (17, 5, 19, 20), dtype),), {"dim": (0, 2, 3)}, "long channels")
         if dtypes.is_floating(dtype):
             x = fill(rng, (7, 31), dtype)

@@ -10,7 +10,7 @@ import pytest
 
 from pyneural import Tensor, functional, no_grad
 from pyneural.autograd import grad, gradcheck, gradgradcheck
-from pyneural.kernels import OPERATIONS, Operation, dtypes
+from pyneural.kernels import OPERATIONS, Operation, backend, dtypes
 
 DEVICES = ("reference", "cpu")
 LARGEST = 200  # elements of a sample whose every element is moved
@@ -224,3 +224,26 @@ def _at(value: float, call: Callable[..., Any], leaves: list[Tensor]) -> list[Te
         each.array[...] = value
     outputs = call(*leaves)
     return [each for each in (outputs if isinstance(outputs, tuple) else (outputs,)) if each.requires_grad]
+
+
+@pytest.mark.parametrize("device", [pytest.param(each, id=f"embedding-{each}") for each in DEVICES])
+def test_gradient_by_convention(device: str, rng: np.random.Generator) -> None:
+    """Attributes of embedding that change its gradient and not its value: the gradient is the backward contract's.
+
+    No difference of values can tell. The gradient is linear in the cotangent; its derivative is the transposed map.
+    """
+    operation = OPERATIONS["embedding_backward"]
+    for sample in operation.samples(rng, dtypes.float64):
+        values, indices = sample.args
+        attributes = dict(sample.kwargs)
+        shape = (attributes.pop("num_embeddings"), values.shape[-1])
+        weight = Tensor(rng.standard_normal(shape), device=device, requires_grad=True)
+        cotangent = Tensor(values, device=device, requires_grad=True)
+        y = functional.embedding(Tensor(indices, device=device), weight, **attributes)
+        (found,) = grad(y, [weight], [cotangent], create_graph=True)
+        expected = backend("reference").embedding_backward(values, indices, **sample.kwargs)
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-12, atol=1e-12, err_msg=sample.name)
+        direction = rng.standard_normal(shape)
+        (back,) = grad(found, [cotangent], [Tensor(direction, device=device)])
+        there, here = float((expected * direction).sum()), float((back.numpy() * values).sum())
+        assert np.isclose(there, here, rtol=1e-9, atol=1e-9), sample.name
