@@ -17,8 +17,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from numba.core import caching
+
+from .compiler import Dispatcher
 
 # Without "nnan" and "ninf": NaN and infinity keep their meaning.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
@@ -148,7 +149,8 @@ def jit(
     options.setdefault("fastmath", FASTMATH)
     options.setdefault("error_model", "numpy")
     options.setdefault("nogil", True)
-    dispatcher = numba.njit(function, **options)
+    # The wrapper for C is for callbacks, of which there are none.
+    dispatcher = Dispatcher(function, targetoptions={"nopython": True, "no_cfunc_wrapper": True, **options})
     if not inline:
         dispatcher._cache = _Cache(dispatcher.py_func)  # type: ignore[no-untyped-call]
     return dispatcher
