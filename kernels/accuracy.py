@@ -1,14 +1,19 @@
 """How wrong a backend may be: the one rule that tests, benchmarks and the demo judge kernels by.
 
-Against the reference evaluated in float64, a kernel's error may be at most twice that of the
-reference evaluated in the kernel's own dtype, plus a few units of that dtype's epsilon (the
-contract's ``ulps``). The rule follows FlashAttention's tests (Dao, 2022). For float64 itself there is
-no more accurate evaluation: four times float32's error, scaled to float64, stands in. A NaN or an
-infinity is wrong wherever the reference has another value there.
+Against the reference evaluated in float64, a kernel's error may be at most twice that of a plain
+evaluation in the kernel's own dtype, plus a few units of that dtype's epsilon (the contract's
+``ulps``). The rule follows FlashAttention's tests (Dao, 2022). A plain evaluation is one draw, and now
+and then a lucky one, nearly exact where the problem is ill-conditioned. So the plain error is the
+largest that the reference shows in the kernel's dtype, and in float64 on inputs moved by one unit of
+the dtype it computes in (float32 for the halves): what any backward stable evaluation may show (Higham,
+Accuracy and Stability of Numerical Algorithms, 2002, chapter 1). For float64 itself float32's error,
+scaled, stands in for the plain one. A NaN or an infinity is wrong wherever the reference has another
+value there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +23,8 @@ from . import dtypes
 from .backend import Backend, backend
 from .contract import Operation, Sample
 from .record import copied
+
+DRAWS = 8  # of moved inputs
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,23 @@ def compare(operation: Operation, sample: Sample, subject: Backend) -> Report:
         # A call already in that dtype stays as it is: statistics beside 16-bit arrays are float32.
         plain_sample = sample if dtype == plain_dtype else cast_sample(sample, plain_dtype)
         plain = evaluate(operation, plain_sample, backend("reference"))
-    worst = Report(0.0, float("inf"), "")
-    for index, (g, t, p) in enumerate(zip(got, truth, plain, strict=True)):
-        report = _judge(operation, dtype, index, g, t, p)
-        if not report.ok:
-            return report
-        if report.error > worst.error or worst.allowed == float("inf"):
-            worst = report
-    return worst
+    report = _judge(operation, dtype, got, truth, [plain])
+    if not report.ok and operation.error != "exact" and dtype is not None:
+        report = _judge(operation, dtype, got, truth, [plain, *_on_moved_inputs(operation, sample, dtype)])
+    return report
+
+
+def _on_moved_inputs(operation: Operation, sample: Sample, dtype: np.dtype[Any]) -> list[list[np.ndarray]]:
+    """The float64 reference on inputs that differ from ``sample``'s by one unit up or down, a few draws."""
+    unit = dtypes.epsilon(dtype if dtype == dtypes.float64 else dtypes.float32)
+    rng = np.random.default_rng(0)
+
+    def moved(array: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(array * (1.0 + unit * rng.choice([-1.0, 1.0], array.shape)))
+
+    exact = cast_sample(sample, dtypes.float64)
+    return [evaluate(operation, _changed(exact, moved), backend("reference")) for _ in range(DRAWS)]
 
 
 def evaluate(operation: Operation, sample: Sample, subject: Backend) -> list[np.ndarray]:
@@ -96,15 +112,24 @@ def floating_dtype(sample: Sample) -> np.dtype[Any] | None:
 def cast_sample(sample: Sample, dtype: np.dtype[Any]) -> Sample:
     """The call with every floating array as ``dtype``."""
 
-    def cast(value: Any) -> Any:
+    def cast(array: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return array.astype(dtype)
+
+    return _changed(sample, cast)
+
+
+def _changed(sample: Sample, change: Callable[[np.ndarray], np.ndarray]) -> Sample:
+    """The call with ``change`` applied to every floating array."""
+
+    def walk(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
-            return type(value)(cast(each) for each in value)
+            return type(value)(walk(each) for each in value)
         if isinstance(value, np.ndarray) and dtypes.is_floating(value.dtype):
-            with np.errstate(over="ignore"):
-                return value.astype(dtype)
+            return change(value)
         return value
 
-    return Sample(cast(sample.args), {key: cast(value) for key, value in sample.kwargs.items()}, sample.name)
+    return Sample(walk(sample.args), {key: walk(value) for key, value in sample.kwargs.items()}, sample.name)
 
 
 def _flat(value: Any) -> list[np.ndarray]:
@@ -116,12 +141,30 @@ def _flat(value: Any) -> list[np.ndarray]:
 def _judge(
     operation: Operation,
     dtype: np.dtype[Any] | None,
-    index: int,
+    got: list[np.ndarray],
+    truth: list[np.ndarray],
+    plain: list[list[np.ndarray]],
+) -> Report:
+    """The verdict on all results: the first that is wrong, or the one with the largest error."""
+    worst = Report(0.0, float("inf"), "")
+    for index, (g, t) in enumerate(zip(got, truth, strict=True)):
+        where = f"{operation.name}, result {index}"
+        report = _judge_one(operation, dtype, where, g, t, [results[index] for results in plain])
+        if not report.ok:
+            return report
+        if report.error > worst.error or worst.allowed == float("inf"):
+            worst = report
+    return worst
+
+
+def _judge_one(
+    operation: Operation,
+    dtype: np.dtype[Any] | None,
+    where: str,
     got: np.ndarray,
     truth: np.ndarray,
-    plain: np.ndarray,
+    plain: list[np.ndarray],
 ) -> Report:
-    where = f"{operation.name}, result {index}"
     if got.shape != truth.shape:
         return Report(float("inf"), 0.0, f"{where}: shape {got.shape}, expected {truth.shape}")
     if operation.error == "exact" or dtype is None or not dtypes.is_floating(got.dtype):
@@ -130,11 +173,8 @@ def _judge(
             return Report(0.0, 0.0, "")
         at = tuple(int(i) for i in np.argwhere(~equal)[0])
         return Report(float("inf"), 0.0, f"{where}: {got[at]!r} at {at}, expected {truth[at]!r}")
-    g, t, p = (each.astype(np.float64) for each in (got, truth, plain))
+    g, t, p = (each.astype(np.float64) for each in (got, truth, plain[0]))
     unit = dtypes.epsilon(dtype)
-    scale_of_plain = 2.0
-    if dtype == dtypes.float64:
-        scale_of_plain = 4.0 * unit / dtypes.epsilon(dtypes.float32)  # the stand-in is itself a draw
     with np.errstate(all="ignore"):
         # Beyond the dtype's range the plain evaluation says which way it overflows.
         special = ~np.isfinite(t) | (~np.isfinite(p) if dtype != dtypes.float64 else False)
@@ -145,13 +185,18 @@ def _judge(
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             return Report(float("inf"), 0.0, f"{where}: {got[at]!r} at {at}, expected {truth[at]!r}")
         error = np.where(special, 0.0, np.abs(g - t))
-        plain_error = np.where(special | ~np.isfinite(p), 0.0, np.abs(p - t))
+        plain_error = np.where(np.isfinite(p), np.abs(p - t), 0.0)
+        if dtype == dtypes.float64:
+            plain_error *= unit / dtypes.epsilon(dtypes.float32)
+        for moved in plain[1:]:
+            plain_error = np.maximum(plain_error, np.where(np.isfinite(moved), np.abs(moved - t), 0.0))
+        plain_error = np.where(special, 0.0, plain_error)
         size = np.where(special, 0.0, np.abs(t))
         smallest = 0.0 if dtype == dtypes.bfloat16 else float(np.finfo(dtype).smallest_subnormal)
         smallest = max(smallest, float(np.finfo(np.float32).tiny) * unit)
         if operation.error == "norm":
             size, plain_error = np.max(size, initial=0.0), np.max(plain_error, initial=0.0)
-        allowed = np.broadcast_to(scale_of_plain * plain_error + operation.ulps * (unit * size + smallest), error.shape)
+        allowed = np.broadcast_to(2.0 * plain_error + operation.ulps * (unit * size + smallest), error.shape)
         if error.size == 0:
             return Report(0.0, 0.0, "")
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(error - allowed)), error.shape))

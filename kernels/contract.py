@@ -104,7 +104,7 @@ def operation(
     wrong: Callable[[], Iterable[Wrong]] = lambda: (),
     dtypes: tuple[np.dtype[Any], ...] = dtypes.FLOATS,
     error: str = "norm",
-    ulps: float = 8.0,
+    ulps: float = 4.0,
     gradient: int = 0,
     writes: tuple[str, ...] = (),
     source: str = "",

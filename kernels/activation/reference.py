@@ -73,18 +73,18 @@ def elu_backward(grad: Array, x: Array, *, alpha: float = 1.0) -> Array:
 @_in_accumulator
 def gelu(x: Array, *, approximate: str = "none") -> Array:
     if approximate == "tanh":
-        return 0.5 * x * (1 + np.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)))
+        return x * special.expit(2 * SQRT_2_OVER_PI * (x + CUBIC * x * x * x))
     return x * _normal_cdf(x)
 
 
 @_in_accumulator
 def gelu_backward(grad: Array, x: Array, *, approximate: str = "none") -> Array:
     if approximate == "tanh":
-        t = np.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x))
-        slope = 1 - t * t
+        u = SQRT_2_OVER_PI * (x + CUBIC * x * x * x)
+        slope = np.cosh(u) ** -2  # 1 - tanh^2, whose difference would lose digits
         inner = SQRT_2_OVER_PI * (1 + 3 * CUBIC * x * x)
         # Far out the slope is 0 and x^2 overflows: their product is 0.
-        return grad * (0.5 * (1 + t) + np.where(slope == 0, 0, 0.5 * x * slope * inner))
+        return grad * (special.expit(2 * u) + np.where(slope == 0, 0, 0.5 * x * slope * inner))
     return grad * (_normal_cdf(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
 
 

@@ -231,7 +231,6 @@ def _prod_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sa
     samples=_prod_samples,
     wrong=_wrong_dims,
     dtypes=(*dtypes.FLOATS, *dtypes.INTEGERS, dtypes.bool_),
-    ulps=128.0,  # an error a factor
     gradient=2,
     source="torch.prod",
 )
