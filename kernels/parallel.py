@@ -1,16 +1,21 @@
-"""`spread`: run a compiled function over a range on all threads, without compiling a parallel loop for it.
+"""The one parallel loop of the package: `run` goes over a range on all threads for Python, `spread` for kernels.
 
-Numba compiles a ``prange`` loop in one to two seconds. Here there is one such loop for the whole
-package: it calls, for each piece of the range, a function of which it knows only the address. A
-kernel that spreads its work this way compiles about as fast as a serial one, and its serial and its
-parallel path are the same machine code.
+Numba compiles a ``prange`` loop in one to two seconds, and again in each kernel that has one. The loop
+here calls, for each piece of the range, a function of which it knows only the address. A kernel that
+spreads its work this way compiles about as fast as a serial one, and its serial and its parallel path
+are the same machine code.
+
+The loop is called by a symbol too, which is given its address before any kernel that names it is
+compiled or comes from the disk cache: no kernel contains the loop.
 """
 
 from __future__ import annotations
 
+import array
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+import llvmlite.binding
 from llvmlite import ir
 from numba import extending, prange
 from numba.core import cgutils, types
@@ -19,69 +24,109 @@ from .jit import jit
 
 intrinsic: Any = extending.intrinsic
 
-_COUNT = ir.IntType(64)
-_ENTRY = ir.FunctionType(ir.VoidType(), (_COUNT, _COUNT, _COUNT))  # address of the arguments, start, stop
+_WORD = ir.IntType(64)
+_BYTES = ir.IntType(8).as_pointer()
+_SYMBOL = "pyneural_run"
+
+
+def _compiled_type(words: int) -> ir.FunctionType:
+    """Of a function by Numba's convention: first come places for a result, here None, and for an error, here never."""
+    return ir.FunctionType(ir.IntType(32), [_BYTES.as_pointer(), _BYTES, *[_WORD] * words])
+
+
+_ROUTINE = ir.FunctionType(ir.IntType(32), [_BYTES.as_pointer(), _BYTES, _BYTES, *[_WORD] * 3])
+"""Of what the loop calls: as `_compiled_type`, then a `Routine`'s kind, the arguments' address, start and stop."""
+
+
+def emit_call(builder: Any, address: Any, words: list[Any]) -> None:
+    """Call the routine at ``address``."""
+    function = ir.FunctionType(_ROUTINE.return_type, [*_ROUTINE.args[:3], *[_WORD] * len(words)])
+    result = cgutils.alloca_once(builder, _BYTES)  # type: ignore[no-untyped-call]
+    nothing = ir.Constant(_BYTES, None)
+    builder.call(builder.inttoptr(address, function.as_pointer()), [result, nothing, nothing, *words])
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _address(typing_context: Any, arguments: Any) -> Any:
-    """The address of a copy of ``arguments`` on the caller's stack."""
+def _piece(typing_context: Any, routine: Any, arguments: Any, start: Any, stop: Any) -> Any:
+    """Call a routine whose kind nobody here knows."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        slot = cgutils.alloca_once_value(builder, values[0])  # type: ignore[no-untyped-call]
-        return builder.ptrtoint(slot, _COUNT)
-
-    return types.int64(arguments), emit
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _entry(typing_context: Any, body: Any, arguments: Any) -> Any:
-    """The address of a function that loads ``arguments`` and calls ``body(arguments, start, stop)``."""
-    parameters = (arguments, types.int64, types.int64)
-    called = typing_context.resolve_function_type(body, parameters, {})
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        name = context.mangler(f"{body.dispatcher.__name__}_entry", parameters)
-        function = ir.Function(builder.module, _ENTRY, builder.module.get_unique_name(name))
-        function.linkage = "internal"
-        inner = ir.IRBuilder(function.append_basic_block())
-        packed = inner.load(inner.inttoptr(function.args[0], context.get_value_type(arguments).as_pointer()))
-        # By its own address: Numba's usual call would pass exceptions on, to which there is no way from here.
-        compiled = body.dispatcher.overloads[called.args]
-        context.active_code_library.add_linking_library(compiled.library)
-        target = context.declare_function(builder.module, compiled.fndesc)
-        call = context.call_conv.call_function
-        call(inner, target, called.return_type, called.args, [packed, *function.args[1:]])
-        inner.ret_void()
-        return builder.ptrtoint(function, _COUNT)
-
-    return types.int64(body, arguments), emit
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _call(typing_context: Any, entry: Any, address: Any, start: Any, stop: Any) -> Any:
-    """Call the function at ``entry``."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.call(builder.inttoptr(values[0], _ENTRY.as_pointer()), values[1:])
+        emit_call(builder, values[0], values[1:])
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64, types.int64), emit
+    return types.void(*[types.int64] * 4), emit
 
 
-# Not cached by itself: a kernel compiled against a parallel loop from the disk cache crashes when it comes from there.
-@jit(parallel=True, inline=True)  # type: ignore[untyped-decorator]
-def _drive(entry: int, address: int, count: int, piece: int) -> None:
-    for i in prange((count + piece - 1) // piece):
-        _call(entry, address, i * piece, min((i + 1) * piece, count))
+@jit(parallel=True)  # type: ignore[untyped-decorator]
+def _run(routine: int, arguments: int, count: int, piece: int) -> None:
+    if count <= piece:
+        _piece(routine, arguments, 0, count)
+    else:
+        for i in prange((count + piece - 1) // piece):
+            _piece(routine, arguments, i * piece, min((i + 1) * piece, count))
 
 
-# Inlined by force: a function handed to one that is not would be known by an address, which no disk cache can hold.
-@jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
-def spread(body: Any, arguments: Any, count: int, piece: int) -> None:
+def _publish() -> None:
+    """Give the symbol its address."""
+    signature = (types.int64,) * 4
+    _run.compile(signature)
+    compiled = _run.overloads[signature]
+    llvmlite.binding.add_symbol(_SYMBOL, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
+_publish()
+
+
+def run(routine: int, arguments: Iterable[int], count: int, piece: int) -> None:
+    """Call ``routine(kind, arguments, start, stop)`` for consecutive pieces of ``range(count)`` on all threads.
+
+    ``routine`` is an address, ``arguments`` becomes an int64 table, of which the routine gets the address
+    (see `routine.fields`). One piece is called on this thread, more go out to all threads, neighbours to one.
+    The caller keeps alive what the addresses among the arguments lead to.
+    """
+    values = array.array("q", arguments)
+    _run(routine, values.buffer_info()[0], count, piece)
+
+
+def _emit_entry(context: Any, module: Any, body: Any, signature: Any) -> Any:
+    """A routine of that module which loads the tuple of arguments at an address and calls ``body`` with it."""
+    packed_type = context.get_value_type(signature.args[0])
+    name = context.mangler(f"{body.dispatcher.__name__}_entry", signature.args)
+    function = ir.Function(module, _ROUTINE, module.get_unique_name(name))
+    function.linkage = "internal"
+    builder = ir.IRBuilder(function.append_basic_block())
+    address, start, stop = function.args[3:]
+    packed = builder.load(builder.inttoptr(address, packed_type.as_pointer()))
+    # By its own address: Numba's usual call would pass exceptions on, to which there is no way from here.
+    compiled = body.dispatcher.overloads[signature.args]
+    context.active_code_library.add_linking_library(compiled.library)
+    target = context.declare_function(module, compiled.fndesc)
+    context.call_conv.call_function(builder, target, signature.return_type, signature.args, [packed, start, stop])
+    builder.ret(ir.Constant(_ROUTINE.return_type, 0))
+    return function
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def spread(typing_context: Any, body: Any, arguments: Any, count: Any, piece: Any) -> Any:
     """Call ``body(arguments, start, stop)`` for consecutive pieces of ``range(count)`` on all threads.
 
     For compiled kernels: ``body`` is a function made by `jit` that returns nothing and writes no
-    element twice, ``arguments`` a tuple. Neighbouring pieces go to one thread.
+    element twice, ``arguments`` a tuple. One piece is called on this thread, more go out to all threads,
+    neighbours to one.
     """
-    _drive(_entry(body, arguments), _address(arguments), np.int64(count), np.int64(piece))
+    called = typing_context.resolve_function_type(body, (arguments, types.int64, types.int64), {})
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        entry = _emit_entry(context, builder.module, body, called)
+        slot = cgutils.alloca_once_value(builder, values[1])  # type: ignore[no-untyped-call]
+        sizes = [
+            context.cast(builder, value, given, types.int64)
+            for value, given in zip(values[2:], signature.args[2:], strict=True)
+        ]
+        loop = cgutils.get_or_insert_function(builder.module, _compiled_type(4), _SYMBOL)  # type: ignore[no-untyped-call]
+        result = cgutils.alloca_once(builder, _BYTES)  # type: ignore[no-untyped-call]
+        words = [builder.ptrtoint(entry, _WORD), builder.ptrtoint(slot, _WORD), *sizes]
+        builder.call(loop, [result, ir.Constant(_BYTES, None), *words])
+        return context.get_dummy_value()
+
+    return types.void(body, arguments, count, piece), emit

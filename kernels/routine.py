@@ -1,8 +1,8 @@
 """Routines: compiled functions that are called by their address, from Python and from each other.
 
 When one Numba function calls another, LLVM compiles the callee again inside of the caller. A `Routine`
-is compiled once for each dtype, however many others call it, and `run` calls it for the pieces of a
-range, on this thread or on all, through one loop that is compiled once for the whole package.
+is compiled once for each dtype, however many others call it; `parallel.run` calls it for the pieces of a
+range, on this thread or on all.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import extending, prange
+from numba import extending
 from numba.core import cgutils, types
 from numba.np import numpy_support
 
 from .jit import jit
+from .parallel import emit_call
 from .simd import CHOSEN
 
 intrinsic: Any = extending.intrinsic  # its type would ask callers for the typing context
@@ -73,14 +74,6 @@ def zero(typing_context: Any, kind: Any) -> Any:
     return result(kind), emit
 
 
-def _emit_call(builder: Any, address: Any, words: list[Any]) -> None:
-    """Call by Numba's own convention: first come places for a result, here None, and for an error, here never."""
-    function = ir.FunctionType(ir.IntType(32), [_BYTES.as_pointer(), _BYTES, _BYTES, *[_WORD] * len(words)])
-    result = cgutils.alloca_once(builder, _BYTES)  # type: ignore[no-untyped-call]
-    nothing = ir.Constant(_BYTES, None)
-    builder.call(builder.inttoptr(address, function.as_pointer()), [result, nothing, nothing, *words])
-
-
 @intrinsic  # type: ignore[untyped-decorator]
 def call(typing_context: Any, kind: Any, address: Any, *arguments: Any) -> Any:
     """Call the routine at ``address``, which was compiled for ``kind``, with integers."""
@@ -91,7 +84,7 @@ def call(typing_context: Any, kind: Any, address: Any, *arguments: Any) -> Any:
             context.cast(builder, value, each, types.int64)
             for value, each in zip(cgutils.unpack_tuple(builder, values[2]), arguments, strict=True)  # type: ignore[no-untyped-call]
         ]
-        _emit_call(builder, values[1], words)
+        emit_call(builder, values[1], words)
         return context.get_dummy_value()
 
     return types.void(kind, types.int64, given), emit
@@ -167,26 +160,6 @@ def span(typing_context: Any, kind: Any, address: Any, count: Any) -> Any:
     return result(kind, types.int64, types.int64), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _piece(typing_context: Any, routine: Any, arguments: Any, start: Any, stop: Any) -> Any:
-    """Call a routine whose kind nobody here knows."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _emit_call(builder, values[0], values[1:])
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 4), emit
-
-
-@jit(parallel=True)  # type: ignore[untyped-decorator]
-def _run(routine: int, arguments: int, count: int, piece: int) -> None:
-    if count <= piece:
-        _piece(routine, arguments, 0, count)
-    else:
-        for i in prange((count + piece - 1) // piece):
-            _piece(routine, arguments, i * piece, min((i + 1) * piece, count))
-
-
 def table(values: Iterable[int]) -> array.array[int]:
     """Integers as a routine reads them; `run` and `address` take such a table."""
     return array.array("q", values)
@@ -195,17 +168,6 @@ def table(values: Iterable[int]) -> array.array[int]:
 def address(values: array.array[int]) -> int:
     """Where a table's items lie."""
     return values.buffer_info()[0]
-
-
-def run(routine: int, arguments: Iterable[int], count: int, piece: int) -> None:
-    """Call ``routine(kind, arguments, start, stop)`` for consecutive pieces of ``range(count)`` on all threads.
-
-    ``routine`` is an address, ``arguments`` becomes an int64 table, of which the routine gets the address
-    (see `fields`). One piece is called on this thread, more go out to all threads, neighbours to one.
-    The caller keeps alive what the addresses among the arguments lead to.
-    """
-    values = array.array("q", arguments)
-    _run(routine, values.buffer_info()[0], count, piece)
 
 
 _read = ctypes.c_int64.from_address

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import memory
 from ..microkernel import STENCIL_ROWS
-from ..routine import address, data, run
+from ..parallel import run
+from ..routine import address, data
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
 from . import planes, planes_gradient, windows
 from . import weight_gradient as tiles_gradient

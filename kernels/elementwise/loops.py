@@ -52,20 +52,8 @@ def compiled(function: Callable[..., Any], name: str | None = None) -> Any:
 
 @jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
 def piece(count: int) -> int:
-    """How many of ``count`` elements a thread takes at a time."""
-    return min(max(count // 64 // CHUNK * CHUNK, CHUNK), MOST)
-
-
-@jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
-def run(span: Any, arguments: Any, count: int) -> None:
-    """``span(arguments, start, stop)`` over ``range(count)``: at once if that is short, else on all threads.
-
-    Inlined by force for the reason that `spread` is.
-    """
-    if count <= SERIAL:
-        span(arguments, 0, count)
-    else:
-        spread(span, arguments, count, piece(count))
+    """How many of ``count`` elements a thread takes at a time: all of them, if they are few."""
+    return count if count <= SERIAL else min(max(count // 64 // CHUNK * CHUNK, CHUNK), MOST)
 
 
 def conversion_kernel(name: str) -> Any:
@@ -80,7 +68,7 @@ def conversion_kernel(name: str) -> Any:
     span = compiled(span, f"{name}_span")
 
     def kernel(x: Array, out: Array) -> None:
-        run(span, (x, out), out.size)
+        spread(span, (x, out), out.size, piece(out.size))
 
     return jit(kernel, name=name, **EXACT)
 
@@ -114,7 +102,7 @@ def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
         n = size(kind, out, True)
         if n < 0 or size(kind, x, False) != n:
             return False
-        run(span, (elements(x, n), elements(out, n)), n)
+        spread(span, (elements(x, n), elements(out, n)), n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(2, result=result), **EXACT)
@@ -137,7 +125,7 @@ def unary_entries_with(name: str, f: Scalar) -> Entries:
         n = size(kind, out, True)
         if n < 0 or size(kind, x, False) != n:
             return False
-        run(span, (p, q, elements(x, n), elements(out, n)), n)
+        spread(span, (p, q, elements(x, n), elements(out, n)), n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(2, 2), **EXACT)
@@ -169,7 +157,7 @@ def pair_entries_with(name: str, f: Scalar) -> Entries:
         n, na = size(kind, out, True), size(kind, a, False)
         if n < 0 or size(kind, b, False) != n or (na != n and na != 1):
             return False
-        run(span, (p, q, elements(a, na), elements(b, n), elements(out, n)), n)
+        spread(span, (p, q, elements(a, na), elements(b, n), elements(out, n)), n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(3, 2), **EXACT)
@@ -234,9 +222,9 @@ def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
             x, y = elements(a, na), elements(b, nb)
             if n >= 8 * SHORT and na != 1 and nb != 1:
                 x, y = written_out(x, n), written_out(y, n)
-            run(span, (x, y, elements(out, n)), n)
+            spread(span, (x, y, elements(out, n)), n, piece(n))
         else:
-            run(span, (elements(a, n), elements(b, n), elements(out, n)), n)
+            spread(span, (elements(a, n), elements(b, n), elements(out, n)), n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(3, result=result), **EXACT)

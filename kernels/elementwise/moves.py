@@ -20,7 +20,6 @@ from .loops import (
     into_strided,
     ndarray,
     piece,
-    run,
     widen,
 )
 from .strided import collapse, first_element, load, load_next
@@ -85,11 +84,9 @@ def _copy(*arguments: Any) -> None:
     """``kernel(x, shape, steps, out)``: flat ``out`` gets the elements ``steps`` bytes apart, from ``x[0]`` on."""
     x, shape, steps, out = arguments
     matrices, n, m = shape[0] * shape[1], shape[2], shape[3]
-    if out.size <= SERIAL:
-        _copy_rows(arguments, 0, matrices * n)
-    elif matrices * n == 1:
+    if out.size > SERIAL and matrices * n == 1:
         spread(_copy_pieces, arguments, m, piece(m))
-    elif steps[2] == x.itemsize and steps[3] != x.itemsize:
+    elif out.size > SERIAL and steps[2] == x.itemsize and steps[3] != x.itemsize:
         spread(_copy_bands, arguments, matrices * ((n + TILE - 1) // TILE), 1)
     else:
         spread(_copy_rows, arguments, matrices * n, max(piece(out.size) // m, 1))
@@ -171,7 +168,8 @@ def _where(kind: Any, condition: Any, a: Any, b: Any, out: Any) -> bool:
     n, na, nb = size(kind, out, True), size(kind, a, False), size(kind, b, False)
     if n < 0 or size(kind, condition, False) != n or (na != n and na != 1) or (nb != n and nb != 1):
         return False
-    run(_choose, (elements(condition, n), elements(a, na), elements(b, nb), elements(out, n)), n)
+    arguments = (elements(condition, n), elements(a, na), elements(b, nb), elements(out, n))
+    spread(_choose, arguments, n, piece(n))
     return True
 
 

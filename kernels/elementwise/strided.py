@@ -8,7 +8,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..jit import SERIAL, jit
+from ..jit import jit
 from ..parallel import spread
 from ..vector import intrinsic
 from .loops import EXACT, compiled, inlined, piece
@@ -95,10 +95,7 @@ def strided_kernel(name: str, f: Scalar) -> Any:
     def kernel(*arguments: Any) -> None:
         shape, out = arguments[2], arguments[5]
         count = shape[0] * shape[1] * shape[2]
-        if out.size <= SERIAL:
-            rows(arguments, 0, count)
-        else:
-            spread(rows, arguments, count, max(piece(out.size) // shape[3], 1))
+        spread(rows, arguments, count, max(piece(out.size) // shape[3], 1))
 
     return jit(kernel, name=name, **EXACT)
 

@@ -10,7 +10,8 @@ import numpy as np
 from .. import memory
 from ..check import pair
 from ..jit import SERIAL
-from ..routine import Routine, clear, data, fields, run, span
+from ..parallel import run
+from ..routine import Routine, clear, data, fields, span
 from ..simd import itemsize
 
 Array = np.ndarray[Any, Any]

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import memory
 from ..jit import SERIAL
-from ..routine import address, data, run, table
+from ..parallel import run
+from ..routine import address, data, table
 from ..simd import ROWS, TILE_BYTES
 from . import epilogue, gemm, gemv
 

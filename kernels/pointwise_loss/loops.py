@@ -13,7 +13,7 @@ import numpy as np
 from numba.core import types
 
 from ..elementwise.entry import KIND, Entries, elements, handle, size
-from ..elementwise.loops import CHUNK, EXACT, NATIVE, compiled, inlined, run, written_out
+from ..elementwise.loops import CHUNK, EXACT, NATIVE, compiled, inlined, piece, written_out
 from ..jit import jit
 from ..parallel import spread
 from ..vector import absolute, log1p_of_exp_minus, maximum, scalar, select
@@ -59,10 +59,7 @@ def _signature(numbers: int, arrays: int) -> Callable[[Any], Any]:
 def _total(sums: Any, arguments: Any, count: int, partial: Array) -> float:
     """The sum of ``partial``, which ``sums(arguments, first, last)`` fills, an element for each chunk of ``count``."""
     chunks = partial.size
-    if chunks <= PIECE:
-        sums(arguments, 0, chunks)
-    else:
-        spread(sums, arguments, chunks, PIECE)
+    spread(sums, arguments, chunks, PIECE)
     total = 0.0
     for i in range(chunks):
         total += partial[i]
@@ -86,7 +83,7 @@ def loss_entries(name: str, f: Scalar) -> Entries:
         n = size(kind, out, True)
         if n < 0 or size(kind, x, False) != n or size(kind, target, False) != n:
             return False
-        run(span, (p, elements(x, n), elements(target, n), elements(out, n)), n)
+        spread(span, (p, elements(x, n), elements(target, n), elements(out, n)), n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(1, 3), **EXACT)
@@ -146,7 +143,9 @@ def backward_entries(name: str, slope: Scalar) -> Entries:
         n, ng = size(kind, out, True), size(kind, grad, False)
         if n < 0 or size(kind, x, False) != n or size(kind, target, False) != n or (ng != n and ng != 1):
             return False
-        run(span, (p, divisor, elements(grad, ng), elements(x, n), elements(target, n), elements(out, n)), n)
+        spread(
+            span, (p, divisor, elements(grad, ng), elements(x, n), elements(target, n), elements(out, n)), n, piece(n)
+        )
         return True
 
     return Entries(kernel, name, _signature(2, 4), **EXACT)
@@ -184,7 +183,7 @@ def weighted_loss(name: str, f: Scalar) -> Entries:
             return False
         if n > 0:
             weights, positive = written_out(elements(w, nw), n), written_out(elements(p, np_), n)
-            run(span, (elements(x, n), elements(target, n), weights, positive, elements(out, n)), n)
+            spread(span, (elements(x, n), elements(target, n), weights, positive, elements(out, n)), n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(0, 5), **EXACT)
@@ -261,7 +260,7 @@ def weighted_backward(name: str, slope: Scalar) -> Entries:
             arguments = (
                 divisor, elements(grad, ng), elements(x, n), elements(target, n), weights, positive, elements(out, n),
             )  # fmt: skip
-            run(span, arguments, n)
+            spread(span, arguments, n, piece(n))
         return True
 
     return Entries(kernel, name, _signature(1, 6), **EXACT)

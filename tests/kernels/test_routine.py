@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pyneural.kernels.routine import Routine, address, call, clear, data, fields, put_word, run, span, table, word
+from pyneural.kernels.parallel import run
+from pyneural.kernels.routine import Routine, address, call, clear, data, fields, put_word, span, table, word
 
 
 class Scaling(NamedTuple):
