@@ -15,9 +15,10 @@ from .profile import Counters, Profile, profile
 from .program import Result, run
 from .resources import Occupancy, Resources, Roofline, resources, roofline
 from .sanitize import sanitize
+from .tensor_map import TensorMap, tensor_map
 
 __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
-    "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "compile", "empty", "profile",
-    "resources", "roofline", "run", "sanitize",
+    "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "TensorMap", "compile", "empty",
+    "profile", "resources", "roofline", "run", "sanitize", "tensor_map",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .runtime import Argument
+from .tensor_map import TensorMap
 
 SCALAR, POINTER, STRUCT = 0, 1, 2
 
@@ -103,6 +104,11 @@ def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -
                     Buffer(position, parameter.name, array, _element(parameter, array), not parameter.constant)
                 )
             data.append(bytes(8))
+        elif isinstance(value, TensorMap) and parameter.kind == STRUCT and parameter.size == len(value.data):
+            # The address of its array comes first, as that of any other is filled in.
+            writable = value.array.flags.writeable
+            buffers.append(Buffer(position, parameter.name, value.array, value.array.itemsize, writable))
+            data.append(value.data)
         elif parameter.kind == SCALAR:
             data.append(_scalar(kernel, parameter, value))
         else:

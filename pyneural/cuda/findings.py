@@ -183,11 +183,14 @@ class Reader:
 
     def _race(self, f: dict[str, Any], other_line: int) -> str:
         who = _where(tuple(f["block"]), tuple(f["thread"]))
-        what = f"{f['space']} {f['array']}[{f['index']}]"
+        what = f"{f['space']} {f['array']}[{f.get('index')}]"
         if f["detail"] == "async":
             verb = "writes" if f["write"] else "reads"
             by = "its own" if f["other_thread"] == f["thread"] else f"thread {_short(tuple(f['other_thread']))}'s"
             return f"{who} {verb} {what} while {by} asynchronous copy into it (line {other_line}) is not waited for"
+        sentence = self._asynchronous(f, who, what, other_line)
+        if sentence:
+            return sentence
         mine, other = ("writes" if f["write"] else "reads"), ("wrote" if f["other_write"] else "read")
         line = f" (line {other_line})" if other_line else ""
         if f["other_block"] != f["block"]:
@@ -199,6 +202,22 @@ class Reader:
         else:
             mend = " with no __syncthreads() between"
         return f"{who} {mine} {what}, which {self._other(f)} {other}{line}{mend}"
+
+    def _asynchronous(self, f: dict[str, Any], who: str, what: str, other_line: int) -> str | None:
+        """Races with a bulk copy or a wgmma."""
+        verb = "writes" if f["write"] else "reads"
+        if f["detail"] == "fence":
+            return f"{who} starts a wgmma before its first wgmma.fence, so the registers may not be ready"
+        if f["detail"] == "accumulators":
+            return f"{who} {verb} the accumulators of a wgmma (line {other_line}) that has not been waited for"
+        other = "it" if f["other_thread"] == f["thread"] else f"thread {_short(tuple(f['other_thread']))}"
+        if f["detail"] == "proxy":
+            line = f" (line {other_line})" if other_line else ""
+            return f"{who} has {what} read by TMA or wgmma, but {other} wrote it{line} with no fence.proxy.async after that"
+        if f["detail"] in ("bulk", "wgmma"):
+            name = "a bulk store" if f["detail"] == "bulk" else "a wgmma"
+            return f"{who} {verb} {what} while {name} that {other} issued (line {other_line}) may still read it"
+        return None
 
     def _out_of_bounds(self, f: dict[str, Any], _: int) -> str:
         who = _where(tuple(f["block"]), tuple(f["thread"]))

@@ -8,6 +8,7 @@ import hashlib
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -152,14 +153,22 @@ def compile(
     folders.append(toolchain.CSRC / "include")
     if target == "gpu":
         return gpu.compile(text, file, options=list(options), include=folders)
-    options = [
-        o
-        for o in options
-        if not o.startswith(
-            ("-arch", "--gpu-architecture", "-gencode", "--use_fast_math", "-use_fast_math", "-lineinfo", "-I")
-        )
-    ]
-    return Module(gather(text, file, folder, folders), options)
+    return Module(gather(text, file, folder, folders), host_options(options))
+
+
+def host_options(options: Sequence[str]) -> list[str]:
+    """nvcc's options as the host compiler takes them: the architecture becomes the macro that kernels ask for."""
+    kept, words = [], iter(options)
+    for word in words:
+        if word in ("-arch", "--gpu-architecture", "-gencode", "--generate-code"):
+            word = f"{word}={next(words, '')}"
+        if word.startswith(("-arch", "--gpu-architecture", "-gencode", "--generate-code")):
+            number = re.search(r"(?:sm|compute)_(\d+)", word)
+            if number:
+                kept.append(f"-D__CUDA_ARCH__={number[1]}0")
+        elif not word.startswith(("--use_fast_math", "-use_fast_math", "-lineinfo", "-I")):
+            kept.append(word)
+    return kept
 
 
 class Module:

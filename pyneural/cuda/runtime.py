@@ -54,6 +54,10 @@ def library() -> ctypes.CDLL:
     lib.pnsim_failure.restype = ctypes.c_char_p
     lib.pnsim_report.restype = ctypes.c_char_p
     lib.pnsim_profile.restype = ctypes.c_char_p
+    lib.pnsim_tensor_map.restype = ctypes.c_char_p
+    lib.pnsim_tensor_map.argtypes = [
+        ctypes.c_void_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p, *[ctypes.c_void_p] * 4, *[ctypes.c_int] * 3
+    ]  # fmt: skip
     lib.pnsim_switches.restype = ctypes.c_uint64
     lib.pnsim_module_add.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     lib.pnsim_module_add.restype = ctypes.c_void_p

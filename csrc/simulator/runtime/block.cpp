@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "checker.h"
+#include "flight.h"
 #include "module.h"
 
 namespace pnsim {
@@ -76,9 +77,8 @@ void Worker::begin(const Launch& l) {
   // The shared arrays of this thread exist from here on. Their first use in a kernel would allocate them, and
   // glibc before 2.39 loses vector registers on that way.
   if (l.module) {
-    char* tls;
     const void* image;
-    static_cast<const Module*>(l.module)->anchor(&tls, &image);
+    static_cast<const Module*>(l.module)->anchor(&tls_, &image);
   }
   for (unsigned i = 0; i < count; ++i) {
     Thread& t = threads[i];
@@ -116,10 +116,13 @@ void Worker::run_block(size_t number) {
   started_ = head_ = filled_ = arrived_ = 0;
   sum_ = voters_ = 0;
   dropped = false;
+  flight::begin_block();
+  for (Named& each : named_) each = Named{};
   for (unsigned i = 0; i < count; ++i) {
     Thread& t = threads[i];
     t.state = READY;
-    t.fenced = t.unsettled = false;
+    t.fenced = t.unsettled = t.accumulating = false;
+    t.proxy_epoch = t.proxy_stamp = 0;
     t.spins = 0;
     t.stamp = 0;
     t.steps = 0;
@@ -190,6 +193,7 @@ void Worker::dispatch(Fiber* me) {
 }
 
 void Worker::finish(Thread* t) {
+  flight::thread_ended(*this, *t);
   if (launch->mode != PLAIN) checker::thread_ended(*this, *t);
   t->state = EXITED;
   --live;
@@ -246,6 +250,30 @@ void Worker::park(const void* object, Site site) {
 void Worker::unpark(const void* object) {
   for (unsigned i = 0; i < count; ++i)
     if (threads[i].state == AT_OBJECT && threads[i].object == object) push(&threads[i]);
+}
+
+bool Worker::parked(const void* object) const {
+  for (unsigned i = 0; i < count; ++i)
+    if (threads[i].state == AT_OBJECT && threads[i].object == object) return true;
+  return false;
+}
+
+// Whoever waits is ordered after all that have arrived in the same phase.
+void Worker::named_barrier(unsigned id, unsigned expected, bool waits, Site site) {
+  if (id > 15 || expected == 0 || expected % 32 || expected > count)
+    abort("barrier %u of %u threads: the number must be below 16, and the threads a multiple of 32 and at most the block's %u (line %d)",
+          id, expected, count, site.line);
+  Named& barrier = named_[id];
+  const char* order = reinterpret_cast<const char*>(&barrier) + (barrier.phase & 1);
+  pnsim_release(order);
+  if (++barrier.arrived == expected) {
+    barrier.arrived = 0;
+    ++barrier.phase;
+    unpark(&barrier);
+  } else if (waits) {
+    park(&barrier, site);
+  }
+  if (waits) pnsim_acquire(order);
 }
 
 void Worker::barrier(Site site) {

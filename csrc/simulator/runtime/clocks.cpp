@@ -73,6 +73,12 @@ std::vector<uint32_t> Clocks::snapshot(Worker& w, Thread& t, uint32_t epoch) {
   return clock;
 }
 
+void Clocks::advance(Thread& t, uint32_t epoch) {
+  WarpClock& c = warps_[t.warp];
+  c.renew(epoch);
+  t.stamp = c.tick();
+}
+
 void Clocks::release(Worker& w, Thread& t, const void* object, uint32_t epoch) {
   SyncObject& o = objects_[object];
   const std::vector<uint32_t> clock = snapshot(w, t, epoch);

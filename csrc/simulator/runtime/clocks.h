@@ -57,6 +57,7 @@ class Clocks {
   void release(Worker& w, Thread& t, const void* object, uint32_t epoch);
   void acquire(Worker& w, Thread& t, const void* object, uint32_t epoch);
   void group_synced(Worker& w, Thread* const* members, size_t count, uint32_t epoch);
+  void advance(Thread& t, uint32_t epoch);  // what it does from here on has a later stamp
   bool any_objects() const { return !objects_.empty(); }
 
   // Does `t` know of an access by thread `other` of its own block and interval?

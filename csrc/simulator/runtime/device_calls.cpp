@@ -27,6 +27,10 @@ void pnsim_group_barrier(const void* key, unsigned id, unsigned expected, const 
   worker->group_barrier(key, id, expected, {file, line});
 }
 
+void pnsim_named_barrier(unsigned id, unsigned expected, int wait, const char* file, int line) {
+  worker->named_barrier(id, expected, wait != 0, {file, line});
+}
+
 unsigned long long pnsim_warp(int op, unsigned mask, unsigned long long value, int argument, int width, const char* file,
                               int line) {
   return worker->warp(op, mask, value, argument, width, {file, line});

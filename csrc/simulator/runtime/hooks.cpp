@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checker.h"
+#include "flight.h"
 #include "launch.h"
 #include "profiler.h"
 #include "sanitizer.h"
@@ -20,6 +21,7 @@ inline void touch(uintptr_t a, unsigned size, int kind, const Where& at) {
   if (w.launch->mode == SANITIZE) {
     if (a - reinterpret_cast<uintptr_t>(t.fiber->stack) < STACK_BYTES) {  // its own local memory
       if ((++t.steps & 0xfff) == 0 && cancel_requested) check_cancel(at.pc);
+      if (t.accumulating) flight::check_accumulators(w, t, a, size, kind, at);
       return;
     }
     sanitizer::access(w, t, a, size, kind, at);

@@ -17,8 +17,10 @@ namespace {
 
 Sanitizer& s = state;
 
+constexpr uint32_t PROXY_PC = 1;  // stands for all writes of the asynchronous proxy
+
 void* pc_of(uint32_t offset) {
-  return offset && s.module ? reinterpret_cast<void*>(s.module->image_base + offset) : nullptr;
+  return offset > PROXY_PC && s.module ? reinterpret_cast<void*>(s.module->image_base + offset) : nullptr;
 }
 
 struct Access {
@@ -31,8 +33,10 @@ struct Access {
   bool write() const { return (kind & 3) != PNSIM_READ; }
   bool atomic() const { return (kind & 3) == PNSIM_ATOMIC; }
   bool is_volatile() const { return kind & sanitizer::VOLATILE; }
+  bool proxy() const { return kind & sanitizer::PROXY; }
   // The instruction as cells remember it: its offset in the library, 0 when a header speaks for the user.
   uint32_t pc() const {
+    if (proxy()) return PROXY_PC;
     return s.module && at.pc && !at.file ? uint32_t(reinterpret_cast<uintptr_t>(at.pc) - s.module->image_base) : 0;
   }
 };
@@ -74,7 +78,7 @@ __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t e
   f.other_write = other_write;
   f.detail = x.atomic() || other_atomic ? "atomic" : "";
   if (x.w.dropped) return;  // what a dropped thread did not write is missing everywhere
-  if (x.write() && other_write && !x.atomic() && !other_atomic && x.size <= 16) {
+  if (x.write() && other_write && !x.atomic() && !other_atomic && x.size <= 16 && !x.proxy()) {
     SameValue& v = s.same[x.t.linear];
     if (v.size) return;
     v.address = x.a;
@@ -164,6 +168,26 @@ Region* lookup(const Access& x) {
     slot = r;
   }
   return r;
+}
+
+// What threads wrote is not visible to the asynchronous proxy before a fence, of the writer's or of the issuing
+// thread's, that lies between.
+__attribute__((noinline)) void check_proxy(const Access& x, const Region& r, const Cell& c) {
+  if (c.w_epoch < s.block_first || c.w_epoch > s.epoch || c.w_pc == PROXY_PC || x.w.dropped) return;
+  const Thread& writer = x.w.threads[thread_of(c.w_who)];
+  const uint32_t stamp = stamp_of(c.w_who);
+  if (writer.proxy_epoch > c.w_epoch || (writer.proxy_epoch == c.w_epoch && (writer.proxy_stamp > stamp || stamp >= MAX_STAMP))) return;
+  if (x.t.proxy_epoch > c.w_epoch || (x.t.proxy_epoch == c.w_epoch && writer.linear != x.t.linear)) return;
+  Finding f;
+  f.kind = "race";
+  f.detail = "proxy";
+  f.at = x.at;
+  fill(x.t, f);
+  name_array(f, r, x.a, x.size);
+  f.size = x.size;
+  set_other(x.w, f, c.w_epoch, writer.linear);
+  f.other_at.pc = pc_of(c.w_pc);
+  report(f);
 }
 
 inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) {
@@ -285,7 +309,7 @@ __attribute__((noinline)) void misaligned(const Access& x) {
 // The common case, decided without a call: a read of a granule that this block wrote before the last barrier,
 // or that nobody writes in this launch, and of which this reader tells nothing new.
 bool sanitizer::quick_read(Thread& t, uintptr_t a, unsigned size) {
-  if (t.unsettled || !s.copies.empty() || a & (size - 1)) return false;
+  if (t.unsettled || !s.copies.empty() || !s.flights.empty() || a & (size - 1)) return false;
   if (((t.steps + 1) & 0xfff) == 0) return false;  // `access` counts it, and looks whether to stop
   ++t.steps;
   const Region* r = &s.statics;
@@ -337,6 +361,23 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
       return report(f);
     }
   }
+  if (!s.flights.empty() && r->space == regions::SHARED) {
+    auto it = s.flights.find(a >> 4);
+    if (it != s.flights.end() && (it->second.write || x.write())) {
+      Finding f;
+      f.kind = "race";
+      f.detail = it->second.what;
+      f.at = at;
+      fill(t, f);
+      name_array(f, *r, a, size);
+      f.size = size;
+      f.write = x.write();
+      set_other(w, f, s.epoch, it->second.thread);
+      f.other_at.file = it->second.file;
+      f.other_at.line = it->second.line;
+      return report(f);
+    }
+  }
   const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;
   Cell* c = r->cells + ((a - r->base) >> r->shift);
   const unsigned n = size >> r->shift;
@@ -354,8 +395,28 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
     for (unsigned i = 0; i < n; ++i) check_write(x, *r, c[i], who);
   } else {
     if (x.is_volatile() && s.clocks.any_objects()) s.clocks.acquire(w, t, reinterpret_cast<void*>(a), s.epoch);
-    for (unsigned i = 0; i < n; ++i) check_read(x, *r, c[i], who);
+    for (unsigned i = 0; i < n; ++i) {
+      if (x.proxy()) check_proxy(x, *r, c[i]);
+      check_read(x, *r, c[i], who);
+    }
   }
+}
+
+void sanitizer::take_off(uintptr_t a, size_t size, const Flight& flight) {
+  for (uintptr_t at = a >> 4; at <= (a + size - 1) >> 4; ++at) ++s.flights.emplace(at, flight).first->second.count;
+}
+
+void sanitizer::land(uintptr_t a, size_t size) {
+  for (uintptr_t at = a >> 4; at <= (a + size - 1) >> 4; ++at) {
+    auto it = s.flights.find(at);
+    if (it != s.flights.end() && --it->second.count == 0) s.flights.erase(it);
+  }
+}
+
+void sanitizer::proxy_fence(Thread& t) {
+  s.clocks.advance(t, s.epoch);
+  t.proxy_epoch = s.epoch;
+  t.proxy_stamp = t.stamp;
 }
 
 void sanitizer::settle(Worker&, Thread& t) {
@@ -411,6 +472,7 @@ void sanitizer::begin_block(Worker& w, size_t number) {
   s.block_first = ++s.epoch;
   s.blocks.emplace_back(s.epoch, number);
   s.copies.clear();
+  s.flights.clear();
   s.guesses.clear();
   s.clocks.begin_block(w.count, s.epoch);
 }

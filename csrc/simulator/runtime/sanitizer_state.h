@@ -1,5 +1,6 @@
 // What the sanitizer's files share: its state during a launch, and how a finding is filled in.
 #pragma once
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "module.h"
 #include "regions.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "worker.h"
 
 namespace pnsim::sanitizer {
@@ -55,6 +57,7 @@ struct Sanitizer {
   std::vector<SameValue> same;                      // by thread
   std::vector<GuessedValue> guesses;
   std::vector<PendingCopy> copies;                  // asynchronous copies that nobody has waited for
+  std::unordered_map<uintptr_t, Flight> flights;    // by 16 bytes
 };
 extern Sanitizer state;
 

@@ -26,6 +26,7 @@ struct Thread : pnsim_thread {
   State state = READY;
   bool fenced = false;     // has executed a fence since its last plain write
   bool unsettled = false;  // a write of it may turn out to be a race (see sanitizer.cpp)
+  bool accumulating = false;  // a wgmma has yet to write its accumulators (see flight.cpp)
   Fiber* fiber = nullptr;
   Site site;               // where it waits
   // One warp operation in flight
@@ -37,6 +38,8 @@ struct Thread : pnsim_thread {
   uint32_t stamp = 0;
   std::vector<uint32_t> known;  // empty until a barrier object or an atomic with fences has been used
   uint64_t steps = 0;           // accesses since the last wait
+  // The last fence between the generic and the asynchronous proxy
+  uint32_t proxy_epoch = 0, proxy_stamp = 0;
 };
 
 struct Launch {
@@ -73,11 +76,14 @@ class Worker {
   unsigned active_mask(Site site);
   void park(const void* object, Site site);
   void unpark(const void* object);
+  bool parked(const void* object) const;
+  void named_barrier(unsigned id, unsigned expected, bool wait, Site site);
   void yield();
   [[noreturn]] void exit_thread();                      // drops the current thread where it stands
   [[noreturn]] void abort(const char* format, ...) __attribute__((format(printf, 2, 3)));  // ends the launch
 
   Thread* current() const { return static_cast<Thread*>(pnsim_current); }
+  uintptr_t static_window() const { return (reinterpret_cast<uintptr_t>(tls_) & ~uintptr_t(1023)) - 0x40000; }
   unsigned block_of(unsigned axis) const { return axis == 0 ? pnsim_here.block_x : axis == 1 ? pnsim_here.block_y : pnsim_here.block_z; }
 
   const Launch* launch = nullptr;
@@ -139,6 +145,11 @@ class Worker {
   int sum_ = 0, voters_ = 0, last_sum_ = 0, last_voters_ = 0;
   std::vector<Warp> warps_;
   std::vector<Group> groups_;
+  struct Named {  // a barrier of bar.sync and bar.arrive; its address and phase stand for it in the race detector
+    unsigned arrived = 0, phase = 0;
+  };
+  Named named_[16];
+  char* tls_ = nullptr;  // of the kernel's library
   uint64_t rng_ = 0;
 };
 

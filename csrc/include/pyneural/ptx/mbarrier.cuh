@@ -16,6 +16,10 @@ __device__ __forceinline__ void mbarrier_arrive(mbarrier* b, PNSIM_HERE) { pnsim
 __device__ __forceinline__ void mbarrier_arrive_expect_tx(mbarrier* b, unsigned bytes, PNSIM_HERE) {
   pnsim::mbarrier_arrive(b, 1, int(bytes), file, line);
 }
+// Bytes that the current phase has to wait for, without an arrival.
+__device__ __forceinline__ void mbarrier_expect_tx(mbarrier* b, unsigned bytes, PNSIM_HERE) {
+  pnsim::mbarrier_expect(b, int(bytes), file, line);
+}
 __device__ __forceinline__ bool mbarrier_test_wait(mbarrier* b, unsigned parity, PNSIM_HERE) {
   return pnsim::mbarrier_test(b, parity, file, line);
 }
@@ -35,6 +39,9 @@ __device__ __forceinline__ void mbarrier_arrive(mbarrier* b) {
 __device__ __forceinline__ void mbarrier_arrive_expect_tx(mbarrier* b, unsigned bytes) {
   asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" ::"r"(mbarrier_address(b)), "r"(bytes)
                : "memory");
+}
+__device__ __forceinline__ void mbarrier_expect_tx(mbarrier* b, unsigned bytes) {
+  asm volatile("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(mbarrier_address(b)), "r"(bytes) : "memory");
 }
 __device__ __forceinline__ bool mbarrier_test_wait(mbarrier* b, unsigned parity) {
   unsigned done;

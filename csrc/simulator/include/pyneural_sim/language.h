@@ -25,7 +25,9 @@
 #define __restrict __restrict__
 #endif
 #define __CUDACC__ 1
+#ifndef __CUDA_ARCH__  // -arch=sm_90 says otherwise
 #define __CUDA_ARCH__ 800
+#endif
 #define __CUDACC_VER_MAJOR__ 12
 #define __CUDACC_VER_MINOR__ 4
 #define __PYNEURAL_SIMULATOR__ 1

@@ -22,6 +22,19 @@ PNSIM_INLINE To bits(From from) {
   __builtin_memcpy(&to, &from, sizeof to);
   return to;
 }
+// The value itself, which the compiler cannot join with another operation into a fused multiply-add: products and
+// sums that CUDA promises to round one by one.
+template <typename F>
+PNSIM_INLINE F separate(F x) {
+#if defined(__x86_64__)
+  asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  asm("" : "+w"(x));
+#else
+  asm("" : "+m"(x));
+#endif
+  return x;
+}
 // A float to an integer type, saturating, NaN to zero, as the conversion instructions do.
 template <typename I, typename F>
 PNSIM_INLINE I saturate(F x) {
@@ -95,15 +108,15 @@ PNSIM_INLINE double normcdf(double x) { return 0.5 * erfc(-x * 0.707106781186547
 PNSIM_INLINE double __dsqrt_rn(double x) { return sqrt(x); }
 PNSIM_INLINE double __drcp_rn(double x) { return 1.0 / x; }
 PNSIM_INLINE float rsqrt(float x) { return 1.0f / sqrtf(x); }
-PNSIM_INLINE float __fadd_rn(float x, float y) { return x + y; }
-PNSIM_INLINE float __fsub_rn(float x, float y) { return x - y; }
-PNSIM_INLINE float __fmul_rn(float x, float y) { return x * y; }
+PNSIM_INLINE float __fadd_rn(float x, float y) { return pnsim::separate(x) + pnsim::separate(y); }
+PNSIM_INLINE float __fsub_rn(float x, float y) { return pnsim::separate(x) - pnsim::separate(y); }
+PNSIM_INLINE float __fmul_rn(float x, float y) { return pnsim::separate(x * y); }
 PNSIM_INLINE float __fdiv_rn(float x, float y) { return x / y; }
 PNSIM_INLINE float __fdividef(float x, float y) { return x / y; }
 PNSIM_INLINE float fdividef(float x, float y) { return x / y; }
-PNSIM_INLINE double __dadd_rn(double x, double y) { return x + y; }
-PNSIM_INLINE double __dsub_rn(double x, double y) { return x - y; }
-PNSIM_INLINE double __dmul_rn(double x, double y) { return x * y; }
+PNSIM_INLINE double __dadd_rn(double x, double y) { return pnsim::separate(x) + pnsim::separate(y); }
+PNSIM_INLINE double __dsub_rn(double x, double y) { return pnsim::separate(x) - pnsim::separate(y); }
+PNSIM_INLINE double __dmul_rn(double x, double y) { return pnsim::separate(x * y); }
 PNSIM_INLINE double __ddiv_rn(double x, double y) { return x / y; }
 PNSIM_INLINE float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
 PNSIM_INLINE double __fma_rn(double x, double y, double z) { return fma(x, y, z); }

@@ -2,20 +2,9 @@
 // A phase ends when all expected arrivals have come and no bytes are missing.
 #pragma once
 #include "atomics.h"
+#include "mbarrier_word.h"
 
 namespace pnsim {
-
-// Packed into the 8 bytes of the object: phase 1 bit, expected 20, pending 20, missing bytes 23 (signed).
-struct MBarrier {
-  unsigned phase, expected, pending;
-  int bytes;
-  static MBarrier read(unsigned long long w) {
-    return {unsigned(w & 1), unsigned(w >> 1 & 0xfffff), unsigned(w >> 21 & 0xfffff), int((long long)w >> 41)};
-  }
-  unsigned long long word() const {
-    return phase | (unsigned long long)expected << 1 | (unsigned long long)pending << 21 | (unsigned long long)(long long)bytes << 41;
-  }
-};
 
 PNSIM_INLINE MBarrier mbarrier_get(const void* object, const char* file, int line) {
   told(object, 8, PNSIM_ATOMIC, file, line);
@@ -23,18 +12,9 @@ PNSIM_INLINE MBarrier mbarrier_get(const void* object, const char* file, int lin
 }
 
 PNSIM_INLINE void mbarrier_put(void* object, MBarrier b) {
-  const bool over = b.pending == 0 && b.bytes == 0;
-  if (over) {
-    b.phase ^= 1;
-    b.pending = b.expected;
-  }
+  const bool over = b.turn();
   apply<Take>(static_cast<unsigned long long*>(object), b.word());
   if (over) pnsim_unpark(object);
-}
-
-// Who waits for a phase is ordered after the arrivals of that phase, not after those that have come since.
-PNSIM_INLINE const void* mbarrier_order(const void* object, unsigned phase) {
-  return static_cast<const char*>(object) + 1 + (phase & 1);
 }
 
 PNSIM_INLINE void mbarrier_init(void* object, unsigned expected, const char* file, int line) {
@@ -54,13 +34,15 @@ PNSIM_INLINE unsigned mbarrier_arrive(void* object, unsigned count, int bytes, c
   return phase;
 }
 
-PNSIM_INLINE void mbarrier_complete(void* object, int bytes, const char* file, int line) {
+// Bytes that the current phase waits for, without an arrival.
+PNSIM_INLINE void mbarrier_expect(void* object, int bytes, const char* file, int line) {
   MBarrier b = mbarrier_get(object, file, line);
-  b.bytes -= bytes;
+  b.bytes += bytes;
   mbarrier_put(object, b);
 }
 
 PNSIM_INLINE bool mbarrier_test(const void* object, unsigned phase, const char* file, int line) {
+  pnsim_bulk_land(object);  // what was on its way to the object has come by the time someone looks
   if (mbarrier_get(object, file, line).phase == phase) return false;
   pnsim_acquire(mbarrier_order(object, phase));
   return true;

@@ -51,6 +51,27 @@ struct pnsim_kernel {
   const void* function;  // what `(void*)kernel` gives in a program
 };
 
+// One contiguous part of a bulk copy. Where `from` is null the destination is filled with zeros, or with NaN of
+// `fill` bytes each.
+struct pnsim_piece {
+  char* to;
+  const char* from;
+  unsigned size, fill;
+};
+
+// A thread's share of one wgmma: computed when it is waited for.
+struct pnsim_product {
+  void (*compute)(const struct pnsim_product*);
+  float* d;             // the accumulators of this thread
+  unsigned columns;     // n
+  unsigned a_address, b_address, a_leading, a_stride, b_leading, b_stride;  // descriptors, taken apart; bytes
+  unsigned a_swizzle, b_swizzle;
+  unsigned fragment[16];  // or a from registers: those of the four lanes that share this thread's rows
+  bool from_registers, accumulate;
+  unsigned row;         // of the 64: the thread's first
+  unsigned column;      // the thread's first within each 8
+};
+
 extern "C" {
 // Thread block
 void pnsim_barrier(const char* file, int line);
@@ -68,6 +89,25 @@ void pnsim_fence(int scope);  // 0 block, 1 device
 void pnsim_copy_async(void* to, const void* from, size_t size, size_t valid, const char* file, int line);
 void pnsim_copy_commit(void);
 void pnsim_copy_wait(unsigned newest);
+// Operations of the asynchronous proxy (TMA, wgmma): runtime/flight.h
+void pnsim_bulk_load(const struct pnsim_piece* pieces, size_t count, void* object, const char* file, int line);
+void pnsim_bulk_land(const void* object);  // what is on its way to the object arrives
+void pnsim_bulk_store(const struct pnsim_piece* pieces, size_t count, const char* file, int line);
+void pnsim_bulk_commit(void);
+void pnsim_bulk_wait(unsigned newest, int read_only);
+void pnsim_wgmma(const struct pnsim_product* product, const char* file, int line);
+void pnsim_wgmma_reads(const void* address, size_t size, const char* file, int line);  // by the next pnsim_wgmma
+void pnsim_wgmma_fence(void);
+void pnsim_wgmma_commit(void);
+void pnsim_wgmma_wait(unsigned newest);
+void pnsim_proxy_fence(void);
+unsigned pnsim_shared_address(const void* pointer);  // 16 times 16 bits: a window of a megabyte, as descriptors need
+const char* pnsim_shared_pointer(unsigned address);
+// Barriers by number (bar.sync, bar.arrive)
+void pnsim_named_barrier(unsigned id, unsigned expected, int wait, const char* file, int line);
+const char* pnsim_tensor_map(void* map, int type, unsigned rank, const void* address, const unsigned long long* sizes,
+                             const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
+                             int swizzle, int fill);
 // Synchronisation objects in memory (mbarrier, cuda::barrier): order what came before with what comes after
 void pnsim_release(const void* object);
 void pnsim_acquire(const void* object);

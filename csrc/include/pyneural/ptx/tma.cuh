@@ -1,0 +1,112 @@
+// Bulk copies between global and shared memory (PTX ISA, cp.async.bulk and cp.async.bulk.tensor, sm_90): TMA.
+//
+// One thread issues a copy. A load counts its bytes in an mbarrier, which has to expect them; a store joins a bulk
+// group, which has to be committed and waited for. Shared memory that threads wrote is handed to a store, or to
+// wgmma, with fence_proxy_async().
+#pragma once
+#include <cuda.h>
+
+#include "mbarrier.cuh"
+#if defined(__PYNEURAL_SIMULATOR__)
+#include "pyneural_sim/bulk.h"
+#endif
+
+namespace pyneural::ptx {
+
+#if defined(__PYNEURAL_SIMULATOR__)
+// A box of the tensor, whose first element stands at these coordinates (innermost first), to shared memory.
+template <int Rank>
+__device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], PNSIM_HERE) {
+  pnsim::tensor_load(to, map, at, full, file, line);
+}
+template <int Rank>
+__device__ __forceinline__ void tma_store(const CUtensorMap* map, const void* from, const int (&at)[Rank], PNSIM_HERE) {
+  pnsim::tensor_store(map, from, at, file, line);
+}
+// Bytes that lie side by side: addresses and size are multiples of 16.
+__device__ __forceinline__ void bulk_load(void* to, const void* from, unsigned bytes, mbarrier* full, PNSIM_HERE) {
+  pnsim::bulk_load(to, from, bytes, full, file, line);
+}
+__device__ __forceinline__ void bulk_store(void* to, const void* from, unsigned bytes, PNSIM_HERE) {
+  pnsim::bulk_store(to, from, bytes, file, line);
+}
+__device__ __forceinline__ void bulk_commit() { pnsim_bulk_commit(); }
+// Until at most Newest groups are under way: their shared memory has been read, or all is written too.
+template <int Newest>
+__device__ __forceinline__ void bulk_wait_read() {
+  pnsim_bulk_wait(Newest, 1);
+}
+template <int Newest>
+__device__ __forceinline__ void bulk_wait() {
+  pnsim_bulk_wait(Newest, 0);
+}
+__device__ __forceinline__ void fence_proxy_async() { pnsim_proxy_fence(); }
+__device__ __forceinline__ void fence_mbarrier_init() {}
+__device__ __forceinline__ void prefetch_tensor_map(const CUtensorMap*) {}
+#else
+__device__ __forceinline__ unsigned shared_address(const void* p) { return static_cast<unsigned>(__cvta_generic_to_shared(p)); }
+template <int Rank>
+__device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank]) {
+  static_assert(Rank >= 1 && Rank <= 5, "a tensor has 1 to 5 dimensions");
+  const unsigned s = shared_address(to), b = shared_address(full);
+  const unsigned long long m = reinterpret_cast<unsigned long long>(map);
+  if constexpr (Rank == 1)
+    asm volatile("cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3}], [%2];" ::"r"(s),
+                 "l"(m), "r"(b), "r"(at[0]) : "memory");
+  else if constexpr (Rank == 2)
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(s),
+                 "l"(m), "r"(b), "r"(at[0]), "r"(at[1]) : "memory");
+  else if constexpr (Rank == 3)
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(s),
+                 "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]) : "memory");
+  else if constexpr (Rank == 4)
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(s),
+                 "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]) : "memory");
+  else
+    asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(s),
+                 "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]), "r"(at[4]) : "memory");
+}
+template <int Rank>
+__device__ __forceinline__ void tma_store(const CUtensorMap* map, const void* from, const int (&at)[Rank]) {
+  static_assert(Rank >= 1 && Rank <= 5, "a tensor has 1 to 5 dimensions");
+  const unsigned s = shared_address(from);
+  const unsigned long long m = reinterpret_cast<unsigned long long>(map);
+  if constexpr (Rank == 1)
+    asm volatile("cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%0, {%2}], [%1];" ::"l"(m), "r"(s), "r"(at[0]) : "memory");
+  else if constexpr (Rank == 2)
+    asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(m), "r"(s), "r"(at[0]),
+                 "r"(at[1]) : "memory");
+  else if constexpr (Rank == 3)
+    asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(m), "r"(s), "r"(at[0]),
+                 "r"(at[1]), "r"(at[2]) : "memory");
+  else if constexpr (Rank == 4)
+    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(m), "r"(s), "r"(at[0]),
+                 "r"(at[1]), "r"(at[2]), "r"(at[3]) : "memory");
+  else
+    asm volatile("cp.async.bulk.tensor.5d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(m), "r"(s), "r"(at[0]),
+                 "r"(at[1]), "r"(at[2]), "r"(at[3]), "r"(at[4]) : "memory");
+}
+__device__ __forceinline__ void bulk_load(void* to, const void* from, unsigned bytes, mbarrier* full) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)),
+               "l"(from), "r"(bytes), "r"(shared_address(full)) : "memory");
+}
+__device__ __forceinline__ void bulk_store(void* to, const void* from, unsigned bytes) {
+  asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
+}
+__device__ __forceinline__ void bulk_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+template <int Newest>
+__device__ __forceinline__ void bulk_wait_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(Newest) : "memory");
+}
+template <int Newest>
+__device__ __forceinline__ void bulk_wait() {
+  asm volatile("cp.async.bulk.wait_group %0;" ::"n"(Newest) : "memory");
+}
+__device__ __forceinline__ void fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+__device__ __forceinline__ void fence_mbarrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+__device__ __forceinline__ void prefetch_tensor_map(const CUtensorMap* map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+#endif
+
+}  // namespace pyneural::ptx

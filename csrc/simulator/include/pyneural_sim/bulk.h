@@ -1,0 +1,103 @@
+// Bodies of the bulk copies of sm_90 (PTX ISA, cp.async.bulk and cp.async.bulk.tensor): TMA.
+#pragma once
+#include "atomics.h"
+#include "mbarrier.h"
+#include "tensor_map.h"
+
+namespace pnsim {
+
+static PNSIM_UNSEEN TensorMap tensor_map(const void* map, const char* file, int line) {
+  TensorMap m;
+  __builtin_memcpy(&m, map, sizeof m);
+  if (m.mark != TENSOR_MAP_MARK) pnsim_trap("the tensor map was not made by cuTensorMapEncodeTiled", file, line);
+  return m;
+}
+
+// All parts of a copy, in memory of the C library while they are gathered.
+struct Parts {
+  pnsim_piece* all = nullptr;
+  size_t count = 0, room = 0;
+  ~Parts() { free(all); }
+};
+
+static PNSIM_UNSEEN void add(Parts& parts, char* shared, const char* global, unsigned size, const TensorMap& m, bool load) {
+  if (!load && !global) return;
+  if (parts.count == parts.room) {
+    parts.room = parts.room ? 2 * parts.room : 64;
+    parts.all = static_cast<pnsim_piece*>(realloc(parts.all, parts.room * sizeof *parts.all));
+  }
+  parts.all[parts.count++] = load ? pnsim_piece{shared, global, size, m.fill} : pnsim_piece{const_cast<char*>(global), shared, size, 0};
+}
+
+// The parts of a box, at most 16 bytes of shared memory each. What lies outside of the tensor has no global address.
+template <int Rank>
+static PNSIM_UNSEEN void gather(Parts& parts, const TensorMap& m, char* shared, const int (&at)[Rank], bool load, const char* file, int line) {
+  if (m.rank != Rank) pnsim_trap("the tensor map has another number of dimensions than this copy", file, line);
+  const unsigned long long base = (unsigned long long)shared;
+  if (base % (m.swizzle ? 128u << m.swizzle : 128u))
+    pnsim_trap("the shared address of a tensor copy must be a multiple of 128 bytes, or of 256, 512 or 1024 with a swizzle of 32, 64 or 128 bytes", file, line);
+  unsigned count[5] = {1, 1, 1, 1, 1};
+  for (int i = 0; i < Rank; ++i) count[i] = (m.box[i] + m.steps[i] - 1u) / m.steps[i];
+  const unsigned row_bytes = count[0] * m.width, pitch = m.swizzle ? 16u << m.swizzle : row_bytes;
+  unsigned long long row = base;
+  for (unsigned n = 0, rows = count[1] * count[2] * count[3] * count[4]; n < rows; ++n, row += pitch) {
+    bool inside = true;
+    long long offset = 0;
+    unsigned rest = n;
+    for (int i = 1; i < Rank; ++i) {
+      const long long index = at[i] + (long long)(rest % count[i]) * m.steps[i];
+      rest /= count[i];
+      inside = inside && index >= 0 && index <= (long long)m.sizes[i];
+      offset += index * (long long)m.strides[i - 1];
+    }
+    for (unsigned b = 0; b < row_bytes; b += 16) {
+      char* to = (char*)swizzled(row + b, m.swizzle);
+      const long long first = at[0] + (long long)(b / m.width) * m.steps[0];
+      const long long last = first + (long long)(16 / m.width - 1) * m.steps[0];
+      if (inside && m.steps[0] == 1 && first >= 0 && last <= (long long)m.sizes[0]) {
+        add(parts, to, m.address + offset + first * m.width, 16, m, load);
+        continue;
+      }
+      for (unsigned e = 0; e < 16u / m.width; ++e) {
+        const long long index = first + (long long)e * m.steps[0];
+        const bool there = inside && index >= 0 && index <= (long long)m.sizes[0];
+        add(parts, to + e * m.width, there ? m.address + offset + index * m.width : nullptr, m.width, m, load);
+      }
+    }
+  }
+}
+
+template <int Rank>
+static PNSIM_UNSEEN void tensor_load(void* to, const void* map, const int (&at)[Rank], void* object, const char* file, int line) {
+  const TensorMap m = tensor_map(map, file, line);
+  Parts parts;
+  gather(parts, m, static_cast<char*>(to), at, true, file, line);
+  pnsim_bulk_load(parts.all, parts.count, object, file, line);
+}
+
+template <int Rank>
+static PNSIM_UNSEEN void tensor_store(const void* map, const void* from, const int (&at)[Rank], const char* file, int line) {
+  const TensorMap m = tensor_map(map, file, line);
+  Parts parts;
+  gather(parts, m, static_cast<char*>(const_cast<void*>(from)), at, false, file, line);
+  pnsim_bulk_store(parts.all, parts.count, file, line);
+}
+
+PNSIM_INLINE void check_bulk(const void* to, const void* from, unsigned size, const char* file, int line) {
+  if (((unsigned long long)to | (unsigned long long)from | size) % 16)
+    pnsim_trap("addresses and size of a bulk copy must be multiples of 16 bytes", file, line);
+}
+
+PNSIM_INLINE void bulk_load(void* to, const void* from, unsigned size, void* object, const char* file, int line) {
+  check_bulk(to, from, size, file, line);
+  const pnsim_piece piece = {static_cast<char*>(to), static_cast<const char*>(from), size, 0};
+  pnsim_bulk_load(&piece, 1, object, file, line);
+}
+
+PNSIM_INLINE void bulk_store(void* to, const void* from, unsigned size, const char* file, int line) {
+  check_bulk(to, from, size, file, line);
+  const pnsim_piece piece = {static_cast<char*>(to), static_cast<const char*>(from), size, 0};
+  pnsim_bulk_store(&piece, 1, file, line);
+}
+
+}  // namespace pnsim

@@ -1,0 +1,62 @@
+// Tensor maps are encoded here for programs (cuTensorMapEncodeTiled) and for Python alike.
+#include "../include/pyneural_sim/tensor_map.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../include/pyneural_sim/state.h"
+
+using namespace pnsim;
+
+namespace {
+// By CUtensorMapDataType
+const unsigned char WIDTHS[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
+const bool FLOATING[] = {false, false, false, false, false, false, true, true, true, true, true, true, true};
+}  // namespace
+
+// Null, or what is wrong: the limits are those of cuTensorMapEncodeTiled in the driver API's reference.
+extern "C" const char* pnsim_tensor_map(void* map, int type, unsigned rank, const void* address, const unsigned long long* sizes,
+                                        const unsigned long long* strides, const unsigned* box, const unsigned* steps,
+                                        int interleave, int swizzle, int fill) {
+  static thread_local char text[200];
+  const auto wrong = [&](auto... parts) {
+    snprintf(text, sizeof text, parts...);
+    return static_cast<const char*>(text);
+  };
+  if (type < 0 || type >= int(sizeof WIDTHS)) return wrong("data type %d is unknown", type);
+  if (rank < 1 || rank > 5) return wrong("rank (=%u) must be between 1 and 5", rank);
+  if (interleave) return wrong("interleave (=%d) cannot be simulated", interleave);
+  if (swizzle < 0 || swizzle > 3) return wrong("swizzle %d is unknown", swizzle);
+  if (fill && !FLOATING[type]) return wrong("only floating types can be filled with NaN");
+  if (reinterpret_cast<uintptr_t>(address) % 16) return wrong("the array's address must be a multiple of 16");
+  TensorMap m = {};
+  m.address = static_cast<const char*>(address);
+  m.rank = static_cast<unsigned char>(rank);
+  m.width = WIDTHS[type];
+  m.swizzle = static_cast<unsigned char>(swizzle);
+  m.fill = fill ? m.width : 0;
+  m.mark = TENSOR_MAP_MARK;
+  unsigned long long below = m.width;
+  for (unsigned i = 0; i < rank; ++i) {
+    if (sizes[i] < 1 || sizes[i] > 1ull << 32) return wrong("size %llu of dimension %u must be between 1 and 2**32", sizes[i], i);
+    if (box[i] < 1 || box[i] > 256) return wrong("box (=%u) of dimension %u must be between 1 and 256", box[i], i);
+    if (steps[i] < 1 || steps[i] > 8) return wrong("element stride (=%u) of dimension %u must be between 1 and 8", steps[i], i);
+    if (i) {
+      const unsigned long long stride = strides[i - 1];
+      if (stride % 16 || stride >= 1ull << 40) return wrong("stride (=%llu bytes) of dimension %u must be a multiple of 16 below 2**40", stride, i);
+      if (stride < below) return wrong("stride (=%llu bytes) of dimension %u is less than the %llu bytes of the dimension within", stride, i, below);
+      m.strides[i - 1] = stride;
+      below = stride;
+    }
+    m.sizes[i] = unsigned(sizes[i] - 1);
+    m.box[i] = static_cast<unsigned short>(box[i]);
+    m.steps[i] = static_cast<unsigned char>(steps[i]);
+  }
+  const unsigned row = (box[0] + steps[0] - 1) / steps[0] * m.width;
+  if (row % 16) return wrong("the box's inner dimension (=%u bytes) must be a multiple of 16 bytes", row);
+  if (swizzle && row > 16u << swizzle) return wrong("the box's inner dimension (=%u bytes) must not exceed the swizzle's %u bytes", row, 16u << swizzle);
+  memset(map, 0, 128);
+  memcpy(map, &m, sizeof m);
+  return nullptr;
+}
