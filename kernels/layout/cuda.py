@@ -11,9 +11,12 @@ import numpy as np
 from .. import check
 from ..cuda_launch import BLOCK, bits, contiguous, flat_grid, launch, written
 from .contract import axes
+from .cuda_index import index, index_backward, index_put
 from .cuda_remap import remap, widest_word
 
 Array = Any
+
+__all__ = ["cat", "flip", "index", "index_backward", "index_put", "roll", "tril", "triu"]
 
 _SOURCES = 8  # kSources of layout.cu
 _PARTS = np.dtype([("width", "i8", (_SOURCES,)), ("start", "i8", (_SOURCES,))])

@@ -8,6 +8,7 @@ together, form the middle part. Where something stands between two of them the m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +36,20 @@ class Selection:
 
 
 @dataclass
-class _Parsed:
+class Parsed:
+    """The parts of a key: the dimensions that stay before and after those that its arrays index.
+
+    Attributes:
+        before, after: size and stride of each such dimension.
+        start: the place of the first element that the slices leave.
+        arrays: index array, dimension, its size and its stride.
+        index_shape: what the index arrays broadcast to.
+    """
+
     before: list[Axis]
     after: list[Axis]
     start: int
-    arrays: list[tuple[Array, int, int, int]]  # index array, dimension, its size, its stride
+    arrays: list[tuple[Array, int, int, int]]
     index_shape: tuple[int, ...]
 
     @property
@@ -49,7 +59,7 @@ class _Parsed:
 
 def selected_shape(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> tuple[int, ...]:
     """The shape of ``x[key]`` for ``x`` of ``shape``; TypeError, ValueError or IndexError for a bad key."""
-    parsed = _parse(operation, shape, key)
+    parsed = parse(operation, shape, key)
     for array, dim, size, _ in parsed.arrays:
         if array.size:
             low, high = int(array.min()), int(array.max())
@@ -61,7 +71,7 @@ def selected_shape(operation: str, shape: tuple[int, ...], key: tuple[Any, ...])
 
 def select(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> Selection:
     """The `Selection` of a key that `selected_shape` has passed."""
-    parsed = _parse(operation, shape, key)
+    parsed = parse(operation, shape, key)
     index: Array = np.full(parsed.index_shape, parsed.start, np.int64)
     for array, _, size, stride in parsed.arrays:
         index += np.where(array < 0, array + size, array) * stride
@@ -79,8 +89,16 @@ def _offsets(axes: list[Axis]) -> Array:
     return result
 
 
-def _parse(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> _Parsed:
-    strides = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+def parse(
+    operation: str,
+    shape: tuple[int, ...],
+    key: tuple[Any, ...],
+    integers: Callable[..., list[Array]] | None = None,
+    strides: Sequence[int] | None = None,
+) -> Parsed:
+    """The parts of a key. ``integers`` stands in for `_integers`, ``strides`` for those of a contiguous array."""
+    integers = integers or _integers
+    strides = strides or [math.prod(shape[d + 1 :]) for d in range(len(shape))]
     axes: list[Axis] = []
     arrays: list[tuple[Array, int, int, int]] = []
     splits: list[int] = []  # for each index array, how many axes stand before it
@@ -100,7 +118,7 @@ def _parse(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> _Par
             separated += 1
             dim += 1
         else:
-            for array in _integers(operation, item, shape, dim):
+            for array in integers(operation, item, shape, dim):
                 arrays.append((array, dim, shape[dim], strides[dim]))
                 splits.append(len(axes))
                 separators.append(separated)
@@ -111,7 +129,7 @@ def _parse(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> _Par
         shapes = ", ".join(str(array.shape) for array, *_ in arrays)
         raise ValueError(f"{operation}: index arrays of shapes {shapes} cannot be broadcast together") from None
     split = splits[0] if separators[0] == separators[-1] else 0
-    return _Parsed(axes[:split], axes[split:], start, arrays, index_shape)
+    return Parsed(axes[:split], axes[split:], start, arrays, index_shape)
 
 
 def _complete(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> list[Any]:

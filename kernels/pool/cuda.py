@@ -11,6 +11,7 @@ import numpy as np
 from .. import check
 from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, size, written
 from ..dtypes import accumulator
+from ..embedding.cuda import gather_along
 from ..reduce import cuda as reduce
 from .contract import output_size
 
@@ -109,6 +110,15 @@ def adaptive_avg_pool2d_backward(grad: Array, *, input_size: Any, out: Array) ->
 
     with written(out) as result:
         _elements("adaptive_avg_pool2d_backward", axes, contiguous(grad), result, over)
+
+
+def max_pool2d_gather(x: Array, indices: Array, *, out: Array) -> None:
+    if out.size == 0:
+        return
+    planes, plane = size(x.shape[:2]), size(x.shape[2:])
+    index = contiguous(indices).reshape(planes, -1)
+    with written(out) as result:
+        gather_along("max_pool2d_gather", contiguous(x), 0, (plane, 1), index, 1, result)
 
 
 def max_pool2d_backward(grad: Array, indices: Array, *, input_size: Any, out: Array) -> None:

@@ -1,0 +1,142 @@
+"""Launches on a ``Selection`` (selection.cuh): elements that a list of indices and the strides of the other dimensions
+name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..cuda_launch import BLOCK, MAX_DIMS, contiguous, flat_grid, launch, size, unary
+from ..dtypes import int32, int64
+from ..layout.cuda_remap import widest_word
+from ..random.cuda_sort import sort
+
+Array = Any
+Axis = tuple[int, int]  # size, stride in elements
+
+_SELECTION = np.dtype([
+    ("ndim", "i8"), ("index_dim", "i8"), ("start", "i8"), ("size", "i8"),
+    ("shape", "i8", (MAX_DIMS,)), ("stride", "i8", (MAX_DIMS,)),
+])  # fmt: skip
+
+
+def as_index(index: Array) -> Array:
+    """Contiguous indices as the kernels take them: int32 or int64."""
+    return contiguous(index) if index.dtype in (int32, int64) else as_int64(index)
+
+
+def as_int64(index: Array) -> Array:
+    """Contiguous indices as int64."""
+    if index.dtype == int64:
+        return contiguous(index)
+    result = memory.empty(index.shape, int64)
+    unary("elementwise", "to_int64", index, result)
+    return result
+
+
+def take(
+    operation: str,
+    x: Array,
+    start: int,
+    before: Sequence[Axis],
+    index: Array,
+    length: int,
+    step: int,
+    after: Sequence[Axis],
+    out: Array,
+) -> None:
+    """``out``, contiguous and not empty, of the elements of the memory ``x`` that ``index`` names.
+
+    Args:
+        operation: whose name errors begin with.
+        x: 1-D or contiguous memory of any dtype.
+        start: the place of the first element that the other dimensions name.
+        before, after: the dimensions around that of the indices.
+        index: int32 or int64, contiguous.
+        length, step: of the dimension that the indices stand for.
+    """
+    outer, inner = _merged(before), _merged(after)
+    word = 1
+    if inner and inner[-1][1] == 1:
+        counts = [start, step, *(stride for _, stride in (*outer, *inner[:-1])), inner[-1][0]]
+        word = widest_word(x.itemsize, (x, out), counts)
+        inner[-1] = inner[-1][0] // word, word
+    record = selection(operation, outer, index.size, step, inner, start, length, word)
+    count = out.size // word
+    name = f"take_{word * x.itemsize}_{index.dtype.name}"
+    launch("embedding", name, None, flat_grid(count), BLOCK, record, x, index, out, count)
+
+
+def put(
+    operation: str,
+    x: Array,
+    start: int,
+    before: Sequence[Axis],
+    places: Array,
+    after: Sequence[Axis],
+    values: Array,
+    values_start: int,
+    values_strides: tuple[Sequence[int], int, Sequence[int]],
+    accumulate: bool,
+) -> None:
+    """Write to, or add to, the elements of the contiguous ``x`` at ``places``, none below 0, in a fixed order.
+
+    Args:
+        operation, start, before, after: as for `take`.
+        places: int64, contiguous, not empty; what each index adds to the place.
+        values: 1-D or contiguous memory of x's dtype.
+        values_start, values_strides: where its first element is, and its strides along ``before``, the places and
+            ``after``.
+        accumulate: add in the order of the places; otherwise the last value stays.
+    """
+    sorted_places, order = sort(places.reshape(-1).view(np.uint64), max(x.size, 1))
+    to = selection(operation, before, places.size, 1, after, start)
+    outer, step, inner = values_strides
+    sizes_outer, sizes_inner = [n for n, _ in before], [n for n, _ in after]
+    given = selection(
+        operation, list(zip(sizes_outer, outer, strict=True)), places.size, step,
+        list(zip(sizes_inner, inner, strict=True)), values_start,
+    )  # fmt: skip
+    count = size([*sizes_outer, places.size, *sizes_inner])
+    launch(
+        "embedding_add", "put", x.dtype, flat_grid(count), BLOCK,
+        to, given, sorted_places.view(np.int64), order, values, x, count, places.size, accumulate,
+    )  # fmt: skip
+
+
+def selection(
+    operation: str,
+    before: Sequence[Axis],
+    count: int,
+    step: int,
+    after: Sequence[Axis],
+    start: int,
+    length: int = 0,
+    word: int = 1,
+) -> Any:
+    """The structure itself, with strides in words of ``word`` elements."""
+    axes = [*before, (count, step), *after]
+    if len(axes) > MAX_DIMS:
+        raise ValueError(f"{operation}: strides that need {len(axes)} dimensions, more than {MAX_DIMS}")
+    record = np.zeros((), _SELECTION)
+    record["ndim"], record["index_dim"] = len(axes), len(before)
+    record["start"], record["size"] = start // word, length
+    for d, (n, stride) in enumerate(axes):
+        record["shape"][d], record["stride"][d] = n, stride // word
+    return record[()]
+
+
+def _merged(axes: Sequence[Axis]) -> list[Axis]:
+    """The dimensions without those of one element, and neighbours that lie as one made one."""
+    result: list[Axis] = []
+    for n, stride in axes:
+        if n == 1:
+            continue
+        if result and result[-1][1] == stride * n:
+            result[-1] = result[-1][0] * n, stride
+        else:
+            result.append((n, stride))
+    return result

@@ -1,0 +1,122 @@
+"""Advanced indexing on CUDA: what a key names, computed where its index arrays are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..cuda_launch import BLOCK, contiguous, copy, flat_grid, flat_memory, launch, layout_of, size, written
+from ..dtypes import bool_, int64
+from ..embedding.cuda_selection import as_index, as_int64, put, take
+from ..scan import cuda as scan
+from .keys import Parsed, parse
+
+Array = Any
+
+
+def index(x: Array, *, key: Any, out: Array) -> None:
+    if out.size == 0:
+        return
+    memory_of, start, strides = flat_memory(x)
+    parsed = parse("index", x.shape, key, _integers, strides)
+    with written(out) as result:
+        places, length, step, first = _places("index", parsed)
+        begin = start + parsed.start + first
+        take("index", memory_of, begin, parsed.before, places, length, step, parsed.after, result)
+
+
+def index_backward(grad: Array, *, key: Any, input_shape: tuple[int, ...], out: Array) -> None:
+    if out.size == 0:
+        return
+    with written(out) as result:
+        launch("embedding_add", "zeros", out.dtype, flat_grid(out.size * out.itemsize // 4), BLOCK, result, out.size)
+        _put("index_backward", result, key, grad, True)
+
+
+def index_put(x: Array, values: Array, *, key: Any, accumulate: bool = False) -> None:
+    if x.size == 0:
+        return
+    if x.flags.c_contiguous:
+        _put("index_put", x, key, values, bool(accumulate))
+        return
+    target = contiguous(x)
+    _put("index_put", target, key, values, bool(accumulate))
+    copy(target, x)
+
+
+def _put(operation: str, x: Array, key: Any, values: Array, accumulate: bool) -> None:
+    parsed = parse(operation, x.shape, key, _integers)
+    if 0 in parsed.shape:
+        return
+    places, length, step, first = _places(operation, parsed)
+    if (length, step) != (0, 1):
+        places = _sum_places(operation, parsed.index_shape, [(places.reshape(parsed.index_shape), length, step)])
+    memory_of, start, strides = _broadcast(values, parsed)
+    put(operation, x, parsed.start + first, parsed.before, places, parsed.after, memory_of, start, strides, accumulate)
+
+
+def _broadcast(values: Array, parsed: Parsed) -> tuple[Array, int, tuple[Sequence[int], int, Sequence[int]]]:
+    """Memory, first element and strides of values that broadcast to the key's shape; its index dimensions as one."""
+    whole = np.broadcast_to(values, parsed.shape)
+    memory_of, start, steps = flat_memory(values)
+    missing = len(parsed.shape) - values.ndim
+    strides = [0] * missing + [0 if n == 1 else step for n, step in zip(values.shape, steps, strict=True)]
+    first, last = len(parsed.before), len(parsed.before) + len(parsed.index_shape)
+    axes = [(n, step) for n, step in zip(parsed.index_shape, strides[first:last], strict=True) if n > 1]
+    if any(outer[1] != inner[1] * inner[0] for outer, inner in itertools.pairwise(axes)):
+        copied = memory.empty(parsed.shape, values.dtype)
+        copy(whole, copied)
+        return _broadcast(copied, parsed)
+    return memory_of, start, (strides[:first], axes[-1][1] if axes else 0, strides[last:])
+
+
+def _integers(operation: str, item: Any, shape: tuple[int, ...], dim: int) -> list[Array]:
+    """An int, an integer array or a mask as index arrays, one for each dimension that it stands for."""
+    if isinstance(item, (int, np.integer)):
+        return [np.asarray(item, np.int64)]
+    if item.dtype != bool_:
+        return [item]
+    if item.size == 0:
+        return [memory.empty((0,), int64) for _ in range(item.ndim)]
+    flat = contiguous(item).reshape(-1)
+    up_to = memory.empty((item.size,), int64)
+    scan.cumsum(flat, dim=0, out=up_to)
+    found = [memory.empty((int(up_to[-1]),), int64) for _ in range(item.ndim)]
+    for d, coordinates in enumerate(found):
+        behind = size(item.shape[d + 1 :])
+        arguments = (flat, up_to, coordinates, item.size, item.shape[d], behind)
+        if coordinates.size:
+            launch("embedding", "true_coordinates", None, flat_grid(item.size), BLOCK, *arguments)
+    return found
+
+
+def _places(operation: str, parsed: Parsed) -> tuple[Array, int, int, int]:
+    """One list of indices, contiguous, the length and step of what they stand for, and what is added to all."""
+    arrays = [(array, length, step) for array, _, length, step in parsed.arrays]
+    start = 0
+    for each in list(arrays):
+        array, length, step = each
+        if len(arrays) > 1 and array.ndim == 0:
+            number = int(array)
+            start += (number + length if number < 0 else number) * step
+            arrays = [other for other in arrays if other is not each]
+    if len(arrays) == 1 and arrays[0][0].shape == parsed.index_shape:
+        array, length, step = arrays[0]
+        return as_index(array), length, step, start
+    return _sum_places(operation, parsed.index_shape, arrays), 0, 1, start
+
+
+def _sum_places(operation: str, shape: tuple[int, ...], arrays: Sequence[tuple[Array, int, int]]) -> Array:
+    """The places that several index arrays, each with its length and step, name together."""
+    result = memory.empty(shape, int64)
+    for number, (array, length, step) in enumerate(arrays):
+        given = array if array.dtype.name in ("int32", "int64") else as_int64(array)
+        at, (memory_of,) = layout_of(operation, shape, given)
+        name = f"add_places_{given.dtype.name}"
+        arguments = (at, memory_of, length, step, result, result.size, number == 0)
+        launch("embedding", name, None, flat_grid(result.size), BLOCK, *arguments)
+    return result
