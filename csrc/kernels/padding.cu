@@ -18,18 +18,22 @@ struct Fold {
 
 // Where in the gradient a coordinate of the input was repeated to: a range, and up to two more places.
 struct Places3 {
-  Index first, count, more[2];
+  Index first, count, second, third;
   int others;
   __device__ __forceinline__ Index total() const { return count + others; }
   __device__ __forceinline__ Index operator[](Index k) const {
-    return k < count ? first + k : more[k == count ? 0 : 1];
+    return k < count ? first + k : k == count ? second : third;
+  }
+  __device__ __forceinline__ void add(Index place) {
+    third = place;
+    if (others++ == 0) second = place;
   }
 };
 
 __device__ __forceinline__ Places3 repeated(const Fold& fold, int d, Index c, int mode) {
   const Index n = fold.n[d], padded = fold.padded[d], before = fold.before[d], at = c + before;
   const auto within = [&](Index place) { return place >= 0 && place < padded; };
-  Places3 result{at, within(at) ? 1 : 0, {0, 0}, 0};
+  Places3 result{at, within(at) ? 1 : 0, 0, 0, 0};
   if (mode == kReplicate) {
     const Index first = c == 0 ? 0 : at, last = c == n - 1 ? padded - 1 : at;
     result.first = first > 0 ? first : 0;
@@ -37,22 +41,14 @@ __device__ __forceinline__ Places3 repeated(const Fold& fold, int d, Index c, in
     result.count = end > result.first ? end - result.first : 0;
     return result;
   }
-  Index other[2];
-  bool valid[2];
   if (mode == kReflect) {
-    other[0] = before - c;
-    valid[0] = c > 0;
-    other[1] = 2 * (n - 1) - c + before;
-    valid[1] = c < n - 1;
-  } else {
+    if (c > 0 && within(before - c)) result.add(before - c);
+    const Index mirrored = 2 * (n - 1) - c + before;
+    if (c < n - 1 && within(mirrored)) result.add(mirrored);
+  } else if (c >= fold.low[d] && c < fold.high[d]) {
     const Index kept = fold.high[d] - fold.low[d];
-    valid[0] = valid[1] = c >= fold.low[d] && c < fold.high[d];
-    other[0] = at - kept;
-    other[1] = at + kept;
-  }
-#pragma unroll
-  for (int k = 0; k < 2; ++k) {
-    if (valid[k] && within(other[k])) result.more[result.others++ == 0 ? 0 : 1] = other[k];
+    if (within(at - kept)) result.add(at - kept);
+    if (within(at + kept)) result.add(at + kept);
   }
   return result;
 }

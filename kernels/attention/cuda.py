@@ -1,0 +1,132 @@
+"""Launches of ``csrc/kernels/attention.cu`` and ``attention_backward.cu``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..cuda_launch import BLOCK, WARP, blocks, contiguous, flat_memory, launch, layout, size, written
+from ..dtypes import accumulator, bool_
+from .contract import default_scale
+
+Array = Any
+
+_TILE = {8: 32, 4: 64}  # rows of a tile, by the size of what is computed in
+_WIDTHS = (32, 64, 128)  # features of a result that a block takes
+_OPERANDS = 6  # kMaxOperands of attention.cuh
+_ATTENTION = np.dtype([
+    *((name, "i8") for name in ("batch", "queries", "keys", "features", "value_features")),
+    ("row_stride", "i8", (_OPERANDS,)), ("column_stride", "i8", (_OPERANDS,)), ("scale", "f8"),
+    ("kind", "i8"), ("causal", "i8"),
+])  # fmt: skip
+
+
+def scaled_dot_product_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    attn_mask: Array | None = None,
+    *,
+    is_causal: bool = False,
+    scale: float | None = None,
+    out: tuple[Array, Array],
+) -> None:
+    if out[1].size == 0:
+        return
+    batch = out[0].shape[:-2]
+    name = "scaled_dot_product_attention"
+    sizes, batches, (q, k, v, mask) = _problem(name, batch, query, key, value, attn_mask, is_causal, scale)
+    with ExitStack() as stack:
+        results = tuple(stack.enter_context(written(each)) for each in out)
+        tile, width = _TILE[accumulator(query.dtype).itemsize], _width(value.shape[-1])
+        grid = (blocks(size(batch) * -(-query.shape[-2] // tile), 1), max(-(-value.shape[-1] // width), 1))
+        launch("attention", f"forward_{width}", query.dtype, grid, BLOCK, sizes, batches, q, k, v, mask, *results)
+
+
+def scaled_dot_product_attention_backward(
+    grad: Array,
+    query: Array,
+    key: Array,
+    value: Array,
+    output: Array,
+    logsumexp: Array,
+    attn_mask: Array | None = None,
+    *,
+    is_causal: bool = False,
+    scale: float | None = None,
+    out: tuple[Array, Array, Array],
+) -> None:
+    if not any(each.size for each in out):
+        return
+    batch, dtype, wide = grad.shape[:-2], query.dtype, accumulator(query.dtype)
+    name = "scaled_dot_product_attention_backward"
+    sizes, batches, (q, k, v, mask, g, o) = _problem(
+        name, batch, query, key, value, attn_mask, is_causal, scale, grad, output
+    )
+    log_sums, sums = contiguous(logsumexp), memory.empty(logsumexp.shape, wide)
+    if sums.size:
+        launch(
+            "attention_backward", "row_sums", dtype, blocks(sums.size, BLOCK // WARP), BLOCK, sizes, batches, g, o, sums
+        )
+    arguments = (sizes, batches, q, k, v, mask, g, log_sums, sums)
+    tile = _TILE[wide.itemsize]
+    with ExitStack() as stack:
+        by_query, *others = (stack.enter_context(written(each)) for each in out)
+        if by_query.size:
+            width = _width(query.shape[-1])
+            grid = (blocks(size(batch) * -(-query.shape[-2] // tile), 1), -(-query.shape[-1] // width))
+            launch("attention_backward", f"by_query_{width}", dtype, grid, BLOCK, *arguments, by_query)
+        if any(each.size for each in others):
+            widest = max(query.shape[-1], value.shape[-1])
+            width = _width(widest)
+            grid = (blocks(size(batch) * -(-key.shape[-2] // tile), 1), -(-widest // width))
+            launch("attention_backward", f"by_key_{width}", dtype, grid, BLOCK, *arguments, *others)
+
+
+def _width(features: int) -> int:
+    return next((each for each in _WIDTHS if features <= each), _WIDTHS[-1])
+
+
+def _problem(
+    operation: str,
+    batch: tuple[int, ...],
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None,
+    is_causal: bool,
+    scale: float | None,
+    *more: Array,
+) -> tuple[Any, Any, list[Array | None]]:
+    """Sizes, where each entry of the batch begins in each operand, and the operands' memory."""
+    record = np.zeros((), _ATTENTION)
+    record["batch"], record["queries"], record["features"] = size(batch), query.shape[-2], query.shape[-1]
+    record["keys"], record["value_features"] = value.shape[-2:]
+    record["scale"] = default_scale(query.shape[-1]) if scale is None else scale
+    record["kind"] = 0 if mask is None else 1 if mask.dtype == bool_ else 2
+    record["causal"] = is_causal
+    memories: list[Array | None] = []
+    starts, strides = [], []
+    for number, each in enumerate((query, key, value, mask, *more)):
+        if each is None:
+            memories.append(None)
+            starts.append(0)
+            strides.append((0,) * len(batch))
+            continue
+        memory_of, start, steps = flat_memory(each)
+        memories.append(memory_of)
+        starts.append(start)
+        # A mask may have fewer than two dimensions, and all are broadcast.
+        shape = (*(1,) * (2 - each.ndim), *each.shape)
+        steps = (*(0,) * (2 - each.ndim), *steps)
+        steps = tuple(0 if n == 1 else step for n, step in zip(shape, steps, strict=True))
+        record["row_stride"][number], record["column_stride"][number] = steps[-2:]
+        strides.append(steps[:-2])
+    batches, plain = layout(operation, batch, starts, strides)
+    if plain:  # an entry is one element of each operand
+        batches = batches.copy()
+        batches["ndim"], batches["shape"][0], batches["stride"][:, 0] = 1, size(batch), 1
+    return record[()], batches, memories
