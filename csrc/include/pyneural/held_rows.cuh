@@ -73,12 +73,22 @@ template <typename T, int Items, int Width> struct Held {
   }
 };
 
+// make(k) for Width elements from `to`, in one access.
 template <typename T, int Width, typename Make>
 __device__ __forceinline__ void store_part(T* to, const Make& make) {
   Vector<T, Width> result;
 #pragma unroll
   for (int k = 0; k < Width; ++k) result.item[k] = narrow<T>(make(k));
   *reinterpret_cast<Vector<T, Width>*>(to) = result;
+}
+
+// The same for a type of which Width elements may need several accesses.
+template <int Width, typename T> __device__ __forceinline__ void store_wide(T* to, const T (&value)[Width]) {
+  constexpr int each = Width * sizeof(T) > 16 ? 16 / int(sizeof(T)) : Width;
+#pragma unroll
+  for (int part = 0; part < Width; part += each) {
+    store_part<T, each>(to + part, [&](int k) { return value[part + k]; });
+  }
 }
 
 }  // namespace pyneural

@@ -24,6 +24,11 @@ template <typename T> struct Parameter {
   __device__ __forceinline__ const T* narrow_data() const { return static_cast<const T*>(data); }
   __device__ __forceinline__ const Computed<T>* wide_data() const { return static_cast<const Computed<T>*>(data); }
 
+  // The parameters from element `start` on.
+  __device__ __forceinline__ Parameter from(Index start) const {
+    if (data == nullptr) return *this;
+    return wide ? Parameter{wide_data() + start, true} : Parameter{narrow_data() + start, false};
+  }
   __device__ __forceinline__ Computed<T> at(Index i, Computed<T> otherwise) const {
     if (data == nullptr) return otherwise;
     return wide ? wide_data()[i] : widen(narrow_data()[i]);
