@@ -212,8 +212,8 @@ class Reader:
             return f"{who} {verb} the accumulators of a wgmma (line {other_line}) that has not been waited for"
         other = "it" if f["other_thread"] == f["thread"] else f"thread {_short(tuple(f['other_thread']))}"
         if f["detail"] == "proxy":
-            line = f" (line {other_line})" if other_line else ""
-            return f"{who} has {what} read by TMA or wgmma, but {other} wrote it{line} with no fence.proxy.async after that"
+            wrote = f"{other} wrote it" + (f" (line {other_line})" if other_line else "")
+            return f"{who} has {what} read by TMA or wgmma, but {wrote} with no fence.proxy.async after that"
         if f["detail"] in ("bulk", "wgmma"):
             name = "a bulk store" if f["detail"] == "bulk" else "a wgmma"
             return f"{who} {verb} {what} while {name} that {other} issued (line {other_line}) may still read it"

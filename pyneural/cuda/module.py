@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import elf, runtime, source, toolchain
+from . import elf, runtime, source, toolchain, vocabulary
 from .errors import CompileError, Diagnostic
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _rewrite(
         if found is None:
             family = re.split(r"[/_.]", name, maxsplit=1)[0]
             stem = name.rsplit(".", 1)[0]
-            library = source.UNSUPPORTED_HEADERS.get(stem) or source.UNSUPPORTED_HEADERS.get(family)
+            library = vocabulary.UNSUPPORTED_HEADERS.get(stem) or vocabulary.UNSUPPORTED_HEADERS.get(family)
             if library and not (toolchain.SIMULATOR / "include" / name).exists():
                 errors.append(
                     Diagnostic(file, text.count("\n", 0, start) + 1, 1, f"{library} (<{name}>) cannot be simulated")

@@ -12,29 +12,9 @@ from dataclasses import dataclass, field
 
 from .errors import CompileError, Diagnostic
 from .lexer import Token, tokenize
+from .vocabulary import SIZES, UNSUPPORTED_WORDS
 
-SIZES = {
-    "char": 1, "bool": 1, "int8_t": 1, "uint8_t": 1, "uchar": 1, "short": 2, "half": 2, "__half": 2, "int16_t": 2,
-    "uint16_t": 2, "ushort": 2, "__nv_bfloat16": 2, "nv_bfloat16": 2, "int": 4, "float": 4, "unsigned": 4, "uint": 4,
-    "int32_t": 4, "uint32_t": 4, "half2": 4, "__half2": 4, "__nv_bfloat162": 4, "long": 8, "double": 8, "int64_t": 8,
-    "uint64_t": 8, "size_t": 8, "float2": 8, "int2": 8, "uint2": 8, "float4": 16, "int4": 16, "uint4": 16,
-    "double2": 16, "float3": 12, "int3": 12, "uint3": 12,
-}  # fmt: skip
-
-UNSUPPORTED_HEADERS = {
-    "cublas": "cuBLAS", "cublasLt": "cuBLAS", "cudnn": "cuDNN", "cufft": "cuFFT", "curand": "cuRAND",
-    "cusparse": "cuSPARSE", "cusolver": "cuSOLVER", "nccl": "NCCL", "thrust": "Thrust", "cub": "CUB",
-    "cutlass": "CUTLASS", "cute": "CuTe", "nvtx3": "NVTX", "npp": "NPP", "nvjpeg": "nvJPEG",
-    "texture_fetch_functions": "textures", "surface_functions": "surfaces", "cudaGL": "OpenGL interoperation",
-    "cuda_gl_interop": "OpenGL interoperation",
-}  # fmt: skip
-
-UNSUPPORTED_WORDS = {
-    "cudaTextureObject_t": "textures", "cudaSurfaceObject_t": "surfaces", "cudaBindTexture": "textures",
-    "cudaCreateTextureObject": "textures", "tex1Dfetch": "textures", "tex2D": "textures", "tex3D": "textures",
-    "cudaGraphLaunch": "CUDA graphs", "cudaStreamBeginCapture": "CUDA graphs", "cuLaunchKernel": "the driver API",
-    "cuModuleLoad": "the driver API",
-}  # fmt: skip
+_DEFINE = re.compile(r"[ \t]*#[ \t]*define\b")
 
 
 @dataclass
@@ -171,6 +151,13 @@ class Rewriter:
                 return i
         return 0
 
+    def in_macro(self, at: int) -> bool:
+        """Within a `#define`, the lines that continue it included."""
+        begin = self.text.rfind("\n", 0, self.token(at).start) + 1
+        while self.text[:begin].endswith("\\\n"):
+            begin = self.text.rfind("\n", 0, begin - 1) + 1
+        return _DEFINE.match(self.text, begin) is not None
+
     def find_includes(self) -> None:
         for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', self.text, re.MULTILINE):
             name = match.group(1) or match.group(2)
@@ -210,7 +197,9 @@ class Rewriter:
                 start = at + 1
             elif self.token(at).kind == "word" and any(kind in ("function", "device") for kind, _ in scopes):
                 body.add(word)
-            if word == "__global__":
+            if word == "__global__" and not self.in_macro(
+                at
+            ):  # whose uses are kernels of names that are not known here
                 self.kernel(at, start, scopes)
             elif word in ("blockDim", "gridDim") and (
                 self.word(at - 1) in (".", "->") or (scopes and scopes[-1][0] == "type" and self.word(at - 1) == "dim3")
@@ -398,10 +387,21 @@ class Rewriter:
             for k in range(start, at):
                 if self.word(k) == "static":
                     self.replace(k, "")
+            self.move_alignas(start, at, name_at)
         else:
             target = self.unit.constants if qualifier == "__constant__" else self.unit.devices
             target[name] = size
         return at
+
+    def move_alignas(self, start: int, at: int, name_at: int) -> None:
+        """`__shared__ alignas(128) float s[32];`: C++ wants the attribute before all specifiers."""
+        for k in range(at, name_at):
+            if self.word(k) == "alignas":
+                end = self.close(k + 1)
+                text = "".join(self.word(i) for i in range(k, end + 1))
+                for i in range(k, end + 1):
+                    self.replace(i, "")
+                self.replace(start, f"{text} {self.edits.get(self.code[start], self.word(start))}")
 
     def dynamic(self, start: int, name_at: int, size: int, scopes: list[tuple[str, str]]) -> None:
         """extern __shared__ T name[];  ->  T* name = (T*)dynamic_shared();"""

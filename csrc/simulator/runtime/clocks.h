@@ -56,6 +56,7 @@ class Clocks {
   void warp_synced(Worker& w, unsigned warp, unsigned members, uint32_t epoch);
   void release(Worker& w, Thread& t, const void* object, uint32_t epoch);
   void acquire(Worker& w, Thread& t, const void* object, uint32_t epoch);
+  void forget(const void* object) { objects_.erase(object); }
   void group_synced(Worker& w, Thread* const* members, size_t count, uint32_t epoch);
   void advance(Thread& t, uint32_t epoch);  // what it does from here on has a later stamp
   bool any_objects() const { return !objects_.empty(); }

@@ -118,7 +118,9 @@ void land(Worker& w, const void* object) {
     b.bytes -= int(load.bytes);
     const bool over = b.turn();
     *word = b.word();
-    if (over) w.unpark(object);
+    if (!over) continue;
+    pnsim_forget(mbarrier_order(object, b.phase));
+    w.unpark(object);
   }
 }
 

@@ -150,6 +150,10 @@ void pnsim_acquire(const void* object) {
   if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.acquire(*worker, *worker->current(), object, s.epoch);
 }
 
+void pnsim_forget(const void* object) {
+  if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.forget(object);
+}
+
 // Of -fsanitize=bounds: an index past the end of an array whose size the compiler knows.
 void pnsim_bounds(const char* file, int line, int, const char* type, long long index) {
   if (!pnsim_current) return;

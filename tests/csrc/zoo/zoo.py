@@ -117,6 +117,7 @@ def words(seed: str) -> dict[str, Any]:
         vars(np),
         f16=np.float16, f32=np.float32, f64=np.float64, i8=np.int8, u8=np.uint8, i16=np.int16, u16=np.uint16,
         i32=np.int32, u32=np.uint32, i64=np.int64, u64=np.uint64,
+        tensor_map=cuda.tensor_map,
         zeros=lambda *shape, dtype=np.float32: np.zeros(shape, dtype),
         empty=lambda *shape, dtype=np.float32: cuda.empty(shape, dtype),
         rand=lambda *shape, dtype=np.float32: rng.random(shape).astype(dtype),

@@ -132,3 +132,15 @@ def test_inline_assembly_is_an_error_only_where_it_is_compiled() -> None:
     text = rewrite(source, "a.cu").text
     assert 'static_assert(false, "inline PTX cannot be simulated' in text
     assert text.split("\n")[3] == "  x = 1;"
+
+
+def test_alignas_after_the_qualifier() -> None:
+    """C++ wants it before all specifiers."""
+    unit = rewrite("__global__ void k() {\n  __shared__ alignas(1024) float s[4];\n}", "k.cu")
+    assert unit.text.split("\n")[1].split() == ["alignas(1024)", "__shared__", "float", "s[4];"]
+    assert unit.shared == {"s": 4}
+
+
+def test_a_kernel_in_a_macro_is_none_of_the_units() -> None:
+    text = "#define KERNEL(n) \\\n  __global__ void k##n(int* y) { y[0] = n; }\nKERNEL(1)\n__global__ void plain() {}\n"
+    assert [kernel.name for kernel in rewrite(text, "k.cu").kernels] == ["plain"]

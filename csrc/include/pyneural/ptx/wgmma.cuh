@@ -15,6 +15,10 @@ namespace pyneural::ptx {
 // How rows of 128, 64 or 32 bytes were swizzled, as descriptors number it.
 enum class Swizzle : unsigned { None = 0, B128 = 1, B64 = 2, B32 = 3 };
 
+// The widths that are written out here; PTX has every multiple of 8.
+template <int N>
+constexpr bool wgmma_width = N == 8 || N == 16 || N == 32 || N == 64 || N == 96 || N == 128 || N == 192 || N == 256;
+
 #if defined(__PYNEURAL_SIMULATOR__)
 using tf32 = pnsim::tf32;
 
@@ -34,14 +38,14 @@ __device__ __forceinline__ void wgmma_wait(PNSIM_HERE) {
 template <int N, typename T, bool TransposedA = false, bool TransposedB = false>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], unsigned long long a, unsigned long long b, bool accumulate, PNSIM_HERE) {
   static_assert(sizeof(T) == 2 || !(TransposedA || TransposedB), "only 16-bit types can be transposed");
-  static_assert(N % 8 == 0 && N >= 8 && N <= 256, "N is a multiple of 8 up to 256");
+  static_assert(wgmma_width<N>, "N is 8, 16, 32, 64, 96, 128, 192 or 256");
   pnsim::wgmma<T, N, TransposedA, TransposedB>(d, nullptr, a, b, accumulate, file, line);
 }
 // The rows of a lie in registers: 16 by 16 elements of each warp, as for mma_m16n8k16.
 template <int N, typename T, bool TransposedB = false>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], const unsigned (&a)[4], unsigned long long b, bool accumulate, PNSIM_HERE) {
   static_assert(sizeof(T) == 2 || !TransposedB, "only 16-bit types can be transposed");
-  static_assert(N % 8 == 0 && N >= 8 && N <= 256, "N is a multiple of 8 up to 256");
+  static_assert(wgmma_width<N>, "N is 8, 16, 32, 64, 96, 128, 192 or 256");
   pnsim::wgmma<T, N, false, TransposedB>(d, a, 0, b, accumulate, file, line);
 }
 #else
@@ -171,11 +175,13 @@ PN_WIDTH(256, 128, 129, 130, 131, 132, 133, 134)
 template <int N, typename T, bool TransposedA = false, bool TransposedB = false>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], unsigned long long a, unsigned long long b, bool accumulate) {
   static_assert(sizeof(T) == 2 || !(TransposedA || TransposedB), "only 16-bit types can be transposed");
+  static_assert(wgmma_width<N>, "N is 8, 16, 32, 64, 96, 128, 192 or 256");
   wgmma_shared<T, TransposedA, TransposedB>(d, a, b, accumulate);
 }
 template <int N, typename T, bool TransposedB = false>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], const unsigned (&a)[4], unsigned long long b, bool accumulate) {
   static_assert(sizeof(T) == 2 || !TransposedB, "only 16-bit types can be transposed");
+  static_assert(wgmma_width<N>, "N is 8, 16, 32, 64, 96, 128, 192 or 256");
   wgmma_registers<T, TransposedB>(d, a, b, accumulate);
 }
 #endif

@@ -14,7 +14,9 @@ PNSIM_INLINE MBarrier mbarrier_get(const void* object, const char* file, int lin
 PNSIM_INLINE void mbarrier_put(void* object, MBarrier b) {
   const bool over = b.turn();
   apply<Take>(static_cast<unsigned long long*>(object), b.word());
-  if (over) pnsim_unpark(object);
+  if (!over) return;
+  pnsim_forget(mbarrier_order(object, b.phase));  // that of the phase before the last, which nobody waits for any more
+  pnsim_unpark(object);
 }
 
 PNSIM_INLINE void mbarrier_init(void* object, unsigned expected, const char* file, int line) {

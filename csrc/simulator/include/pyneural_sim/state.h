@@ -111,6 +111,7 @@ const char* pnsim_tensor_map(void* map, int type, unsigned rank, const void* add
 // Synchronisation objects in memory (mbarrier, cuda::barrier): order what came before with what comes after
 void pnsim_release(const void* object);
 void pnsim_acquire(const void* object);
+void pnsim_forget(const void* object);  // what was released so far
 void pnsim_yield(void);
 // Waits for, and ends the wait for, a change of an object in memory
 void pnsim_park(const void* object, const char* file, int line);
