@@ -1,4 +1,4 @@
-"""The one parallel loop of the package: `run` goes over a range on all threads for Python, `spread` for kernels.
+"""The one parallel loop of the package: `run` is its door for Python, `spread` and `each` are those for kernels.
 
 Numba compiles a ``prange`` loop in one to two seconds, and again in each kernel that has one. The loop
 here calls, for each piece of the range, a function of which it knows only the address. A kernel that
@@ -12,7 +12,7 @@ compiled or comes from the disk cache: no kernel contains the loop.
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import llvmlite.binding
@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import extending, prange
 from numba.core import cgutils, types
 
-from .jit import jit
+from .jit import SERIAL, jit
 
 intrinsic: Any = extending.intrinsic
 
@@ -77,6 +77,16 @@ def _publish() -> None:
 _publish()
 
 
+LEAST = 4096
+"""Elements that a thread takes at a time, at least: to start a piece costs as much as hundreds of them."""
+
+
+@jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
+def share(count: int, size: int) -> int:
+    """How many of ``count`` tasks, which go over ``size`` elements in all, a thread takes at a time; all, if few."""
+    return count if size < SERIAL else max(count * LEAST // size, 1)
+
+
 def run(routine: int, arguments: Iterable[int], count: int, piece: int) -> None:
     """Call ``routine(kind, arguments, start, stop)`` for consecutive pieces of ``range(count)`` on all threads.
 
@@ -88,22 +98,35 @@ def run(routine: int, arguments: Iterable[int], count: int, piece: int) -> None:
     _run(routine, values.buffer_info()[0], count, piece)
 
 
-def _emit_entry(context: Any, module: Any, body: Any, signature: Any) -> Any:
-    """A routine of that module which loads the tuple of arguments at an address and calls ``body`` with it."""
-    packed_type = context.get_value_type(signature.args[0])
-    name = context.mangler(f"{body.dispatcher.__name__}_entry", signature.args)
+def _emit_entry(context: Any, module: Any, body: Any, packed: Any, call: Callable[..., None]) -> Any:
+    """A routine of that module which loads the tuple ``packed`` and emits ``call(builder, values, start, stop)``."""
+    name = context.mangler(f"{body.dispatcher.__name__}_entry", (packed,))
     function = ir.Function(module, _ROUTINE, module.get_unique_name(name))
     function.linkage = "internal"
     builder = ir.IRBuilder(function.append_basic_block())
     address, start, stop = function.args[3:]
-    packed = builder.load(builder.inttoptr(address, packed_type.as_pointer()))
-    # By its own address: Numba's usual call would pass exceptions on, to which there is no way from here.
-    compiled = body.dispatcher.overloads[signature.args]
-    context.active_code_library.add_linking_library(compiled.library)
-    target = context.declare_function(module, compiled.fndesc)
-    context.call_conv.call_function(builder, target, signature.return_type, signature.args, [packed, start, stop])
+    values = builder.load(builder.inttoptr(address, context.get_value_type(packed).as_pointer()))
+    call(builder, values, start, stop)
     builder.ret(ir.Constant(_ROUTINE.return_type, 0))
     return function
+
+
+def _emit_compiled_call(context: Any, builder: Any, body: Any, signature: Any, values: list[Any]) -> None:
+    """Call by the function's own address: Numba's usual call would pass exceptions on, to which there is no way."""
+    compiled = body.dispatcher.overloads[signature.args]
+    context.active_code_library.add_linking_library(compiled.library)
+    target = context.declare_function(builder.module, compiled.fndesc)
+    context.call_conv.call_function(builder, target, signature.return_type, signature.args, values)
+
+
+def _emit_loop(context: Any, builder: Any, entry: Any, packed: Any, sizes: Iterable[tuple[Any, Any]]) -> None:
+    """Call the loop on all threads with the address of a copy of ``packed`` on this stack."""
+    slot = cgutils.alloca_once_value(builder, packed)  # type: ignore[no-untyped-call]
+    whole = [context.cast(builder, value, given, types.int64) for value, given in sizes]
+    loop = cgutils.get_or_insert_function(builder.module, _compiled_type(4), _SYMBOL)  # type: ignore[no-untyped-call]
+    result = cgutils.alloca_once(builder, _BYTES)  # type: ignore[no-untyped-call]
+    words = [builder.ptrtoint(entry, _WORD), builder.ptrtoint(slot, _WORD), *whole]
+    builder.call(loop, [result, ir.Constant(_BYTES, None), *words])
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -117,16 +140,37 @@ def spread(typing_context: Any, body: Any, arguments: Any, count: Any, piece: An
     called = typing_context.resolve_function_type(body, (arguments, types.int64, types.int64), {})
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        entry = _emit_entry(context, builder.module, body, called)
-        slot = cgutils.alloca_once_value(builder, values[1])  # type: ignore[no-untyped-call]
-        sizes = [
-            context.cast(builder, value, given, types.int64)
-            for value, given in zip(values[2:], signature.args[2:], strict=True)
-        ]
-        loop = cgutils.get_or_insert_function(builder.module, _compiled_type(4), _SYMBOL)  # type: ignore[no-untyped-call]
-        result = cgutils.alloca_once(builder, _BYTES)  # type: ignore[no-untyped-call]
-        words = [builder.ptrtoint(entry, _WORD), builder.ptrtoint(slot, _WORD), *sizes]
-        builder.call(loop, [result, ir.Constant(_BYTES, None), *words])
+        def call(inner: Any, packed: Any, start: Any, stop: Any) -> None:
+            _emit_compiled_call(context, inner, body, called, [packed, start, stop])
+
+        entry = _emit_entry(context, builder.module, body, arguments, call)
+        _emit_loop(context, builder, entry, values[1], zip(values[2:], signature.args[2:], strict=True))
+        return context.get_dummy_value()
+
+    return types.void(body, arguments, count, piece), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def each(typing_context: Any, body: Any, arguments: Any, count: Any, piece: Any) -> Any:
+    """Call ``body(i, *arguments)`` for every ``i`` of ``range(count)``, ``piece`` neighbours on one thread.
+
+    Otherwise as `spread`.
+    """
+    called = typing_context.resolve_function_type(body, (types.int64, *arguments.types), {})
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def call(inner: Any, packed: Any, start: Any, stop: Any) -> None:
+            items = cgutils.unpack_tuple(inner, packed)  # type: ignore[no-untyped-call]
+            given = [
+                context.cast(inner, item, own, wanted)
+                for item, own, wanted in zip(items, arguments.types, called.args[1:], strict=True)
+            ]
+            step = ir.Constant(_WORD, 1)
+            with cgutils.for_range_slice(inner, start, stop, step, _WORD) as (i, _):  # type: ignore[no-untyped-call]
+                _emit_compiled_call(context, inner, body, called, [i, *given])
+
+        entry = _emit_entry(context, builder.module, body, arguments, call)
+        _emit_loop(context, builder, entry, values[1], zip(values[2:], signature.args[2:], strict=True))
         return context.get_dummy_value()
 
     return types.void(body, arguments, count, piece), emit

@@ -4,15 +4,14 @@ that one kernel serves every dtype of that size; only adding needs the dtype its
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
 from ..addresses import carray, pointer
 from ..jit import SERIAL, jit
-from ..parallel import spread
+from ..parallel import each, share, spread
 
 
 @jit(inline=True)
-def _join_rows(out, addresses, widths, starts, row):  # type: ignore[no-untyped-def]
+def _join_row(row, out, addresses, widths, starts):  # type: ignore[no-untyped-def]
     for position in range(addresses.size):
         width = widths[position]
         source = carray(pointer(out, addresses[position] + row * width * out.itemsize), (width,))
@@ -22,7 +21,9 @@ def _join_rows(out, addresses, widths, starts, row):  # type: ignore[no-untyped-
 
 
 @jit(inline=True)
-def _join_part(out, address, width, start, part, parts):  # type: ignore[no-untyped-def]
+def _join_part(task, out, addresses, widths, starts, parts):  # type: ignore[no-untyped-def]
+    position, part = task // parts, task % parts
+    address, width, start = addresses[position], widths[position], starts[position]
     first, last = width * part // parts, width * (part + 1) // parts
     source = carray(pointer(out, address), (width,))
     target = out[0, start : start + width]
@@ -30,23 +31,17 @@ def _join_part(out, address, width, start, part, parts):  # type: ignore[no-unty
         target[k] = source[k]
 
 
-@jit(parallel=True)
+@jit
 def join(out, addresses, widths, starts, parts):  # type: ignore[no-untyped-def]
     """Row r of ``out`` is row r of each array in turn; an array has ``widths`` elements a row, contiguous.
 
     A single row is cut into ``parts`` of every array.
     """
     rows = out.shape[0]
-    if out.size < SERIAL:
-        for row in range(rows):
-            _join_rows(out, addresses, widths, starts, row)
-    elif rows > 1:
-        for row in prange(rows):
-            _join_rows(out, addresses, widths, starts, row)
+    if out.size < SERIAL or rows > 1:
+        each(_join_row, (out, addresses, widths, starts), rows, share(rows, out.size))
     else:
-        for task in prange(addresses.size * parts):
-            position = task // parts
-            _join_part(out, addresses[position], widths[position], starts[position], task % parts, parts)
+        each(_join_part, (out, addresses, widths, starts, parts), addresses.size * parts, 1)
 
 
 @jit(inline=True)
@@ -70,16 +65,14 @@ def _triangle_rows(arguments, start, stop):  # type: ignore[no-untyped-def]
 def triangle(x, out, height, diagonal, lower):  # type: ignore[no-untyped-def]
     """Rows of matrices of ``height``, with zeros above (``lower`` is 1) or below (0) a diagonal."""
     arguments = (x, out, height, diagonal, lower)
-    if x.size < SERIAL:
-        _triangle_rows(arguments, 0, x.shape[0])
-    else:
-        spread(_triangle_rows, arguments, x.shape[0], max(SERIAL // x.shape[1], 1))
+    spread(_triangle_rows, arguments, x.shape[0], share(x.shape[0], x.size))
 
 
 @jit(inline=True)
-def _take(x, out, outer, index, inner, block, o, k):  # type: ignore[no-untyped-def]
+def _take(task, x, out, outer, index, inner, block):  # type: ignore[no-untyped-def]
+    o, k = task // index.size, task % index.size
     start = outer[o] + index[k]
-    at = (o * index.size + k) * inner.size * block
+    at = task * inner.size * block
     for i in range(inner.size):
         source = x[start + inner[i] : start + inner[i] + block]
         target = out[at + i * block : at + (i + 1) * block]
@@ -87,15 +80,11 @@ def _take(x, out, outer, index, inner, block, o, k):  # type: ignore[no-untyped-
             target[j] = source[j]
 
 
-@jit(parallel=True)
+@jit
 def take(x, out, outer, index, inner, block):  # type: ignore[no-untyped-def]
     """The elements of a `Selection`, in order."""
-    if out.size < SERIAL:
-        for task in range(outer.size * index.size):
-            _take(x, out, outer, index, inner, block, task // index.size, task % index.size)
-    else:
-        for task in prange(outer.size * index.size):
-            _take(x, out, outer, index, inner, block, task // index.size, task % index.size)
+    tasks = outer.size * index.size
+    each(_take, (x, out, outer, index, inner, block), tasks, share(tasks, out.size))
 
 
 @jit(inline=True)
@@ -104,21 +93,18 @@ def _share(index, span, part, parts):  # type: ignore[no-untyped-def]
     return index * parts // span == part
 
 
-@jit(parallel=True)
+@jit
 def put(x, values, outer, index, inner, block, span, parts):  # type: ignore[no-untyped-def]
     """Write ``values`` to the elements of a `Selection`; the last write to an element stays.
 
     Each of ``parts`` tasks goes through all indices in order and writes those in its own part of ``[0, span)``.
     """
-    if values.size < SERIAL or parts == 1:
-        _put_part(x, values, outer, index, inner, block, span, 0, 1)
-    else:
-        for part in prange(parts):
-            _put_part(x, values, outer, index, inner, block, span, part, parts)
+    parts = 1 if values.size < SERIAL else parts
+    each(_put_part, (x, values, outer, index, inner, block, span, parts), parts, 1)
 
 
 @jit(inline=True)
-def _put_part(x, values, outer, index, inner, block, span, part, parts):  # type: ignore[no-untyped-def]
+def _put_part(part, x, values, outer, index, inner, block, span, parts):  # type: ignore[no-untyped-def]
     for o in range(outer.size):
         for k in range(index.size):
             if parts > 1 and not _share(index[k], span, part, parts):
@@ -132,18 +118,15 @@ def _put_part(x, values, outer, index, inner, block, span, part, parts):  # type
                     target[j] = source[j]
 
 
-@jit(parallel=True)
+@jit
 def add(x, values, outer, index, inner, block, span, parts):  # type: ignore[no-untyped-def]
     """Add ``values`` to the elements of a `Selection`, in order; the work is shared as in `put`."""
-    if values.size < SERIAL or parts == 1:
-        _add_part(x, values, outer, index, inner, block, span, 0, 1)
-    else:
-        for part in prange(parts):
-            _add_part(x, values, outer, index, inner, block, span, part, parts)
+    parts = 1 if values.size < SERIAL else parts
+    each(_add_part, (x, values, outer, index, inner, block, span, parts), parts, 1)
 
 
 @jit(inline=True)
-def _add_part(x, values, outer, index, inner, block, span, part, parts):  # type: ignore[no-untyped-def]
+def _add_part(part, x, values, outer, index, inner, block, span, parts):  # type: ignore[no-untyped-def]
     for o in range(outer.size):
         for k in range(index.size):
             if parts > 1 and not _share(index[k], span, part, parts):

@@ -7,32 +7,29 @@ mean and scale. What belongs to one channel is put together afterwards, on array
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from ..jit import SERIAL, jit
+from ..jit import jit
+from ..parallel import each, share
 
 HEIGHT = 64  # rows of one part
 
 
 @jit(inline=True)
-def _scale_row(x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
-    for k in range(x.size):
-        out[k] = (x[k] - mean[k]) * scale[k] + bias[k]
+def _scale_row(n, x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
+    source, target = x[n], out[n]
+    for k in range(source.size):
+        target[k] = (source[k] - mean[k]) * scale[k] + bias[k]
 
 
-@jit(parallel=True)
+@jit
 def scale_rows(x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
     """``out = (x - mean) * scale + bias`` by column."""
-    if x.size < SERIAL:
-        for n in range(x.shape[0]):
-            _scale_row(x[n], out[n], mean, scale, bias)
-    else:
-        for n in prange(x.shape[0]):
-            _scale_row(x[n], out[n], mean, scale, bias)
+    rows = x.shape[0]
+    each(_scale_row, (x, out, mean, scale, bias), rows, share(rows, x.size))
 
 
 @jit(inline=True)
-def _part_products(grad, x, total, product, mean, part):  # type: ignore[no-untyped-def]
+def _part_products(part, grad, x, total, product, mean):  # type: ignore[no-untyped-def]
     a, b = total[part], product[part]
     a[:] = 0.0
     b[:] = 0.0
@@ -43,33 +40,26 @@ def _part_products(grad, x, total, product, mean, part):  # type: ignore[no-unty
             b[k] += np.float64(g[k] * (v[k] - mean[k]))
 
 
-@jit(parallel=True)
+@jit
 def products(grad, x, total, product, mean):  # type: ignore[no-untyped-def]
     """By column the sums of ``grad`` and ``grad * (x - mean)``, in the first rows of (parts, width) float64 scratch."""
-    if x.size < SERIAL:
-        for part in range(total.shape[0]):
-            _part_products(grad, x, total, product, mean, part)
-    else:
-        for part in prange(total.shape[0]):
-            _part_products(grad, x, total, product, mean, part)
-    for part in range(1, total.shape[0]):
+    parts = total.shape[0]
+    each(_part_products, (grad, x, total, product, mean), parts, share(parts, x.size))
+    for part in range(1, parts):
         for k in range(x.shape[1]):
             total[0, k] += total[part, k]
             product[0, k] += product[part, k]
 
 
 @jit(inline=True)
-def _combine_row(grad, x, out, mean, a, b, d):  # type: ignore[no-untyped-def]
-    for k in range(x.size):
-        out[k] = grad[k] * a[k] - ((x[k] - mean[k]) * b[k] + d[k])
+def _combine_row(n, grad, x, out, mean, a, b, d):  # type: ignore[no-untyped-def]
+    g, source, target = grad[n], x[n], out[n]
+    for k in range(source.size):
+        target[k] = g[k] * a[k] - ((source[k] - mean[k]) * b[k] + d[k])
 
 
-@jit(parallel=True)
+@jit
 def combine_rows(grad, x, out, mean, a, b, d):  # type: ignore[no-untyped-def]
     """``out = grad * a - (x - mean) * b - d`` by column."""
-    if x.size < SERIAL:
-        for n in range(x.shape[0]):
-            _combine_row(grad[n], x[n], out[n], mean, a, b, d)
-    else:
-        for n in prange(x.shape[0]):
-            _combine_row(grad[n], x[n], out[n], mean, a, b, d)
+    rows = x.shape[0]
+    each(_combine_row, (grad, x, out, mean, a, b, d), rows, share(rows, x.size))

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 
-from ..jit import SERIAL, jit
+from ..jit import jit
+from ..parallel import each, share
 
 BLOCK = 4096  # elements of one block: two passes over it stay in the first-level cache
 GROUP = 65_536  # elements of one group of images of a channel
@@ -45,7 +45,7 @@ def moments(x, count, mean, squares):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _group_moments(x, parts, task, images, groups):  # type: ignore[no-untyped-def]
+def _group_moments(task, x, parts, images, groups):  # type: ignore[no-untyped-def]
     c, group = task // groups, task % groups
     count, mean, squares = 0.0, 0.0, 0.0
     for n in range(group * images, min(group * images + images, x.shape[0])):
@@ -53,17 +53,13 @@ def _group_moments(x, parts, task, images, groups):  # type: ignore[no-untyped-d
     parts[task, 0], parts[task, 1], parts[task, 2] = count, mean, squares
 
 
-@jit(parallel=True)
+@jit
 def statistics(x, moments, mean, rstd, images, eps):  # type: ignore[no-untyped-def]
     """Mean and reciprocal standard deviation of every channel; ``moments`` is (C * groups, 3) scratch."""
     channels = x.shape[1]
     groups = moments.shape[0] // channels
-    if x.size < SERIAL:
-        for task in range(moments.shape[0]):
-            _group_moments(x, moments, task, images, groups)
-    else:
-        for task in prange(moments.shape[0]):
-            _group_moments(x, moments, task, images, groups)
+    tasks = moments.shape[0]
+    each(_group_moments, (x, moments, images, groups), tasks, share(tasks, x.size))
     for c in range(channels):
         count, center, squares = moments[c * groups, 0], moments[c * groups, 1], moments[c * groups, 2]
         for task in range(c * groups + 1, (c + 1) * groups):
@@ -77,24 +73,19 @@ def statistics(x, moments, mean, rstd, images, eps):  # type: ignore[no-untyped-
 
 
 @jit(inline=True)
-def _scale_plane(x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
-    for k in range(x.size):
-        out[k] = (x[k] - mean) * scale + bias
+def _scale_plane(task, x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
+    c, n = task // x.shape[0], task % x.shape[0]
+    source, target = x[n, c], out[n, c]
+    center, factor, shift = mean[c], scale[c], bias[c]
+    for k in range(source.size):
+        target[k] = (source[k] - center) * factor + shift
 
 
-@jit(parallel=True)
+@jit
 def scale_planes(x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
-    """``out = (x - mean) * scale + bias`` by channel."""
-    images, channels, _ = x.shape
-    if x.size < SERIAL:
-        for plane in range(images * channels):
-            n, c = plane // channels, plane % channels
-            _scale_plane(x[n, c], out[n, c], mean[c], scale[c], bias[c])
-    else:
-        for task in prange(images * channels):
-            # Channel by channel, in the order in which `statistics` has left them in the cache.
-            c, n = task // images, task % images
-            _scale_plane(x[n, c], out[n, c], mean[c], scale[c], bias[c])
+    """``out = (x - mean) * scale + bias`` by channel, in the order in which `statistics` has left them in the cache."""
+    planes = x.shape[0] * x.shape[1]
+    each(_scale_plane, (x, out, mean, scale, bias), planes, share(planes, x.size))
 
 
 @jit(inline=True)
@@ -114,7 +105,7 @@ def plane_products(grad, x, mean):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _group_products(grad, x, sums, task, images, groups, mean):  # type: ignore[no-untyped-def]
+def _group_products(task, grad, x, sums, images, groups, mean):  # type: ignore[no-untyped-def]
     c, group = task // groups, task % groups
     total, product = 0.0, 0.0
     for n in range(group * images, min(group * images + images, x.shape[0])):
@@ -124,7 +115,7 @@ def _group_products(grad, x, sums, task, images, groups, mean):  # type: ignore[
     sums[task, 0], sums[task, 1] = total, product
 
 
-@jit(parallel=True)
+@jit
 def products(grad, x, sums, mean, images):  # type: ignore[no-untyped-def]
     """Per channel the sums of ``grad`` and ``grad * (x - mean)``, in the first of its rows of ``sums``.
 
@@ -132,12 +123,8 @@ def products(grad, x, sums, mean, images):  # type: ignore[no-untyped-def]
     """
     channels = x.shape[1]
     groups = sums.shape[0] // channels
-    if x.size < SERIAL:
-        for task in range(sums.shape[0]):
-            _group_products(grad, x, sums, task, images, groups, mean)
-    else:
-        for task in prange(sums.shape[0]):
-            _group_products(grad, x, sums, task, images, groups, mean)
+    tasks = sums.shape[0]
+    each(_group_products, (grad, x, sums, images, groups, mean), tasks, share(tasks, x.size))
     for c in range(channels):
         for task in range(c * groups + 1, (c + 1) * groups):
             sums[c * groups, 0] += sums[task, 0]
@@ -145,20 +132,16 @@ def products(grad, x, sums, mean, images):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _combine_plane(grad, x, out, mean, a, b, d):  # type: ignore[no-untyped-def]
-    for k in range(x.size):
-        out[k] = grad[k] * a - ((x[k] - mean) * b + d)
+def _combine_plane(task, grad, x, out, mean, a, b, d):  # type: ignore[no-untyped-def]
+    c, n = task // x.shape[0], task % x.shape[0]
+    g, source, target = grad[n, c], x[n, c], out[n, c]
+    center, by_grad, by_x, shift = mean[c], a[c], b[c], d[c]
+    for k in range(source.size):
+        target[k] = g[k] * by_grad - ((source[k] - center) * by_x + shift)
 
 
-@jit(parallel=True)
+@jit
 def combine_planes(grad, x, out, mean, a, b, d):  # type: ignore[no-untyped-def]
     """``out = grad * a - (x - mean) * b - d`` by channel."""
-    images, channels, _ = x.shape
-    if x.size < SERIAL:
-        for plane in range(images * channels):
-            n, c = plane // channels, plane % channels
-            _combine_plane(grad[n, c], x[n, c], out[n, c], mean[c], a[c], b[c], d[c])
-    else:
-        for task in prange(images * channels):
-            c, n = task // images, task % images
-            _combine_plane(grad[n, c], x[n, c], out[n, c], mean[c], a[c], b[c], d[c])
+    planes = x.shape[0] * x.shape[1]
+    each(_combine_plane, (grad, x, out, mean, a, b, d), planes, share(planes, x.size))

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from ..addresses import carray, pointer, table
-from ..jit import SERIAL, jit
-from ..parallel import spread
+from ..jit import jit
+from ..parallel import each, share
 
 Array = Any
 
@@ -183,15 +182,11 @@ def _sgd_task(task, tasks, like, table, sizes, sign, lr, decay, momentum, keep, 
     _sgd_chunk(p, g, b, sign, lr, decay, momentum, keep, take, nesterov, first)
 
 
-@jit(parallel=True)
+@jit
 def _sgd(like, table, sizes, sign, lr, decay, momentum, keep, take, nesterov, first):  # type: ignore[no-untyped-def]
     tasks = _first_tasks(sizes)
-    if sizes.sum() < SERIAL:
-        for task in range(tasks[-1]):
-            _sgd_task(task, tasks, like, table, sizes, sign, lr, decay, momentum, keep, take, nesterov, first)
-    else:
-        for task in prange(tasks[-1]):
-            _sgd_task(task, tasks, like, table, sizes, sign, lr, decay, momentum, keep, take, nesterov, first)
+    arguments = (tasks, like, table, sizes, sign, lr, decay, momentum, keep, take, nesterov, first)
+    each(_sgd_task, arguments, tasks[-1], share(tasks[-1], sizes.sum()))
 
 
 @jit(inline=True)
@@ -215,15 +210,11 @@ def _adam_task(task, tasks, like, table, sizes, sign, lr, take1, beta2, take2, c
     _adam_chunk(p, g, m, v, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
 
 
-@jit(parallel=True)
+@jit
 def _adam(like, table, sizes, sign, lr, take1, beta2, take2, correction, eps, decay, shrink):  # type: ignore[no-untyped-def]
     tasks = _first_tasks(sizes)
-    if sizes.sum() < SERIAL:
-        for task in range(tasks[-1]):
-            _adam_task(task, tasks, like, table, sizes, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
-    else:
-        for task in prange(tasks[-1]):
-            _adam_task(task, tasks, like, table, sizes, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
+    arguments = (tasks, like, table, sizes, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
+    each(_adam_task, arguments, tasks[-1], share(tasks[-1], sizes.sum()))
 
 
 @jit(inline=True)
@@ -246,23 +237,17 @@ def _rmsprop_chunk(p, g, v, b, a, sign, lr, keep, take, eps, decay, momentum, ce
 
 
 @jit(inline=True)
-def _rmsprop_tasks(arguments, start, stop):  # type: ignore[no-untyped-def]
-    tasks, like, table, sizes, rates, centered = arguments
-    sign, lr, keep, take, eps, decay, momentum = rates
-    for task in range(start, stop):
-        position, first = _locate(tasks, task)
-        size = sizes[position]
-        p, g = _chunk(like, table[0], position, first, size), _chunk(like, table[1], position, first, size)
-        v, b = _chunk(like, table[2], position, first, size), _chunk(like, table[3], position, first, size)
-        a = _chunk(like, table[4], position, first, size)
-        _rmsprop_chunk(p, g, v, b, a, sign, lr, keep, take, eps, decay, momentum, centered)
+def _rmsprop_task(task, tasks, like, table, sizes, sign, lr, keep, take, eps, decay, momentum, centered):  # type: ignore[no-untyped-def]
+    position, start = _locate(tasks, task)
+    size = sizes[position]
+    p, g = _chunk(like, table[0], position, start, size), _chunk(like, table[1], position, start, size)
+    v, b = _chunk(like, table[2], position, start, size), _chunk(like, table[3], position, start, size)
+    a = _chunk(like, table[4], position, start, size)
+    _rmsprop_chunk(p, g, v, b, a, sign, lr, keep, take, eps, decay, momentum, centered)
 
 
 @jit
 def _rmsprop(like, table, sizes, sign, lr, keep, take, eps, decay, momentum, centered):  # type: ignore[no-untyped-def]
     tasks = _first_tasks(sizes)
-    arguments = (tasks, like, table, sizes, (sign, lr, keep, take, eps, decay, momentum), centered)
-    if sizes.sum() < SERIAL:
-        _rmsprop_tasks(arguments, 0, tasks[-1])
-    else:
-        spread(_rmsprop_tasks, arguments, tasks[-1], 1)
+    arguments = (tasks, like, table, sizes, sign, lr, keep, take, eps, decay, momentum, centered)
+    each(_rmsprop_task, arguments, tasks[-1], share(tasks[-1], sizes.sum()))

@@ -8,9 +8,9 @@ and dilation, each (rows, columns).
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from ..jit import SERIAL, jit
+from ..jit import jit
+from ..parallel import each, share
 from ..vector import from_bits, maximum, select
 
 
@@ -24,7 +24,8 @@ def _inside(size, windows, tap, stride, padding, dilation):  # type: ignore[no-u
 
 
 @jit(inline=True)
-def _max_plane(x, values, indices, geometry):  # type: ignore[no-untyped-def]
+def _max_plane(plane, x, values, indices, geometry):  # type: ignore[no-untyped-def]
+    x, values, indices = x[plane], values[plane], indices[plane]
     h, w = x.shape
     for r in range(values.shape[0]):
         top = r * geometry[2] - geometry[4]
@@ -47,15 +48,11 @@ def _max_plane(x, values, indices, geometry):  # type: ignore[no-untyped-def]
             values[r, k], indices[r, k] = x[place // w, place % w], place
 
 
-@jit(parallel=True)
+@jit
 def max_pool(x, values, indices, geometry):  # type: ignore[no-untyped-def]
     """Values and flat indices of the largest element of each window."""
-    if x.size < SERIAL:
-        for plane in range(x.shape[0]):
-            _max_plane(x[plane], values[plane], indices[plane], geometry)
-    else:
-        for plane in prange(x.shape[0]):
-            _max_plane(x[plane], values[plane], indices[plane], geometry)
+    planes = x.shape[0]
+    each(_max_plane, (x, values, indices, geometry), planes, share(planes, x.size))
 
 
 @jit(inline=True)
@@ -70,7 +67,8 @@ def _best_of_four(a, b, c, d, at, w):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _max_plane_2x2(x, values, indices):  # type: ignore[no-untyped-def]
+def _max_plane_2x2(plane, x, values, indices):  # type: ignore[no-untyped-def]
+    x, values, indices = x[plane], values[plane], indices[plane]
     w = x.shape[1]
     for r in range(values.shape[0]):
         upper, lower, value, index = x[2 * r], x[2 * r + 1], values[r], indices[r]
@@ -80,19 +78,16 @@ def _max_plane_2x2(x, values, indices):  # type: ignore[no-untyped-def]
             value[k], index[k] = _best_of_four(upper[i], upper[j], lower[i], lower[j], 2 * (r * w + k), w)
 
 
-@jit(parallel=True)
+@jit
 def max_pool_2x2(x, values, indices):  # type: ignore[no-untyped-def]
     """`max_pool` of 2x2 windows side by side, all inside the plane."""
-    if x.size < SERIAL:
-        for plane in range(x.shape[0]):
-            _max_plane_2x2(x[plane], values[plane], indices[plane])
-    else:
-        for plane in prange(x.shape[0]):
-            _max_plane_2x2(x[plane], values[plane], indices[plane])
+    planes = x.shape[0]
+    each(_max_plane_2x2, (x, values, indices), planes, share(planes, x.size))
 
 
 @jit(inline=True)
-def _max_plane_pairs(x, values, indices):  # type: ignore[no-untyped-def]
+def _max_plane_pairs(plane, x, values, indices):  # type: ignore[no-untyped-def]
+    x, values, indices = x[plane], values[plane], indices[plane]
     w = 2 * x.shape[1]
     half = np.int64(32)
     for r in range(values.shape[0]):
@@ -103,56 +98,47 @@ def _max_plane_pairs(x, values, indices):  # type: ignore[no-untyped-def]
             value[k], index[k] = _best_of_four(a, b, c, d, 2 * r * w + 2 * k, w)
 
 
-@jit(parallel=True)
+@jit
 def max_pool_pairs(x, values, indices):  # type: ignore[no-untyped-def]
     """`max_pool_2x2` of float32 rows of even length seen as int64: a pair of floats is one element of a vector,
     which parts into even and odd columns without a gather (the lower half is the first: little-endian)."""
-    if 2 * x.size < SERIAL:
-        for plane in range(x.shape[0]):
-            _max_plane_pairs(x[plane], values[plane], indices[plane])
-    else:
-        for plane in prange(x.shape[0]):
-            _max_plane_pairs(x[plane], values[plane], indices[plane])
+    planes = x.shape[0]
+    each(_max_plane_pairs, (x, values, indices), planes, share(planes, 2 * x.size))
 
 
 @jit(inline=True)
-def _scatter_plane(grad, indices, out):  # type: ignore[no-untyped-def]
+def _scatter_plane(plane, grad, indices, out):  # type: ignore[no-untyped-def]
+    grad, indices, out = grad[plane], indices[plane], out[plane]
     for k in range(out.size):
         out[k] = 0.0
     for k in range(grad.size):
         out[indices[k]] += grad[k]
 
 
-@jit(parallel=True)
+@jit
 def scatter(grad, indices, out):  # type: ignore[no-untyped-def]
     """Zeros with ``grad`` added at ``indices``, plane by plane; all arrays are (planes, elements)."""
-    if out.size < SERIAL and grad.size < SERIAL:
-        for plane in range(out.shape[0]):
-            _scatter_plane(grad[plane], indices[plane], out[plane])
-    else:
-        for plane in prange(out.shape[0]):
-            _scatter_plane(grad[plane], indices[plane], out[plane])
+    planes = out.shape[0]
+    each(_scatter_plane, (grad, indices, out), planes, share(planes, out.size + grad.size))
 
 
 @jit(inline=True)
-def _gather_plane(x, indices, out):  # type: ignore[no-untyped-def]
+def _gather_plane(plane, x, indices, out):  # type: ignore[no-untyped-def]
+    x, indices, out = x[plane], indices[plane], out[plane]
     for k in range(out.size):
         out[k] = x[indices[k]]
 
 
-@jit(parallel=True)
+@jit
 def gather(x, indices, out):  # type: ignore[no-untyped-def]
     """The elements at ``indices``, plane by plane; all arrays are (planes, elements)."""
-    if out.size < SERIAL:
-        for plane in range(out.shape[0]):
-            _gather_plane(x[plane], indices[plane], out[plane])
-    else:
-        for plane in prange(out.shape[0]):
-            _gather_plane(x[plane], indices[plane], out[plane])
+    planes = out.shape[0]
+    each(_gather_plane, (x, indices, out), planes, share(planes, out.size))
 
 
 @jit(inline=True)
-def _average_plane(x, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+def _average_plane(plane, x, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+    x, out = x[plane], out[plane]
     h, w = x.shape
     for r in range(out.shape[0]):
         total = out[r]
@@ -173,19 +159,16 @@ def _average_plane(x, out, rows, columns, geometry):  # type: ignore[no-untyped-
             total[k] /= rows[r] * columns[k]
 
 
-@jit(parallel=True)
+@jit
 def average_pool(x, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
     """The sum of each window over ``rows[r] * columns[k]``."""
-    if x.size < SERIAL:
-        for plane in range(x.shape[0]):
-            _average_plane(x[plane], out[plane], rows, columns, geometry)
-    else:
-        for plane in prange(x.shape[0]):
-            _average_plane(x[plane], out[plane], rows, columns, geometry)
+    planes = x.shape[0]
+    each(_average_plane, (x, out, rows, columns, geometry), planes, share(planes, x.size))
 
 
 @jit(inline=True)
-def _spread_plane(grad, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+def _spread_plane(plane, grad, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
+    grad, out = grad[plane], out[plane]
     h, w = out.shape
     share = np.empty(grad.shape[1], grad.dtype)
     for row in range(h):
@@ -207,12 +190,8 @@ def _spread_plane(grad, out, rows, columns, geometry):  # type: ignore[no-untype
                     line[np.uint64(k * geometry[3])] += part[k]
 
 
-@jit(parallel=True)
+@jit
 def average_spread(grad, out, rows, columns, geometry):  # type: ignore[no-untyped-def]
     """The gradient of `average_pool`."""
-    if out.size < SERIAL:
-        for plane in range(out.shape[0]):
-            _spread_plane(grad[plane], out[plane], rows, columns, geometry)
-    else:
-        for plane in prange(out.shape[0]):
-            _spread_plane(grad[plane], out[plane], rows, columns, geometry)
+    planes = out.shape[0]
+    each(_spread_plane, (grad, out, rows, columns, geometry), planes, share(planes, out.size))

@@ -11,10 +11,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import extending, prange
+from numba import extending
 from numba.core import types
 
-from ..jit import SERIAL, jit
+from ..jit import jit
+from ..parallel import each, share
 from ..vector import bits, from_bits, select
 from . import bits as constants
 
@@ -100,15 +101,10 @@ def _stream(name: str, per_task: int, scratch: Any, consume: Any) -> Any:
         last = min(first + per_task, out.size)
         consume(words, line, x[first:last], out[first:last], a, b, c)
 
-    @jit(name=name, parallel=True, fastmath=False)
+    @jit(name=name, fastmath=False)
     def kernel(x, out, seed, offset, a, b, c):  # type: ignore[no-untyped-def]
         tasks = (out.size + per_task - 1) // per_task
-        if out.size < SERIAL:
-            for task in range(tasks):
-                part(task, x, out, seed, offset, a, b, c)
-        else:
-            for task in prange(tasks):
-                part(task, x, out, seed, offset, a, b, c)
+        each(part, (x, out, seed, offset, a, b, c), tasks, share(tasks, out.size))
 
     return kernel
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from ..jit import SERIAL, jit
+from ..jit import jit
+from ..parallel import each, share
 from ..vector import maximum, minimum
 from .plan import HEIGHT, RUN
 
@@ -38,7 +38,7 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
     """
 
     @jit(inline=True)
-    def rows_part(x, task, rows, inner, size, height, parts, centers):  # type: ignore[no-untyped-def]
+    def rows_part(task, x, partial, rows, inner, size, height, parts, centers):  # type: ignore[no-untyped-def]
         across = (size + RUN - 1) // RUN
         output, part = task // parts, task % parts
         first, left = part // across * height, part % across * RUN
@@ -50,17 +50,13 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
         for row in range(first + 1, min(first + height, rows)):
             at = start + row * inner * size
             total = join(total, run(x[at : at + length], center))
-        return total
+        partial[task] = total
 
-    @jit(name=f"{kind}_rows", parallel=True)
+    @jit(name=f"{kind}_rows")
     def rows_kernel(x, out, partial, rows, inner, size, height, centers, divisor):  # type: ignore[no-untyped-def]
         parts = ((rows + height - 1) // height) * ((size + RUN - 1) // RUN)
-        if x.size < SERIAL:
-            for task in range(partial.size):
-                partial[task] = rows_part(x, task, rows, inner, size, height, parts, centers)
-        else:
-            for task in prange(partial.size):
-                partial[task] = rows_part(x, task, rows, inner, size, height, parts, centers)
+        arguments = (x, partial, rows, inner, size, height, parts, centers)
+        each(rows_part, arguments, partial.size, share(partial.size, x.size))
         for output in range(out.size):
             total = partial[output * parts]
             for part in range(1, parts):
@@ -68,7 +64,7 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
             out[output] = finish(total, divisor)
 
     @jit(inline=True)
-    def columns_part(x, partial, task, rows, inner, centers):  # type: ignore[no-untyped-def]
+    def columns_part(task, x, partial, rows, inner, centers):  # type: ignore[no-untyped-def]
         across = (inner + WIDTH - 1) // WIDTH
         parts = (rows + HEIGHT - 1) // HEIGHT
         stripe, left = task // across, task % across * WIDTH
@@ -107,7 +103,7 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
                     total[k] = join(total[k], single(a[k], 0.0))
 
     @jit(inline=True)
-    def merge(partial, out, outer, parts, inner, divisor):  # type: ignore[no-untyped-def]
+    def merge(outer, partial, out, parts, inner, divisor):  # type: ignore[no-untyped-def]
         total = partial[outer * parts * inner : outer * parts * inner + inner]
         for part in range(1, parts):
             at = (outer * parts + part) * inner
@@ -117,20 +113,13 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
         for k in range(inner):
             out[outer * inner + k] = finish(total[k], divisor)
 
-    @jit(name=f"{kind}_columns", parallel=True)
+    @jit(name=f"{kind}_columns")
     def columns_kernel(x, out, partial, rows, inner, centers, divisor):  # type: ignore[no-untyped-def]
         parts = (rows + HEIGHT - 1) // HEIGHT
         tasks = partial.size // inner * ((inner + WIDTH - 1) // WIDTH)
-        if x.size < SERIAL:
-            for task in range(tasks):
-                columns_part(x, partial, task, rows, inner, centers)
-            for outer in range(out.size // inner):
-                merge(partial, out, outer, parts, inner, divisor)
-        else:
-            for task in prange(tasks):
-                columns_part(x, partial, task, rows, inner, centers)
-            for outer in prange(out.size // inner):
-                merge(partial, out, outer, parts, inner, divisor)
+        outer = out.size // inner
+        each(columns_part, (x, partial, rows, inner, centers), tasks, share(tasks, x.size))
+        each(merge, (partial, out, parts, inner, divisor), outer, share(outer, partial.size))
 
     return rows_kernel, columns_kernel
 

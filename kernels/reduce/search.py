@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from ..jit import SERIAL, jit
+from ..parallel import each, share
 from .loops import WIDTH, largest, largest_integer, smallest, smallest_integer
 from .plan import RUN
 
@@ -40,23 +40,26 @@ def _make(kind: str, extreme_of: Callable[..., Any], beats: Callable[..., Any]) 
             place = min(place, k if hit else size)
         return value, place
 
-    @jit(name=f"{kind}_rows", parallel=True)
+    @jit(inline=True)
+    def find_row(o, x, out):  # type: ignore[no-untyped-def]
+        out[o, 0] = find(x[o])[1]
+
+    @jit(inline=True)
+    def find_part(task, x, values, places):  # type: ignore[no-untyped-def]
+        o, part = task // values.shape[1], task % values.shape[1]
+        value, place = find(x[o, part * RUN : min(part * RUN + RUN, x.shape[1])])
+        values[o, part], places[o, part] = value, part * RUN + place
+
+    @jit(name=f"{kind}_rows")
     def rows(x, out):  # type: ignore[no-untyped-def]
         outer, length = x.shape
-        if x.size < SERIAL:
-            for o in range(outer):
-                out[o, 0] = find(x[o])[1]
-        elif length <= 4 * RUN or outer >= 64:
-            for o in prange(outer):
-                out[o, 0] = find(x[o])[1]
+        if x.size < SERIAL or length <= 4 * RUN or outer >= 64:
+            each(find_row, (x, out), outer, share(outer, x.size))
         else:
             parts = (length + RUN - 1) // RUN
             values = np.empty((outer, parts), x.dtype)
             places = np.empty((outer, parts), np.int64)
-            for task in prange(outer * parts):
-                o, part = task // parts, task % parts
-                value, place = find(x[o, part * RUN : min(part * RUN + RUN, length)])
-                values[o, part], places[o, part] = value, part * RUN + place
+            each(find_part, (x, values, places), outer * parts, 1)
             for o in range(outer):
                 best = 0
                 for part in range(1, parts):
@@ -66,7 +69,7 @@ def _make(kind: str, extreme_of: Callable[..., Any], beats: Callable[..., Any]) 
                 out[o, 0] = places[o, best]
 
     @jit(inline=True)
-    def columns_part(x, out, task):  # type: ignore[no-untyped-def]
+    def columns_part(task, x, out):  # type: ignore[no-untyped-def]
         _, length, inner = x.shape
         across = (inner + WIDTH - 1) // WIDTH
         o, left = task // across, task % across * WIDTH
@@ -83,15 +86,10 @@ def _make(kind: str, extreme_of: Callable[..., Any], beats: Callable[..., Any]) 
                 best[k] = value if better else best[k]
                 place[k] = row if better else place[k]
 
-    @jit(name=f"{kind}_columns", parallel=True)
+    @jit(name=f"{kind}_columns")
     def columns(x, out):  # type: ignore[no-untyped-def]
         tasks = x.shape[0] * ((x.shape[2] + WIDTH - 1) // WIDTH)
-        if x.size < SERIAL:
-            for task in range(tasks):
-                columns_part(x, out, task)
-        else:
-            for task in prange(tasks):
-                columns_part(x, out, task)
+        each(columns_part, (x, out), tasks, share(tasks, x.size))
 
     return rows, columns
 
