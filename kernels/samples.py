@@ -140,6 +140,7 @@ def broadcast(
         yield pair("scalars", (), ())
         yield pair("empty", (0,), (0,))
         yield pair("empty by broadcasting", (3, 0), (1,))
+        yield Sample((first(rng, (5, 3), dtype).T[..., None], second(rng, (3, 5, 0), dtype)), {}, "strided, empty")
         yield pair("one element", (1,), (1,))
         yield pair("same shape", (3, 11), (3, 11))
         yield pair("scalar first", (), (33,))

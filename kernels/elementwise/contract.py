@@ -94,6 +94,11 @@ def _clamp_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
         yield Sample((special(dtype),), {"max": float("inf"), "min": -2.5}, "infinity as a bound")
 
 
+def _clamp_backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    yield from same_shape(variants=_clamp_bounds(dtype))(rng, dtype)
+    yield Sample((special(dtype), normal(rng, (217,), dtype)), {"min": -0.5, "max": 0.5}, "special gradients")
+
+
 def _where_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
     def of(name: str, condition: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...]) -> Sample:
         return Sample((normal(rng, condition, dtypes.bool_), normal(rng, a, dtype), normal(rng, b, dtype)), {}, name)
@@ -397,7 +402,7 @@ def _wrong_clamp_backward() -> Iterator[Wrong]:
 
 
 @operation(
-    samples=same_shape(variants=_clamp_bounds(dtypes.float32)),
+    samples=_clamp_backward_samples,
     wrong=_wrong_clamp_backward,
     error="exact",
     source="grad where min <= x <= max, else 0",

@@ -94,7 +94,7 @@ _powers    = {
 _clamp = unary_with("clamp", lambda x, low, high: _lesser(_larger(x, low), high), min=0, max=0)
 # fmt: on
 _clamp_backward = pair_with(
-    "clamp_backward", lambda g, x, low, high: g if (x >= low) & (x <= high) else g * 0, min=0, max=0
+    "clamp_backward", lambda g, x, low, high: g if (x >= low) & (x <= high) else type(g)(0), min=0, max=0
 )
 
 

@@ -151,6 +151,8 @@ def first_element(x: Array) -> Array | None:
 
 def broadcast(kernel: Any, a: Array, b: Array, out: Array) -> bool:
     """Run a `strided_kernel` on arrays that broadcast; False where they cannot be handed to it."""
+    if not out.size:  # one of the arrays may have no first element
+        return True
     plan = collapse(out.shape, ((a.shape, a.strides), (b.shape, b.strides)))
     first_a, first_b = first_element(a), first_element(b)
     if plan is None or first_a is None or first_b is None:

@@ -273,6 +273,7 @@ def _keys(rng: np.random.Generator) -> Iterator[tuple[tuple[int, ...], Key, str]
     yield (4, 3, 5), (slice(None), ints(3, 4)), "middle"
     yield (4, 3, 5), (slice(1, None, 2), ints(3, 4), slice(None, None, -2)), "between slices"
     yield (4, 3, 5), (ints(4, 2, 1), slice(None), ints(5, 3)), "separated"
+    yield (2, 3, 4, 5), (slice(None), ints(3, 2), slice(1, 3), ints(5, 2)), "separated, behind a slice"
     yield (4, 3, 5), (1, Ellipsis, ints(5, 2)), "an int counts as an array"
     yield (3, 4), (None, ints(3, 2), None), "new dimensions"
     yield (3, 4), (rng.random((3, 4)) < 0.5,), "mask"

@@ -221,6 +221,10 @@ def _nll_backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sa
         grad = normal(rng, target.shape if sample.kwargs["reduction"] == "none" else (), dtype)
         total = np.asarray(rng.random() * 5 + 0.5).astype(dtypes.accumulator(dtype))
         yield Sample((grad, target, total, *weight), {"input_shape": x.shape, **sample.kwargs}, sample.name)
+    grad, target = normal(rng, (7,), dtype), np.asarray(rng.integers(0, 31, 7))
+    grad[2], grad[5] = np.nan, np.inf
+    attributes = {"input_shape": (7, 31), "reduction": "none"}
+    yield Sample((grad, target, np.ones((), dtypes.accumulator(dtype))), attributes, "NaN and infinity in the gradient")
 
 
 def _wrong_nll() -> Iterator[Wrong]:

@@ -102,5 +102,5 @@ def nll_loss_backward(
     each = np.broadcast_to(grad.astype(wide), target.shape)
     if reduction == "mean":
         each = each / total_weight
-    dx = np.where(kept, -each * w[t], 0)[..., None] * (np.arange(classes) == t[..., None])
+    dx = np.where(np.arange(classes) == t[..., None], np.where(kept, -each * w[t], 0)[..., None], 0)
     return np.moveaxis(dx, -1, min(1, target.ndim)).astype(grad.dtype)
