@@ -47,6 +47,11 @@ class Walk:
         return -(-channels // WARP), (WARP, ROWS)
 
 
+def record(planes: int, channels: int, span: int, planes_each: int, span_each: int) -> Any:
+    """``Channels`` of channels.cuh."""
+    return np.array((planes, channels, span, planes_each, span_each), _FIELDS)[()]
+
+
 def walk(planes: int, channels: int, span: int, dtype: DType, *, sums: bool) -> Walk:
     """How to walk through an array of these sizes, none of which is 0; ``sums`` if a value a piece is left behind."""
     width = 16 // dtype.itemsize
@@ -58,8 +63,8 @@ def walk(planes: int, channels: int, span: int, dtype: DType, *, sums: bool) -> 
         strips = blocks(-(-columns // (WARP * each)), 1)
         pieces = max(1, min(-(-ENOUGH // strips), planes // (ROWS * _LEAST)))
         planes_each = -(-planes // pieces)
-        record = np.array((planes, channels, span, planes_each, span), _FIELDS)[()]
-        return Walk("columns", (strips, -(-planes // planes_each)), (WARP, ROWS), record)
+        at = record(planes, channels, span, planes_each, span)
+        return Walk("columns", (strips, -(-planes // planes_each)), (WARP, ROWS), at)
     each = width if span % width == 0 else 1
     along = min(BLOCK, 1 << (-(-span // each) - 1).bit_length())
     pieces = max(1, min(-(-ENOUGH // channels), planes * span // (BLOCK * each * _LEAST)))
@@ -68,8 +73,8 @@ def walk(planes: int, channels: int, span: int, dtype: DType, *, sums: bool) -> 
     span_each = -(-span // max(1, pieces // plane_pieces))
     span_each = -(-span_each // (BLOCK * width)) * BLOCK * width
     pieces = plane_pieces * -(-span // span_each)
-    record = np.array((planes, channels, span, planes_each, span_each), _FIELDS)[()]
-    return Walk("planes", (channels, pieces), (along, BLOCK // along), record)
+    at = record(planes, channels, span, planes_each, span_each)
+    return Walk("planes", (channels, pieces), (along, BLOCK // along), at)
 
 
 def places(images: int = 0, group: int = 1) -> Any:
