@@ -80,6 +80,33 @@ def test_accuracy(operation: Operation, backend: Backend, dtype: np.dtype[Any], 
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("operation", "backend", "dtype"),
+    [
+        each
+        for each in _cases(backends=[BACKENDS["numba_cpu"]], each_dtype=True)
+        if dtypes.is_half(each.values[2])  # type: ignore[arg-type]
+    ],
+)
+def test_halves(operation: Operation, backend: Backend, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
+    """A call in 16 bits is the same call in float32, rounded once.
+
+    The reference and what it is compared with share the step that widens and narrows: `test_accuracy` cannot see it.
+    """
+    for sample in operation.samples(rng, dtype):
+        found = accuracy.evaluate(operation, sample, backend)
+        wider = accuracy.evaluate(operation, accuracy.cast_sample(sample, dtypes.float32), backend)
+        for got, wide in zip(found, wider, strict=True):
+            with np.errstate(all="ignore"):
+                rounded = wide.astype(got.dtype)
+                same = (got == rounded) | ((got != got) & (rounded != rounded))
+                if operation.error != "exact":  # a sum in another order may fall on the other side of a middle
+                    x, y = got.astype(np.float64), wide.astype(np.float64)
+                    largest = np.max(np.abs(y), initial=0.0, where=np.isfinite(y))
+                    same |= np.abs(x - y) <= dtypes.epsilon(dtype) / 2 * np.abs(y) + 1e-6 * largest
+            assert same.all(), f"{sample.name}: {got[~same][:3]} for {wide[~same][:3]}"
+
+
 @pytest.mark.parametrize(("operation", "backend", "dtype"), _cases(each_dtype=True))
 def test_results(operation: Operation, backend: Backend, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
     """Results have the contract's shapes and dtypes and are C-contiguous; inputs stay as they were."""
