@@ -134,22 +134,30 @@ __global__ void true_coordinates(
   }
 }
 
-// out[i][c] = (index[i] == c), two at a time: rows of `classes` columns follow each other without gaps.
+// out[i][c] = (index[i] == c), 16 bytes at a time: rows of `classes` columns follow each other without gaps. A warp
+// takes a few neighbouring vectors, for most of which the index stays the same.
 template <typename Int>
 __device__ __forceinline__ void mark(const Int* index, Index* out, Index n, Index classes) {
-  constexpr int width = 2;
+  constexpr int width = 2, vectors = 4, lanes = 32;
   Index done = 0;
   if (is_aligned<width>(out)) {
     done = n / width * width;
-    for (Index i = thread_of_grid(); i < done / width; i += threads_of_grid()) {
-      Index row = i * width / classes, column = i * width - row * classes;
-      Vector<Index, width> result;
+    const Index lane = threadIdx.x % lanes, warps = threads_of_grid() / lanes;
+    for (Index warp = thread_of_grid() / lanes; warp * vectors * lanes * width < done; warp += warps) {
+      Index last = -1, set = 0;
+      for (int v = 0; v < vectors; ++v) {
+        const Index i = (warp * vectors + v) * lanes + lane;
+        if (i * width >= done) break;
+        Index row = i * width / classes, column = i * width - row * classes;
+        Vector<Index, width> result;
 #pragma unroll
-      for (int k = 0; k < width; ++k) {
-        result.item[k] = index[row] == column;
-        if (++column == classes) column = 0, ++row;
+        for (int k = 0; k < width; ++k) {
+          if (row != last) set = index[row], last = row;
+          result.item[k] = set == column;
+          if (++column == classes) column = 0, ++row;
+        }
+        reinterpret_cast<Vector<Index, width>*>(out)[i] = result;
       }
-      reinterpret_cast<Vector<Index, width>*>(out)[i] = result;
     }
   }
   for (Index i = done + thread_of_grid(); i < n; i += threads_of_grid()) {

@@ -21,13 +21,17 @@ from ..cuda_launch import (
     size,
     written,
 )
-from ..dtypes import int64
+from ..dtypes import accumulator, int64, is_floating
 from ..random.cuda_sort import sort
 from .cuda_selection import as_index, as_int64, put, take
 
 Array = Any
 
 _WARPS = BLOCK // WARP
+_SUMS = 44 * 1024  # bytes of sums that a block holds: kSums of embedding_planes.cu
+_VALUES = 2048  # that a block adds, where planes are small
+_PARTS, _FEW, _SORTED = 8, 64, 32_768  # parts of a plane at most; blocks below which more values are sorted
+_PLANES = np.dtype([(name, "i8") for name in ("outer", "count", "n", "inner", "columns", "group", "parts")])
 _SEGMENTS = np.dtype(
     {
         "names": ["outer", "count", "rows", "inner", "left_out", "mean"],
@@ -90,6 +94,12 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int, out: Array) 
         return
     axis = check.dim("scatter_add", dim, x.ndim)
     with written(out) as result:
+        fits = all(n == m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if d != axis)
+        shape = size(out.shape[:axis]), index.size, out.shape[axis] if out.ndim else 1, size(out.shape[axis + 1 :])
+        if fits and _suits(*shape, out):
+            values = contiguous(source[(*(slice(n) for n in index.shape), ...)])
+            add_in_planes(values, as_index(index), contiguous(x), result, shape[0], shape[3])
+            return
         copy(x, result)
         if index.size == 0:
             return
@@ -99,7 +109,41 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int, out: Array) 
         name = f"places_{index.dtype.name}"
         launch("embedding", name, None, flat_grid(index.size), BLOCK, at, step, given, places, index.size)
         values = contiguous(source[(*(slice(n) for n in index.shape), ...)])
-        put("scatter_add", result, 0, (), places, (), values, 0, ((), 1, ()), True)
+        put("scatter_add", result, 0, (), places, 1, (), values, 0, ((), 1, ()), True)
+
+
+def _planes(outer: int, n: int, inner: int, count: int, out: Array) -> tuple[int, int, int]:
+    """Columns, planes and parts of one plane to a block of ``embedding_planes.cu``."""
+    most = _SUMS // (accumulator(out.dtype).itemsize if is_floating(out.dtype) else 8)
+    # Whole cache lines where they leave blocks enough, and whole sectors in any case.
+    wide = (each for each in (min(inner, WARP), 16) if each <= inner and n * each <= most)
+    columns = next((each for each in wide if outer * -(-inner // each) >= _FEW or each == inner), min(inner, 8))
+    parts = -(-n * columns // most)
+    group = 1
+    if columns == inner and parts == 1:
+        group = max(1, min(most // (n * inner), -(-_VALUES // max(count * inner, 1)), outer))
+    return columns, group, parts
+
+
+def _suits(outer: int, values: int, n: int, inner: int, out: Array) -> bool:
+    """Whether few blocks read the same indices, and there are blocks enough; otherwise they are sorted."""
+    columns, group, parts = _planes(outer, n, inner, values // max(outer * inner, 1), out)
+    tasks = -(-outer // group) * -(-inner // columns) * parts
+    return parts <= _PARTS and (tasks >= _FEW or values <= _SORTED)
+
+
+def add_in_planes(values: Array, indices: Array, start: Array | None, out: Array, outer: int, inner: int) -> None:
+    """``out``, (outer, n, inner), with ``values``, (outer, count, inner), added in order at ``indices`` of a column.
+
+    All are contiguous, ``indices`` int32 or int64 and of the shape of ``values``, ``out`` is not empty; it begins as
+    ``start``, or as 0.
+    """
+    n, count = out.size // (outer * inner), values.size // (outer * inner)
+    columns, group, parts = _planes(outer, n, inner, count, out)
+    grid = blocks(-(-outer // group) * -(-inner // columns) * parts, 1)
+    record = np.array((outer, count, n, inner, columns, group, parts), _PLANES)[()]
+    name = f"add_in_planes_{indices.dtype.name}"
+    launch("embedding_planes", name, out.dtype, grid, BLOCK, record, values, indices, start, out)
 
 
 def embedding_backward(
@@ -111,16 +155,18 @@ def embedding_backward(
     scale_grad_by_freq: bool = False,
     out: Array,
 ) -> None:
-    _sum(grad, indices, 1, -1 if padding_idx is None else padding_idx, bool(scale_grad_by_freq), num_embeddings, out)
+    add_slices(
+        grad, indices, 1, -1 if padding_idx is None else padding_idx, bool(scale_grad_by_freq), num_embeddings, out
+    )
 
 
 def index_select_backward(grad: Array, index: Array, *, dim: int, size: int, out: Array) -> None:
     axis = check.dim("index_select_backward", dim, grad.ndim)
     outer = int(np.prod(grad.shape[:axis], dtype=np.int64))
-    _sum(grad, index, outer, -1, False, size, out)
+    add_slices(grad, index, outer, -1, False, size, out)
 
 
-def _sum(grad: Array, index: Array, outer: int, left_out: int, mean: bool, rows: int, out: Array) -> None:
+def add_slices(grad: Array, index: Array, outer: int, left_out: int, mean: bool, rows: int, out: Array) -> None:
     """Sums of the slices of ``grad``, (outer, index.size, inner), by their indices: ``out`` is (outer, rows, inner)."""
     if out.size == 0:
         return
@@ -138,7 +184,8 @@ def _sum(grad: Array, index: Array, outer: int, left_out: int, mean: bool, rows:
             name, grid = "sum_elements", flat_grid(out.size)
         else:
             width = 16 // out.itemsize if inner % (16 // out.itemsize) == 0 else 1
-            name, grid = "sum_segments", blocks(outer * rows * -(-inner // (WARP * width)), _WARPS)
+            strips = -(-inner // (WARP * width * (2 if width > 1 else 1)))
+            name, grid = "sum_segments", blocks(outer * rows * strips, _WARPS)
         launch("embedding_add", name, out.dtype, grid, BLOCK, record, contiguous(grad), order, starts, result)
 
 

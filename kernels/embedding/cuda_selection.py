@@ -11,7 +11,7 @@ import numpy as np
 from .. import memory
 from ..cuda_launch import BLOCK, MAX_DIMS, contiguous, flat_grid, launch, size, unary
 from ..dtypes import int32, int64
-from ..layout.cuda_remap import widest_word
+from ..layout.cuda_remap import WIDEST, widest_word
 from ..random.cuda_sort import sort
 
 Array = Any
@@ -76,6 +76,7 @@ def put(
     start: int,
     before: Sequence[Axis],
     places: Array,
+    place_step: int,
     after: Sequence[Axis],
     values: Array,
     values_start: int,
@@ -86,23 +87,36 @@ def put(
 
     Args:
         operation, start, before, after: as for `take`.
-        places: int64, contiguous, not empty; what each index adds to the place.
+        places: int64, contiguous, not empty; what each index adds to the place, a multiple of ``place_step``.
         values: 1-D or contiguous memory of x's dtype.
         values_start, values_strides: where its first element is, and its strides along ``before``, the places and
             ``after``.
         accumulate: add in the order of the places; otherwise the last value stays.
     """
     sorted_places, order = sort(places.reshape(-1).view(np.uint64), max(x.size, 1))
-    to = selection(operation, before, places.size, 1, after, start)
     outer, step, inner = values_strides
-    sizes_outer, sizes_inner = [n for n, _ in before], [n for n, _ in after]
-    given = selection(
-        operation, list(zip(sizes_outer, outer, strict=True)), places.size, step,
-        list(zip(sizes_inner, inner, strict=True)), values_start,
-    )  # fmt: skip
-    count = size([*sizes_outer, places.size, *sizes_inner])
+    given_before = [(n, stride) for (n, _), stride in zip(before, outer, strict=True)]
+    given_after = [(n, stride) for (n, _), stride in zip(after, inner, strict=True)]
+    to_before, to_after = list(before), list(after)
+    while to_after and to_after[-1][0] == 1:
+        to_after.pop()
+        given_after.pop()
+    width = WIDEST // x.itemsize
+    # Whole vectors, if what lies behind the indexed dimensions does so in both arrays.
+    if to_after and to_after[-1][1] == given_after[-1][1] == 1 and place_step % width == 0:
+        others = (*to_before, *to_after[:-1], *given_before, *given_after[:-1])
+        counts = [start, values_start, step, to_after[-1][0], *(stride for _, stride in others)]
+        if widest_word(x.itemsize, (x, values), counts) < width:
+            width = 1
+    else:
+        width = 1
+    if width > 1:
+        to_after[-1] = given_after[-1] = to_after[-1][0] // width, width
+    to = selection(operation, to_before, places.size, 1, to_after, start)
+    given = selection(operation, given_before, places.size, step, given_after, values_start)
+    count = size([*(n for n, _ in to_before), places.size, *(n for n, _ in to_after)])
     launch(
-        "embedding_add", "put", x.dtype, flat_grid(count), BLOCK,
+        "embedding_add", "put_vectors" if width > 1 else "put_elements", x.dtype, flat_grid(count), BLOCK,
         to, given, sorted_places.view(np.int64), order, values, x, count, places.size, accumulate,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from .. import memory
 from ..cuda_launch import BLOCK, contiguous, copy, flat_grid, flat_memory, launch, layout_of, size, written
 from ..dtypes import bool_, int64
+from ..embedding.cuda import add_slices
 from ..embedding.cuda_selection import as_index, as_int64, put, take
 from ..scan import cuda as scan
 from .keys import Parsed, parse
@@ -32,31 +34,45 @@ def index(x: Array, *, key: Any, out: Array) -> None:
 def index_backward(grad: Array, *, key: Any, input_shape: tuple[int, ...], out: Array) -> None:
     if out.size == 0:
         return
+    parsed = parse("index_backward", input_shape, key, _integers)
     with written(out) as result:
+        if _is_one_dimension(parsed, input_shape):
+            array, dim, length, _ = parsed.arrays[0]
+            places = _sum_places("index_backward", parsed.index_shape, [(array, length, 1)])
+            add_slices(grad, places, size(input_shape[:dim]), -1, False, length, result)
+            return
         launch("embedding_add", "zeros", out.dtype, flat_grid(out.size * out.itemsize // 4), BLOCK, result, out.size)
-        _put("index_backward", result, key, grad, True)
+        _put("index_backward", result, parsed, grad, True)
 
 
 def index_put(x: Array, values: Array, *, key: Any, accumulate: bool = False) -> None:
     if x.size == 0:
         return
-    if x.flags.c_contiguous:
-        _put("index_put", x, key, values, bool(accumulate))
-        return
+    parsed = parse("index_put", x.shape, key, _integers)
     target = contiguous(x)
-    _put("index_put", target, key, values, bool(accumulate))
-    copy(target, x)
+    _put("index_put", target, parsed, values, bool(accumulate))
+    if target is not x:
+        copy(target, x)
 
 
-def _put(operation: str, x: Array, key: Any, values: Array, accumulate: bool) -> None:
-    parsed = parse(operation, x.shape, key, _integers)
+def _is_one_dimension(parsed: Parsed, shape: tuple[int, ...]) -> bool:
+    """Whether a key is one index array among whole dimensions."""
+    if len(parsed.arrays) != 1:
+        return False
+    strides = [size(shape[d + 1 :]) for d in range(len(shape))]
+    whole, dim = list(zip(shape, strides, strict=True)), parsed.arrays[0][1]
+    return parsed.start == 0 and parsed.before == whole[:dim] and parsed.after == whole[dim + 1 :]
+
+
+def _put(operation: str, x: Array, parsed: Parsed, values: Array, accumulate: bool) -> None:
     if 0 in parsed.shape:
         return
     places, length, step, first = _places(operation, parsed)
     if (length, step) != (0, 1):
         places = _sum_places(operation, parsed.index_shape, [(places.reshape(parsed.index_shape), length, step)])
     memory_of, start, strides = _broadcast(values, parsed)
-    put(operation, x, parsed.start + first, parsed.before, places, parsed.after, memory_of, start, strides, accumulate)
+    begin, unit = parsed.start + first, math.gcd(*(stride for *_, stride in parsed.arrays))
+    put(operation, x, begin, parsed.before, places, unit, parsed.after, memory_of, start, strides, accumulate)
 
 
 def _broadcast(values: Array, parsed: Parsed) -> tuple[Array, int, tuple[Sequence[int], int, Sequence[int]]]:

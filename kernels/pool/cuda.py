@@ -1,4 +1,4 @@
-"""Launches of ``csrc/kernels/pool.cu`` and ``pool_max.cu``: which windows a block takes."""
+"""Launches of ``csrc/kernels/pool.cu``: which windows a block takes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import numpy as np
 
 from .. import check
 from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, size, written
-from ..dtypes import accumulator
-from ..embedding.cuda import gather_along
+from ..embedding.cuda import add_in_planes, gather_along
 from ..reduce import cuda as reduce
 from .contract import output_size
 
 Array = Any
 Pair = tuple[int, int]
 
-_BYTES = 24 * 1024  # of an image, or of sums, that a block holds
+_BYTES = 24 * 1024  # of an image that a block holds: kShared of pool.cu
 _MOST = 2048  # windows, or elements, of a block
-_WIDE = 96  # elements of a window that a warp takes
+_WIDE = 32, 96  # elements of a window that a warp takes: where windows lie side by side, and where they overlap
 _AXIS = np.dtype([(name, "i8") for name in ("size", "windows", "kernel", "stride", "padding", "dilation")])
 _ADAPTIVE = np.dtype([("size", "i8"), ("windows", "i8")])
 _TILE = np.dtype([("planes", "i8"), ("height", "i8"), ("width", "i8")])
@@ -124,14 +123,8 @@ def max_pool2d_gather(x: Array, indices: Array, *, out: Array) -> None:
 def max_pool2d_backward(grad: Array, indices: Array, *, input_size: Any, out: Array) -> None:
     if out.size == 0:
         return
-    planes, windows, plane = size(out.shape[:2]), size(grad.shape[2:]), size(out.shape[2:])
-    most = _BYTES // accumulator(out.dtype).itemsize
-    group = max(1, min(most // plane, -(-_MOST // max(windows, 1)), planes))
-    parts = -(-plane // most)
-    grid = blocks(-(-planes // group) * parts, 1)
     with written(out) as result:
-        arguments = (contiguous(grad), contiguous(indices), result, planes, windows, plane, group, parts)
-        launch("pool_max", "max_pool2d_backward", out.dtype, grid, BLOCK, *arguments)
+        add_in_planes(contiguous(grad), contiguous(indices), None, result, size(out.shape[:2]), 1)
 
 
 def _axes(sizes: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
@@ -160,7 +153,7 @@ def _windows(name: str, axes: Any, x: Array, *arguments: Any) -> None:
     """Launch the kernel of the windows' size, for all windows of all planes of ``x``."""
     planes, counts = size(x.shape[:2]), [int(axis["windows"]) for axis in axes]
     taps = [int(axis["kernel"]) if "kernel" in axis.dtype.names else _span(axis, 1) for axis in axes]
-    if size(taps) >= _WIDE:
+    if size(taps) >= _WIDE[size(taps) * size(counts) > 2 * size(x.shape[2:])]:
         grid = blocks(planes * size(counts), BLOCK // WARP)
         launch("pool", f"{name}_wide", x.dtype, grid, BLOCK, *axes, planes, x, *arguments)
         return
