@@ -22,5 +22,7 @@ UNSUPPORTED_WORDS = {
     "cudaTextureObject_t": "textures", "cudaSurfaceObject_t": "surfaces", "cudaBindTexture": "textures",
     "cudaCreateTextureObject": "textures", "tex1Dfetch": "textures", "tex2D": "textures", "tex3D": "textures",
     "cudaGraphLaunch": "CUDA graphs", "cudaStreamBeginCapture": "CUDA graphs", "cuLaunchKernel": "the driver API",
-    "cuModuleLoad": "the driver API",
+    "cuModuleLoad": "the driver API", "curandCreateGenerator": "cuRAND's host API",
+    "curandCreateGeneratorHost": "cuRAND's host API", "curandGenerate": "cuRAND's host API",
+    "curandGenerateUniform": "cuRAND's host API", "curandGenerateNormal": "cuRAND's host API",
 }  # fmt: skip

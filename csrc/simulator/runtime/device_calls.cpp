@@ -8,13 +8,6 @@
 
 using namespace pnsim;
 
-namespace {
-struct Busy {  // within the C library no signal may jump out
-  Busy() { if (worker) worker->busy = worker->busy + 1; }
-  ~Busy() { if (worker) worker->busy = worker->busy - 1; }
-};
-}  // namespace
-
 extern "C" {
 
 void pnsim_barrier(const char* file, int line) { worker->barrier({file, line}); }

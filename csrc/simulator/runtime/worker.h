@@ -155,4 +155,9 @@ class Worker {
 
 extern __thread Worker* worker;
 
+struct Busy {  // within the C library, or with a lock held, no signal may jump out
+  Busy() { if (worker) worker->busy = worker->busy + 1; }
+  ~Busy() { if (worker) worker->busy = worker->busy - 1; }
+};
+
 }  // namespace pnsim

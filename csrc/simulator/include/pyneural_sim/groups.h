@@ -212,12 +212,18 @@ PNSIM_INLINE T exclusive_scan(const Group& g, T v, PNSIM_HERE) { return exclusiv
 template <typename Group, typename F>
 PNSIM_INLINE void invoke_one(const Group& g, F f) { if (g.thread_rank() == 0) f(); }
 
-// Asynchronous copies by a group: every thread takes its share of 4-byte words.
+// Asynchronous copies: every thread of a group takes its share of words, which are as large as cp.async and the
+// alignment allow, or bytes.
+namespace details {
+PNSIM_INLINE void copy_share(void* to, const void* from, size_t bytes, size_t rank, size_t threads, const char* file, int line) {
+  const size_t together = (size_t)to | (size_t)from | bytes;
+  const size_t word = together & 3 ? 1 : together & 15 ? 4 : 16;
+  for (size_t i = rank * word; i < bytes; i += threads * word) pnsim_copy_async((char*)to + i, (const char*)from + i, word, word, file, line);
+}
+}  // namespace details
 template <typename Group>
 PNSIM_INLINE void memcpy_async(const Group& g, void* to, const void* from, size_t bytes, PNSIM_HERE) {
-  const size_t word = (((size_t)to | (size_t)from | bytes) & 3) ? 1 : 4;
-  for (size_t i = g.thread_rank() * word; i < bytes; i += g.size() * word)
-    pnsim_copy_async((char*)to + i, (const char*)from + i, word, word, file, line);
+  details::copy_share(to, from, bytes, g.thread_rank(), g.size(), file, line);
   pnsim_copy_commit();
 }
 template <typename Group> PNSIM_INLINE void wait(const Group& g, PNSIM_HERE) {

@@ -125,6 +125,7 @@ void pnsim_bounds(const char* file, int line, int column, const char* type, long
 int pnsim_printf(const char* format, ...) __attribute__((format(printf, 1, 2)));
 void* pnsim_device_malloc(size_t bytes);
 void pnsim_device_free(void* pointer);
+void pnsim_xorwow_jump(unsigned* state, unsigned long long count, unsigned scale);  // count * 2^scale steps
 // Launch from a program
 int pnsim_launch(void (*entry)(void**), void** args, size_t param_bytes, const unsigned* grid, const unsigned* block,
                  size_t shared, const char* name, const char* file, int line);
