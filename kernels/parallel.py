@@ -98,6 +98,19 @@ def run(routine: int, arguments: Iterable[int], count: int, piece: int) -> None:
     _run(routine, values.buffer_info()[0], count, piece)
 
 
+def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """``value`` with arrays that own nothing: counting references to them would take longer than a short task."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = array.parent = ir.Constant(_BYTES, None)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        for i, each_kind in enumerate(kind.types):
+            item = _borrowed(context, builder, each_kind, builder.extract_value(value, i))
+            value = builder.insert_value(value, item, i)
+    return value
+
+
 def _emit_entry(context: Any, module: Any, body: Any, packed: Any, call: Callable[..., None]) -> Any:
     """A routine of that module which loads the tuple ``packed`` and emits ``call(builder, values, start, stop)``."""
     name = context.mangler(f"{body.dispatcher.__name__}_entry", (packed,))
@@ -106,7 +119,7 @@ def _emit_entry(context: Any, module: Any, body: Any, packed: Any, call: Callabl
     builder = ir.IRBuilder(function.append_basic_block())
     address, start, stop = function.args[3:]
     values = builder.load(builder.inttoptr(address, context.get_value_type(packed).as_pointer()))
-    call(builder, values, start, stop)
+    call(builder, _borrowed(context, builder, packed, values), start, stop)
     builder.ret(ir.Constant(_ROUTINE.return_type, 0))
     return function
 
@@ -116,7 +129,8 @@ def _emit_compiled_call(context: Any, builder: Any, body: Any, signature: Any, v
     compiled = body.dispatcher.overloads[signature.args]
     context.active_code_library.add_linking_library(compiled.library)
     target = context.declare_function(builder.module, compiled.fndesc)
-    context.call_conv.call_function(builder, target, signature.return_type, signature.args, values)
+    inline = ("alwaysinline",)  # a task may be a single element
+    context.call_conv.call_function(builder, target, signature.return_type, signature.args, values, attrs=inline)
 
 
 def _emit_loop(context: Any, builder: Any, entry: Any, packed: Any, sizes: Iterable[tuple[Any, Any]]) -> None:
