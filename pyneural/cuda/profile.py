@@ -199,8 +199,9 @@ def _note(c: Counters) -> str:
 class Profiler:
     """`profile(kernel)[grid, block, shared_bytes](arguments)` gives a Profile."""
 
-    def __init__(self, kernel: Kernel, timeout: float | None) -> None:
+    def __init__(self, kernel: Kernel, schedule: int | None, timeout: float | None) -> None:
         self.kernel = kernel
+        self.schedule = schedule
         self.timeout = timeout
 
     def __getitem__(self, config: Any) -> Callable[..., Profile]:
@@ -208,7 +209,7 @@ class Profiler:
 
         def launch(*arguments: Any) -> Profile:
             with runtime.lock:
-                failure, build = run(self.kernel, runtime.PROFILE, geometry, arguments, None, self.timeout)
+                failure, build = run(self.kernel, runtime.PROFILE, geometry, arguments, self.schedule, self.timeout)
                 rows = runtime.counters()
             runtime.raise_failure(self.kernel.name, failure)
             return Profile.read(rows, build.line, self.kernel.module)
@@ -216,11 +217,12 @@ class Profiler:
         return launch
 
 
-def profile(kernel: Kernel, *, timeout: float | None = None) -> Profiler:
+def profile(kernel: Kernel, *, schedule: int | None = None, timeout: float | None = None) -> Profiler:
     """Counts global, shared, local and atomic requests of a kernel's warps: sectors, bank conflicts, contention.
 
     The counters say what the access pattern costs, not how long the kernel takes: caches and time are not modelled.
+    A `schedule` seed permutes blocks, warps and lanes, which changes the counters only where the kernel's path does.
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"profile: expected a kernel compiled for the simulator, got {type(kernel).__name__}")
-    return Profiler(kernel, timeout)
+    return Profiler(kernel, schedule, timeout)

@@ -54,6 +54,16 @@ COMPILE = {
         {3},
         "dynamic parallelism",
     ),
+    "a cluster of blocks": (
+        "#include <cooperative_groups.h>\n__global__ void k() {\n  cooperative_groups::this_cluster().sync();\n}",
+        {3},
+        "thread block clusters.*cannot be simulated",
+    ),
+    "random numbers by the host": (
+        "#include <curand.h>\nint main() {\n  curandGenerateUniform(0, 0, 1);\n}",
+        {3},
+        "cuRAND's host API.*cannot be simulated",
+    ),
     "inline PTX": ('__global__ void k() {\n  asm volatile("bar.sync 0;");\n}', {2}, "inline PTX cannot be simulated"),
     "a launch without arguments": (
         "__global__ void k(int n) {}\nint main() {\n  k<<<1, 32>>>;\n}",
@@ -229,6 +239,18 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
             toolchain.compiler()
     finally:
         toolchain.compiler.cache_clear()
+
+
+def test_a_host_array_on_a_gpu() -> None:
+    """Refused before anything is launched, so that it needs no GPU."""
+    from pyneural.cuda.gpu import GPUKernel
+
+    def launched(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("the kernel was launched")
+
+    kernel = GPUKernel("saxpy", launched)
+    with pytest.raises(TypeError, match=r"saxpy: argument 2 lies in host memory; the GPU needs cupy\.asarray"):
+        kernel[1, 32](np.float32(2), np.zeros(4, np.float32), 4)
 
 
 @pytest.mark.parametrize("where", [0, 8, 1 << 40, 0x7FFF_FFFF_F000, -8], ids=hex)

@@ -141,6 +141,19 @@ def test_constants_and_locals(module: cuda.Module) -> None:
     assert local["global_store_requests"] == 1
 
 
+@pytest.mark.parametrize("schedule", [0, 3])
+def test_the_order_of_lanes_and_blocks_changes_nothing(module: cuda.Module, schedule: int) -> None:
+    launches: list[tuple[str, Any, tuple[Any, ...]]] = [
+        ("strided", (3, 32), (f32(1024), f32(32), 8)),
+        ("transpose<0>", (2, (32, 32)), (f32(1024), f32(1024))),
+        ("shared_counter", (2, 64), (np.zeros(2, np.int32),)),
+        ("loop", (2, 64), (f32(656), f32(64), 656)),
+    ]
+    for name, config, arguments in launches:
+        in_order = cuda.profile(module[name])[config](*arguments)
+        assert cuda.profile(module[name], schedule=schedule)[config](*arguments).total == in_order.total, name
+
+
 def test_lines(module: cuda.Module) -> None:
     profile = cuda.profile(module["transpose<0>"])[1, (32, 32)](f32(1024), f32(1024))
     text = SOURCE.split("\n")
