@@ -307,6 +307,10 @@ def _argmax_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     yield Sample((ties,), {"dim": 1}, "ties in rows")
     yield Sample((ties,), {"dim": 0, "keepdim": True}, "ties in columns")
     yield Sample((special(dtype),), {}, "special values in one row")
+    longest = rng.integers(0, 100, (2, 66_001)).astype(dtype)  # rows of several parts, with ties between them
+    if dtypes.is_floating(dtype):
+        longest[1, [40_000, 60_000]] = np.nan
+    yield Sample((longest,), {"dim": 1}, "ties and NaN in long rows")
 
 
 def _wrong_argmax() -> Iterator[Wrong]:
