@@ -16,6 +16,7 @@ from pyneural.apps import digits
 from pyneural.apps.pictures import draw_loss, draw_predictions
 from pyneural.io import load_checkpoint
 from pyneural.kernels.accuracy import Report, compare
+from pyneural.kernels.ahead import ahead
 from pyneural.kernels.record import Use
 from pyneural.nn import Module
 
@@ -30,7 +31,7 @@ def run(out: Path, seed: int, epochs: int) -> None:
     where = folder(out)
     data = digits.load_data()
     note(f"pyneural {pyneural.__version__} on {pyneural.get_default_device()}, seed {seed}")
-    _compile(data)
+    _compile()
     pyneural.manual_seed(seed)
     model = digits.build()
     console.print(model.summary((digits.BATCH_SIZE, 1, 8, 8)))
@@ -60,19 +61,25 @@ def run(out: Path, seed: int, epochs: int) -> None:
         raise Failure(f"the test accuracy {accuracy:.4f} is below {digits.GOAL}")
 
 
-def _compile(data: digits.Digits) -> None:
-    """One step and one prediction of a network that is thrown away: every kernel is compiled after it."""
+def _compile() -> None:
+    """Every kernel is compiled after it."""
+    start = time.perf_counter()
+    with console.status("compiling kernels (cached for the next time)"), ahead(_rehearse):
+        _rehearse()
+    note(f"kernels ready after {time.perf_counter() - start:.1f} s")
+
+
+def _rehearse() -> None:
+    """One step and one prediction of a network that is thrown away."""
+    data = digits.load_data()
     few = replace(
         data,
         train_images=data.train_images[: digits.BATCH_SIZE],
         train_labels=data.train_labels[: digits.BATCH_SIZE],
     )
-    start = time.perf_counter()
-    with console.status("compiling kernels (cached for the next time)"):
-        throwaway = digits.build()
-        digits.train(throwaway, few, epochs=1)
-        digits.predict(throwaway, data.test_images)
-    note(f"kernels ready after {time.perf_counter() - start:.1f} s")
+    throwaway = digits.build()
+    digits.train(throwaway, few, epochs=1)
+    digits.predict(throwaway, data.test_images)
 
 
 def _prove_reload(path: Path, data: digits.Digits, logits: pyneural.Tensor) -> None:
