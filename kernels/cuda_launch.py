@@ -207,20 +207,6 @@ def size(shape: Sequence[int]) -> int:
     return math.prod(shape)
 
 
-SMALL, LARGE = ("small", 16, 256), ("large", 64, 64)
-"""Name, side and threads of the tiles of gemm.cuh."""
-
-
-def tile_for(m: int, n: int) -> tuple[str, int, int]:
-    """The large tile where a result fills at least one."""
-    return LARGE if m >= LARGE[1] and n >= LARGE[1] else SMALL
-
-
-def tile_grid(tile: tuple[str, int, int], m: int, n: int) -> int:
-    """Blocks for an m by n result."""
-    return blocks(-(-m // tile[1]) * -(-n // tile[1]), 1)
-
-
 def planes(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int, int]:
     """``x`` as contiguous (outer, n, inner) with n reduced; copied where its layout does not allow that."""
     many = [d for d in dims if x.shape[d] != 1]

@@ -1,210 +1,157 @@
-// 2-D convolution of PYNEURAL_ELEMENT and its gradients, (N, C, H, W) contiguous, in groups.
+// Convolutions of PYNEURAL_ELEMENT and their gradients in 2 or 3 dimensions, in groups.
 //
-// "direct": a thread a result, for few terms a result (depthwise). All others are implicit GEMMs, the images seen as
-// matrices through index arithmetic; blockIdx.y is the group:
-//   forward  (n p q) x k      = (n p q) x (c r s)  times  (c r s) x k
-//   dgrad    (n h w) x c      = (n h w) x (k r s)  times  (k r s) x c
-//   wgrad    k x (c r s)      = k x (n p q)        times  (n p q) x (c r s)
-#include <pyneural/gemm.cuh>
-#include <pyneural/map.cuh>
+// The "direct" kernels have a thread (forward, dgrad) or a block (wgrad) a result, for few terms a result (depthwise).
+// All others are implicit GEMMs, an instance for each main loop of gemm_loops.cuh; blockIdx.y is the group:
+//   forward  k x (n places)   = k x (c taps)      times  (c taps) x (n places)
+//   dgrad    c x (n places)   = c x (k taps)      times  (k taps) x (n places)
+//   wgrad    k x (c taps)     = k x (n places)    times  (n places) x (c taps)
+#include <pyneural/gemm_loops.cuh>
 #include <pyneural/math.cuh>
+#include <pyneural/operand.cuh>
+#include <pyneural/reduce.cuh>
+
+#include <pyneural/conv.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 using Real = Computed<Element>;
+using Small = Loops<Element>::Small;
+using Medium = Loops<Element>::Medium;
+using Large = Loops<Element>::Large;
 
-// Sizes of all arrays; c and k are those of one group. Filled in by kernels/conv/cuda.py.
-struct Shape {
-  int images, groups, c, h, w, k, p, q, r, s, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+// Elements of a gathered operand that a thread finds at once: as many as an access has on tensor cores, else one.
+template <typename Loop> constexpr int kGathered = Loop::width == 8 ? 8 : 1;
 
-  __device__ __forceinline__ Index x_at(int image, int group, int channel, int y, int x) const {
-    return ((Index(image) * groups * c + group * c + channel) * h + y) * w + x;
-  }
-  __device__ __forceinline__ Index y_at(int image, int group, int channel, int y, int x) const {
-    return ((Index(image) * groups * k + group * k + channel) * p + y) * q + x;
-  }
-  __device__ __forceinline__ Index weight_at(int group, int out, int in, int y, int x) const {
-    return ((Index(group * k + out) * c + in) * r + y) * s + x;
-  }
-};
-
-// A flat index over an image's positions, or over the taps of a channel, taken apart.
-struct Spot {
-  int outer, y, x;
-  __device__ __forceinline__ Spot(Index i, int height, int width) {
-    const Index line = i / width;
-    x = static_cast<int>(i - line * width);
-    const Index plane = line / height;
-    y = static_cast<int>(line - plane * height);
-    outer = static_cast<int>(plane);
-  }
-};
-
-// The input under tap (r, s) of the result at (p, q): 0 in the border.
-__device__ __forceinline__ Real input_under(
-    const Shape& shape, const Element* x, int group, int image, int channel, int p, int q, int r, int s) {
-  const int y = p * shape.stride_h + r * shape.dilation_h - shape.pad_h;
-  const int z = q * shape.stride_w + s * shape.dilation_w - shape.pad_w;
-  const bool inside = y >= 0 && y < shape.h && z >= 0 && z < shape.w;
-  return inside ? widen(x[shape.x_at(image, group, channel, y, z)]) : Real(0);
-}
-
-struct Patches {  // A of the forward pass: row (n p q), inner (c r s)
-  const Shape& shape;
-  const Element* x;
-  int group;
-  Along along;
-  __device__ __forceinline__ Real operator()(Index i, Index inner) const {
-    const Spot at(i, shape.p, shape.q), tap(inner, shape.r, shape.s);
-    return input_under(shape, x, group, at.outer, tap.outer, at.y, at.x, tap.y, tap.x);
-  }
-};
-struct Filters {  // B of the forward pass: column k, inner (c r s)
-  const Shape& shape;
-  const Element* weight;
-  int group;
-  Along along;
-  __device__ __forceinline__ Real operator()(Index j, Index inner) const {
-    return widen(weight[(Index(group) * shape.k + j) * shape.c * shape.r * shape.s + inner]);
-  }
-};
-
-template <typename T>
-__device__ __forceinline__ void forward(
-    const Shape& shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
-  const Index positions = Index(shape.images) * shape.p * shape.q;
+template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads) forward(
+    ConvShape<Dims> shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
+  const Index places = Index(shape.images) * shape.result_size, terms = Index(shape.c) * shape.taps_size;
+  const bool aligned = is_aligned<16 / sizeof(Element)>(weight) && terms % (16 / sizeof(Element)) == 0;
   for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
-    Product<T, Real>{positions, shape.k, Index(shape.c) * shape.r * shape.s}.run(
-        Patches{shape, x, group, kAlongOuter}, Filters{shape, weight, group, kAlongInner},
-        [&](Index i, Index j, Real value) {
-          const Spot at(i, shape.p, shape.q);
-          const int channel = static_cast<int>(j);
-          if (bias) value += widen(bias[group * shape.k + channel]);
-          out[shape.y_at(at.outer, group, channel, at.y, at.x)] = narrow<Element>(activated(value, activation));
-        });
+    const Operand<Element, kAlongInner, Loop::width> filters{weight + Index(group) * shape.k * terms, shape.k, terms, 1, aligned};
+    const Patches<Element, Dims, kGathered<Loop>> patches(shape, x, group);
+    Loop::run(Product{shape.k, places, 0, terms}, filters, patches, [&](Index i, Index j, auto& values) {
+      if (i >= shape.k) return;
+      const int channel = group * shape.k + static_cast<int>(i);
+      const Real added = bias ? widen(bias[channel]) : Real(0);
+      constexpr int width = sizeof(values) / sizeof(Real);
+      Real results[width];
+#pragma unroll
+      for (int w = 0; w < width; ++w) results[w] = activated(values[w] + added, activation);
+      store_places(out, shape.groups * shape.k, channel, shape.by_result_size, j, places, results);
+    });
   }
 }
 
-__global__ void __launch_bounds__(SmallTile::threads) forward_small(
-    Shape shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
-  forward<SmallTile>(shape, x, weight, bias, activation, out);
-}
-__global__ void __launch_bounds__(LargeTile::threads) forward_large(
-    Shape shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
-  forward<LargeTile>(shape, x, weight, bias, activation, out);
+template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads)
+    dgrad(ConvShape<Dims> shape, const Element* grad, const Element* weight, Element* out) {
+  const Index places = Index(shape.images) * shape.image_size;
+  for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
+    const FiltersBack<Element, Dims, kGathered<Loop>> filters(shape, weight, group);
+    const Gradients<Element, Dims, kGathered<Loop>> gradients(shape, grad, group);
+    const Product product{shape.c, places, 0, Index(shape.k) * shape.taps_size};
+    Loop::run(product, filters, gradients, [&](Index i, Index j, auto& values) {
+      if (i >= shape.c) return;
+      const int channel = group * shape.c + static_cast<int>(i);
+      store_places(out, shape.groups * shape.c, channel, shape.by_image_size, j, places, values);
+    });
+  }
 }
 
-__global__ void forward_direct(
-    Shape shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
-  const int channels = shape.groups * shape.k;
-  const Index count = Index(shape.images) * channels * shape.p * shape.q;
+// With `partial`, blockIdx.z sums one split of the places; `add_splits` puts them together.
+template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads) wgrad(
+    ConvShape<Dims> shape, int splits, const Element* grad, const Element* x, Real* partial, Element* out) {
+  const Index terms = Index(shape.c) * shape.taps_size, places = Index(shape.images) * shape.result_size;
+  const Index weights = Index(shape.groups) * shape.k * terms;
+  for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
+    const GradientRows<Element, Dims, kGathered<Loop>> gradients(shape, grad, group);
+    const PatchColumns<Element, Dims, kGathered<Loop>> patches(shape, x, group);
+    const Product product = split_product(shape.k, terms, places, blockIdx.z, splits, Loop::step);
+    Loop::run(product, gradients, patches, [&](Index i, Index j, auto& values) {
+      if (i >= shape.k) return;
+      const Index row = (Index(group) * shape.k + i) * terms;
+      if (partial) {
+        store_row(partial + blockIdx.z * weights + row, j, terms, terms % (16 / sizeof(Real)) == 0, values);
+      } else {
+        store_row(out + row, j, terms, terms % (16 / sizeof(Element)) == 0 && is_aligned<16 / sizeof(Element)>(out), values);
+      }
+    });
+  }
+}
+
+__global__ void add_splits(const Real* partial, int splits, Index count, Element* out) {
   for (Index i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    const Spot at(i, shape.p, shape.q);
-    const int image = at.outer / channels, out_channel = at.outer % channels;
-    const int group = out_channel / shape.k, of_group = out_channel % shape.k;
+    out[i] = narrow<Element>(sum_of_splits(partial, i, count, splits));
+  }
+}
+
+template <int Dims> __global__ void forward_direct(
+    ConvShape<Dims> shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
+  const int channels = shape.groups * shape.k;
+  const Index count = Index(shape.images) * channels * shape.result_size;
+  for (Index i = thread_of_grid(); i < count; i += threads_of_grid()) {
+    const Index plane = i / shape.result_size;
+    const Spot<Dims> at(static_cast<int>(i - plane * shape.result_size), shape.by_result);
+    const int channel = static_cast<int>(plane % channels), group = channel / shape.k;
+    const Element* from = x + (plane / channels * shape.groups + group) * shape.c * shape.image_size;
+    const Element* filter = weight + Index(channel) * shape.c * shape.taps_size;
     Real sum = 0;
-    for (int channel = 0; channel < shape.c; ++channel) {
-      for (int r = 0; r < shape.r; ++r) {
-        for (int s = 0; s < shape.s; ++s) {
-          sum += input_under(shape, x, group, image, channel, at.y, at.x, r, s) *
-                 widen(weight[shape.weight_at(group, of_group, channel, r, s)]);
-        }
+    for (int c = 0; c < shape.c; ++c) {
+      for (int t = 0; t < shape.taps_size; ++t) {
+        const Spot<Dims> tap(t, shape.by_taps);
+        const int place = input_under(shape, at.at, tap.at);
+        if (place >= 0) sum += widen(from[Index(c) * shape.image_size + place]) * widen(filter[c * shape.taps_size + t]);
       }
     }
-    if (bias) sum += widen(bias[out_channel]);
+    if (bias) sum += widen(bias[channel]);
     out[i] = narrow<Element>(activated(sum, activation));
   }
 }
 
-// The gradient that tap (r, s) brings to the input at (y, x): 0 where no result has it there.
-__device__ __forceinline__ Real gradient_over(
-    const Shape& shape, const Element* grad, int group, int image, int channel, int y, int x, int r, int s) {
-  const int down = y + shape.pad_h - r * shape.dilation_h, across = x + shape.pad_w - s * shape.dilation_w;
-  const int p = down / shape.stride_h, q = across / shape.stride_w;
-  const bool inside = down >= 0 && across >= 0 && p * shape.stride_h == down && q * shape.stride_w == across &&
-                      p < shape.p && q < shape.q;
-  return inside ? widen(grad[shape.y_at(image, group, channel, p, q)]) : Real(0);
-}
-
-struct Gradients {  // A of dgrad: row (n h w), inner (k r s)
-  const Shape& shape;
-  const Element* grad;
-  int group;
-  Along along;
-  __device__ __forceinline__ Real operator()(Index i, Index inner) const {
-    const Spot at(i, shape.h, shape.w), tap(inner, shape.r, shape.s);
-    return gradient_over(shape, grad, group, at.outer, tap.outer, at.y, at.x, tap.y, tap.x);
-  }
-};
-struct FiltersBack {  // B of dgrad: column c, inner (k r s)
-  const Shape& shape;
-  const Element* weight;
-  int group;
-  Along along;
-  __device__ __forceinline__ Real operator()(Index j, Index inner) const {
-    const Spot tap(inner, shape.r, shape.s);
-    return widen(weight[shape.weight_at(group, tap.outer, static_cast<int>(j), tap.y, tap.x)]);
-  }
-};
-
-template <typename T>
-__device__ __forceinline__ void dgrad(const Shape& shape, const Element* grad, const Element* weight, Element* out) {
-  const Index positions = Index(shape.images) * shape.h * shape.w;
-  for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
-    Product<T, Real>{positions, shape.c, Index(shape.k) * shape.r * shape.s}.run(
-        Gradients{shape, grad, group, kAlongOuter}, FiltersBack{shape, weight, group, kAlongInner},
-        [&](Index i, Index j, Real value) {
-          const Spot at(i, shape.h, shape.w);
-          out[shape.x_at(at.outer, group, static_cast<int>(j), at.y, at.x)] = narrow<Element>(value);
-        });
+template <int Dims>
+__global__ void dgrad_direct(ConvShape<Dims> shape, const Element* grad, const Element* weight, Element* out) {
+  const int channels = shape.groups * shape.c;
+  const Index count = Index(shape.images) * channels * shape.image_size;
+  for (Index i = thread_of_grid(); i < count; i += threads_of_grid()) {
+    const Index plane = i / shape.image_size;
+    const Spot<Dims> at(static_cast<int>(i - plane * shape.image_size), shape.by_image);
+    const int channel = static_cast<int>(plane % channels), group = channel / shape.c;
+    const Element* from = grad + (plane / channels * shape.groups + group) * shape.k * shape.result_size;
+    const Element* filter = weight + (Index(group) * shape.k * shape.c + channel % shape.c) * shape.taps_size;
+    Real sum = 0;
+    for (int k = 0; k < shape.k; ++k) {
+      for (int t = 0; t < shape.taps_size; ++t) {
+        const Spot<Dims> tap(t, shape.by_taps);
+        const int place = result_over(shape, at.at, tap.at);
+        if (place >= 0) {
+          sum += widen(from[Index(k) * shape.result_size + place]) * widen(filter[Index(k) * shape.c * shape.taps_size + t]);
+        }
+      }
+    }
+    out[i] = narrow<Element>(sum);
   }
 }
 
-__global__ void __launch_bounds__(SmallTile::threads) dgrad_small(
-    Shape shape, const Element* grad, const Element* weight, Element* out) {
-  dgrad<SmallTile>(shape, grad, weight, out);
-}
-__global__ void __launch_bounds__(LargeTile::threads) dgrad_large(
-    Shape shape, const Element* grad, const Element* weight, Element* out) {
-  dgrad<LargeTile>(shape, grad, weight, out);
-}
-
-struct GradientRows {  // A of wgrad: row k, inner (n p q)
-  const Shape& shape;
-  const Element* grad;
-  int group;
-  Along along;
-  __device__ __forceinline__ Real operator()(Index i, Index inner) const {
-    const Spot at(inner, shape.p, shape.q);
-    return widen(grad[shape.y_at(at.outer, group, static_cast<int>(i), at.y, at.x)]);
+// A block a weight: its threads walk over all places of all images.
+template <int Dims>
+__global__ void wgrad_direct(ConvShape<Dims> shape, const Element* grad, const Element* x, Element* out) {
+  __shared__ Real warps[kWarp];
+  const int terms = shape.c * shape.taps_size;
+  const Index weights = Index(shape.groups) * shape.k * terms;
+  const int places = shape.images * shape.result_size;
+  for (Index i = blockIdx.x; i < weights; i += gridDim.x) {
+    const int channel = static_cast<int>(i / terms), group = channel / shape.k;
+    const Spot<Dims> tap(static_cast<int>(i - Index(channel) * terms), shape.by_taps);
+    Real sum = 0;
+    for (int p = threadIdx.x; p < places; p += blockDim.x) {
+      const Spot<Dims> at(p, shape.by_result);
+      const int place = input_under(shape, at.at, tap.at);
+      if (place < 0) continue;
+      const Index plane = Index(at.outer) * shape.groups;
+      sum += widen(grad[(plane * shape.k + channel) * shape.result_size + p - at.outer * shape.result_size]) *
+             widen(x[((plane + group) * shape.c + tap.outer) * shape.image_size + place]);
+    }
+    sum = block_reduce(sum, Real(0), warps, [](Real a, Real b) { return a + b; });
+    if (threadIdx.x == 0) out[i] = narrow<Element>(sum);
+    __syncthreads();  // before the next weight's sums
   }
-};
-struct PatchColumns {  // B of wgrad: column (c r s), inner (n p q)
-  const Shape& shape;
-  const Element* x;
-  int group;
-  Along along;
-  __device__ __forceinline__ Real operator()(Index j, Index inner) const {
-    const Spot tap(j, shape.r, shape.s), at(inner, shape.p, shape.q);
-    return input_under(shape, x, group, at.outer, tap.outer, at.y, at.x, tap.y, tap.x);
-  }
-};
-
-template <typename T>
-__device__ __forceinline__ void wgrad(const Shape& shape, const Element* grad, const Element* x, Element* out) {
-  const Index taps = Index(shape.c) * shape.r * shape.s;
-  for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
-    Product<T, Real>{shape.k, taps, Index(shape.images) * shape.p * shape.q}.run(
-        GradientRows{shape, grad, group, kAlongInner}, PatchColumns{shape, x, group, kAlongInner},
-        [&](Index i, Index j, Real value) { out[(Index(group) * shape.k + i) * taps + j] = narrow<Element>(value); });
-  }
-}
-
-__global__ void __launch_bounds__(SmallTile::threads) wgrad_small(
-    Shape shape, const Element* grad, const Element* x, Element* out) {
-  wgrad<SmallTile>(shape, grad, x, out);
-}
-__global__ void __launch_bounds__(LargeTile::threads) wgrad_large(
-    Shape shape, const Element* grad, const Element* x, Element* out) {
-  wgrad<LargeTile>(shape, grad, x, out);
 }

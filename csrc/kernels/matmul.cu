@@ -1,48 +1,57 @@
 // Batched matrix products of PYNEURAL_ELEMENT of any strides, with bias and activation applied before the result
-// is stored. The "small" kernels have 16 x 16 tiles, an element a thread; the "large" ones 64 x 64, with 8 x 8
-// elements of a thread in registers.
-#include <pyneural/gemm.cuh>
+// is stored: an instance for each main loop of gemm_loops.cuh and each way its operands lie in memory.
+#include <pyneural/gemm_loops.cuh>
 #include <pyneural/layout.cuh>
 #include <pyneural/math.cuh>
+#include <pyneural/operand.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 using Real = Computed<Element>;
 
-// Elements in rows (of A) or columns (of B), `outer` and `inner` elements apart.
-struct Operand {
-  const Element* data;
-  Index outer, inner;
-  Along along;
-  __device__ __forceinline__ Operand(const Element* data, Index outer, Index inner)
-      : data(data), outer(outer), inner(inner), along(outer == 1 ? kAlongOuter : kAlongInner) {}
-  __device__ __forceinline__ Real operator()(Index i, Index k) const { return widen(data[i * outer + k * inner]); }
+// One product a y of the grid, one split of its inner dimension a z. Filled in by kernels/matmul/cuda.py: `batch`
+// gives where the matrices of product y begin in a and b; c is contiguous; `vectors` says that its rows are aligned.
+struct Problem {
+  Layout<2> batch;
+  Index count, m, n, inner, a_row, a_inner, b_column, b_inner;
+  int activation, splits, a_aligned, b_aligned, vectors;
 };
 
-// `batch` gives where the matrices of product z begin in a and b; c is contiguous.
-template <typename T>
-__device__ __forceinline__ void products(
-    const Layout<2>& batch, Index count, Index m, Index n, Index inner, const Element* a, Index a_row, Index a_inner,
-    const Element* b, Index b_column, Index b_inner, const Element* bias, int activation, Element* c) {
-  for (Index z = blockIdx.y; z < count; z += gridDim.y) {
-    const Places<2> at = places(batch, z);
-    Element* out = c + z * m * n;
-    Product<T, Real>{m, n, inner}.run(
-        Operand(a + at.at[0], a_row, a_inner), Operand(b + at.at[1], b_column, b_inner),
-        [&](Index i, Index j, Real value) {
-          if (bias) value += widen(bias[j]);
-          out[i * n + j] = narrow<Element>(activated(value, activation));
-        });
+using Small = Loops<Element>::Small;
+using Medium = Loops<Element>::Medium;
+using Large = Loops<Element>::Large;
+
+template <typename Loop, Along A, Along B> __global__ void __launch_bounds__(Loop::threads) matmul(
+    Problem problem, const Element* a, const Element* b, const Element* bias, Real* partial, Element* c) {
+  const Index m = problem.m, n = problem.n;
+  for (Index z = blockIdx.y; z < problem.count; z += gridDim.y) {
+    const Places<2> at = places(problem.batch, z);
+    const Product product = split_product(m, n, problem.inner, blockIdx.z, problem.splits, Loop::step);
+    const Operand<Element, A, Loop::width> left{a + at.at[0], m, problem.a_row, problem.a_inner, problem.a_aligned != 0};
+    const Operand<Element, B, Loop::width> right{b + at.at[1], n, problem.b_column, problem.b_inner, problem.b_aligned != 0};
+    Loop::run(product, left, right, [&](Index i, Index j, auto& values) {
+      if (i >= m) return;
+      if (partial) {
+        store_row(partial + ((blockIdx.z * problem.count + z) * m + i) * n, j, n, problem.vectors, values);
+        return;
+      }
+      constexpr int width = sizeof(values) / sizeof(Real);
+      Real results[width];
+#pragma unroll
+      for (int w = 0; w < width; ++w) {
+        const Real added = bias && j + w < n ? widen(bias[j + w]) : Real(0);
+        results[w] = activated(values[w] + added, problem.activation);
+      }
+      store_row(c + (z * m + i) * n, j, n, problem.vectors, results);
+    });
   }
 }
 
-__global__ void __launch_bounds__(SmallTile::threads) matmul_small(
-    Layout<2> batch, Index count, Index m, Index n, Index inner, const Element* a, Index a_row, Index a_inner,
-    const Element* b, Index b_column, Index b_inner, const Element* bias, int activation, Element* c) {
-  products<SmallTile>(batch, count, m, n, inner, a, a_row, a_inner, b, b_column, b_inner, bias, activation, c);
-}
-__global__ void __launch_bounds__(LargeTile::threads) matmul_large(
-    Layout<2> batch, Index count, Index m, Index n, Index inner, const Element* a, Index a_row, Index a_inner,
-    const Element* b, Index b_column, Index b_inner, const Element* bias, int activation, Element* c) {
-  products<LargeTile>(batch, count, m, n, inner, a, a_row, a_inner, b, b_column, b_inner, bias, activation, c);
+// The splits of one result together; `count` results in rows of n.
+__global__ void matmul_sum(
+    const Real* partial, int splits, Index count, Index n, const Element* bias, int activation, Element* c) {
+  for (Index i = thread_of_grid(); i < count; i += threads_of_grid()) {
+    const Real added = bias ? widen(bias[i % n]) : Real(0);
+    c[i] = narrow<Element>(activated(sum_of_splits(partial, i, count, splits) + added, activation));
+  }
 }

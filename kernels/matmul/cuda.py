@@ -6,15 +6,46 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import MOST_BLOCKS, contiguous, flat_memory, launch, layout, tile_for, tile_grid, written
+from .. import memory
+from ..cuda_gemm import Tile, splits_for, tile_for, tile_grid
+from ..cuda_launch import BLOCK, MOST_BLOCKS, contiguous, flat_grid, flat_memory, launch, layout, written
 from ..cuda_launch import size as _size
+from ..dtypes import accumulator
 from .contract import ACTIVATIONS
 
 Array = Any
 
+_ACCESS = 16  # bytes of the widest access
 
-def _product(a: Array, b: Array, bias: Array | None, activation: str | None, out: Array) -> None:
-    """``out = activation(a @ b + bias)`` of (..., M, K) and (..., K, N), whose batches broadcast to out's."""
+_FIELDS = ("count", "m", "n", "inner", "a_row", "a_inner", "b_column", "b_inner")
+_FLAGS = ("activation", "splits", "a_aligned", "b_aligned", "vectors")
+
+
+def _along(outer: int, inner: int) -> str:
+    """Which dimension of an operand with these steps is beside in memory."""
+    return "kAlongOuter" if outer == 1 and inner != 1 else "kAlongInner"
+
+
+def _aligned(memory_of: Array, start: int, steps: list[int]) -> bool:
+    """Whether vectors along the dimension of step 1 are where wide accesses may be."""
+    wide = _ACCESS // memory_of.itemsize
+    begins = memory_of.__array_interface__["data"][0] + start * memory_of.itemsize
+    return 1 in steps[-2:] and begins % _ACCESS == 0 and sum(step % wide for step in steps) <= 1
+
+
+def _product(
+    a: Array,
+    b: Array,
+    bias: Array | None,
+    activation: str | None,
+    out: Array,
+    tile: Tile | None = None,
+    splits: int = 0,
+) -> None:
+    """``out = activation(a @ b + bias)`` of (..., M, K) and (..., K, N), whose batches broadcast to out's.
+
+    ``tile`` and ``splits`` are chosen by the sizes unless given.
+    """
     if out.size == 0:
         return
     m, n, inner = out.shape[-2], out.shape[-1], a.shape[-1]
@@ -23,22 +54,45 @@ def _product(a: Array, b: Array, bias: Array | None, activation: str | None, out
     else:  # no element to read; the result is the bias
         x = y = np.zeros(1, out.dtype)
         x_start, x_steps, y_start, y_steps = 0, (0,) * a.ndim, 0, (0,) * b.ndim
-    batch = out.shape[:-2]
-    steps = [
-        tuple(0 if size == 1 else step for size, step in zip(each.shape[:-2], strides[:-2], strict=True))
+    batch, products = out.shape[:-2], _size(out.shape[:-2])
+    batch_steps = [
+        [0 if size == 1 else step for size, step in zip(each.shape[:-2], strides[:-2], strict=True)]
         for each, strides in ((a, x_steps), (b, y_steps))
     ]
     # The place of a product is never its number: the flag for contiguous arrays is of no use here.
-    record = layout("matmul", batch, (x_start, y_start), steps)[0].copy()
+    record = layout("matmul", batch, (x_start, y_start), [tuple(each) for each in batch_steps])[0].copy()
     if record["ndim"] == 0:
-        record["ndim"], record["shape"][0], record["stride"][:, 0] = 1, max(_size(batch), 1), int(_size(batch) > 1)
-    tile = tile_for(m, n)
-    grid = (tile_grid(tile, m, n), min(_size(batch), MOST_BLOCKS))
+        record["ndim"], record["shape"][0], record["stride"][:, 0] = 1, max(products, 1), int(products > 1)
+    tile = tile or tile_for(m, n, products, out.dtype)
+    splits = splits or splits_for(tile, m, n, inner, products)
+    a_steps, b_steps = (*x_steps[-2:],), (y_steps[-1], y_steps[-2])
+    name = f"matmul<{tile.name}, {_along(*a_steps)}, {_along(*b_steps)}>"
+    added = None if bias is None else contiguous(bias)
     with written(out) as result:
-        launch(
-            "matmul", f"matmul_{tile[0]}", out.dtype, grid, tile[2], record, _size(batch), m, n, inner,
-            x, x_steps[-2], x_steps[-1], y, y_steps[-1], y_steps[-2], bias, ACTIVATIONS.index(activation), result,
-        )  # fmt: skip
+        fields = [("batch", record.dtype), *((f, "i8") for f in _FIELDS), *((f, "i4") for f in _FLAGS)]
+        problem = np.zeros((), np.dtype(fields, align=True))
+        problem["batch"] = record
+        for field, value in zip(_FIELDS, (products, m, n, inner, *a_steps, *b_steps), strict=True):
+            problem[field] = value
+        aligned = (
+            _aligned(each, start, [*steps, *edges])
+            for each, start, steps, edges in (
+                (x, x_start, batch_steps[0], a_steps),
+                (y, y_start, batch_steps[1], b_steps),
+            )
+        )
+        vectors = n % (_ACCESS // out.itemsize) == 0 and result.__array_interface__["data"][0] % _ACCESS == 0
+        code = ACTIVATIONS.index(activation)
+        for flag, value in zip(_FLAGS, (code, splits, *aligned, vectors), strict=True):
+            problem[flag] = value
+        grid = (tile_grid(tile, m, n), min(products, MOST_BLOCKS), splits)
+        partial = None if splits == 1 else memory.empty((splits, *result.shape), accumulator(out.dtype))
+        launch("matmul", name, out.dtype, grid, tile.threads, problem[()], x, y, added, partial, result)
+        if partial is not None:
+            size = result.size
+            launch(
+                "matmul", "matmul_sum", out.dtype, flat_grid(size), BLOCK, partial, splits, size, n, added, code, result
+            )
 
 
 def matmul(a: Array, b: Array, *, out: Array) -> None:
@@ -53,5 +107,4 @@ def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: st
     rows = _size(x.shape[:-1])
     with written(out) as result:
         whole = (x if x.ndim == 2 else contiguous(x)).reshape(rows, x.shape[-1])
-        added = None if bias is None else contiguous(bias)
-        _product(whole, weight.T, added, activation, result.reshape(rows, weight.shape[0]))
+        _product(whole, weight.T, bias, activation, result.reshape(rows, weight.shape[0]))

@@ -1,0 +1,66 @@
+"""Launch geometry of the matrix products of ``csrc/include/pyneural/gemm.cuh``: tiles, splits, divisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .cuda_launch import blocks
+
+DType = np.dtype[Any]
+
+_FULL = 128
+"""Blocks that occupy a large GPU: with fewer of them, a product takes smaller tiles or splits its inner dimension."""
+
+_LEAST_SPLIT = 256
+"""Inner places that a split sums at least: partial sums are written to memory and read again."""
+
+_MOST_SPLITS = 64
+
+DIVIDER = np.dtype([("divisor", "u4"), ("multiplier", "u4"), ("shift", "u4")])
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A main loop of gemm_loops.cuh: its ``name`` there, its side, and the threads of a block."""
+
+    name: str
+    side: int
+    threads: int
+
+    def count(self, m: int, n: int) -> int:
+        """Tiles of an m by n result."""
+        return -(-m // self.side) * -(-n // self.side)
+
+
+SMALL, MEDIUM, LARGE = Tile("Small", 16, 256), Tile("Medium", 64, 128), Tile("Large", 128, 256)
+
+
+def tile_for(m: int, n: int, products: int, dtype: DType) -> Tile:
+    """The largest tile that a result fills by half, and of which a GPU has enough to be full."""
+    if min(m, n) <= MEDIUM.side // 2:
+        return SMALL
+    # Twice the results a thread would not fit the registers in float64.
+    if min(m, n) <= LARGE.side // 2 or dtype.itemsize == 8 or LARGE.count(m, n) * products < _FULL:
+        return MEDIUM
+    return LARGE
+
+
+def splits_for(tile: Tile, m: int, n: int, inner: int, products: int) -> int:
+    """Parts into which the inner dimension is cut, so that a thin product occupies a GPU; a matter of sizes alone."""
+    wanted = _FULL // max(tile.count(m, n) * products, 1)
+    return max(1, min(wanted, inner // _LEAST_SPLIT, _MOST_SPLITS))
+
+
+def tile_grid(tile: Tile, m: int, n: int) -> int:
+    """Blocks along x for an m by n result."""
+    return blocks(tile.count(m, n), 1)
+
+
+def divider(number: int) -> Any:
+    """The ``Divider`` by ``number``, 1 to 2^31 - 1, of gemm.cuh."""
+    shift = (number - 1).bit_length()
+    multiplier = ((1 << 32) * ((1 << shift) - number)) // number + 1
+    return np.array((number, multiplier, shift), DIVIDER)[()]
