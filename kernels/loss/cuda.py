@@ -1,0 +1,162 @@
+"""Launches of ``csrc/kernels/{cross_entropy,loss,loss_backward}.cu``: how positions and classes meet threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, size, written
+from ..dtypes import accumulator
+
+Array = Any
+
+_CLASSES = np.dtype(
+    [("positions", "i8"), ("classes", "i8"), ("span", "i8"), ("each", "i8"), ("lanes", "i4"), ("", "i4")]
+)
+_REDUCTIONS = {"mean": 0, "sum": 1, "none": 2}  # Reduction of loss.cu
+_COLUMN_BLOCK = 128  # threads of the kernels for columns
+_LONG_BLOCK = 512  # threads of cross_entropy_long, and the most of cross_entropy_block
+_PIECE = 2048  # classes of a row that a warp takes in backward
+_ENOUGH = 528  # blocks: four on each multiprocessor of an H100
+
+
+def _sizes(shape: tuple[int, ...], positions: int) -> tuple[int, int, int]:
+    """Positions, classes and the distance of a position's classes."""
+    if len(shape) == 1:
+        return 1, shape[0], 1
+    return positions, shape[1], size(shape[2:])
+
+
+def _record(positions: int, classes: int, span: int, each: int, lanes: int) -> Any:
+    return np.array((positions, classes, span, each, lanes, 0), _CLASSES)[()]
+
+
+def _width(dtype: np.dtype[Any], run: int) -> int:
+    """Elements of an access."""
+    width = 16 // dtype.itemsize
+    return width if run % width == 0 else 1
+
+
+def _lanes(dtype: np.dtype[Any], classes: int) -> int:
+    """Lanes of a warp that take a row."""
+    return min(WARP, 1 << (-(-classes // _width(dtype, classes)) - 1).bit_length())
+
+
+def _weight(weight: Array | None) -> Array | None:
+    return None if weight is None else contiguous(weight)
+
+
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    out: tuple[Array, Array],
+) -> None:
+    if target.size == 0:
+        return
+    dtype = logits.dtype
+    positions, classes, span = _sizes(logits.shape, target.size)
+    held = 8 if dtype.itemsize == 8 else 16  # kItems of cross_entropy.cu
+    lanes, grid, block = 1, blocks(positions, 1), _LONG_BLOCK
+    if span > 1:
+        kind, block = "columns", _COLUMN_BLOCK
+        grid = blocks(-(-positions // _width(dtype, span)), _COLUMN_BLOCK)
+    elif classes <= WARP * held:
+        kind, lanes, block = "lanes", _lanes(dtype, classes), BLOCK
+        grid = blocks(positions * lanes, BLOCK)
+    elif classes <= _LONG_BLOCK * held:
+        kind, block = "block", -(-classes // (held * WARP)) * WARP
+    else:
+        kind = "long"
+    at = _record(positions, classes, span, classes, lanes)
+    with written(out[0]) as loss, written(out[1]) as logsumexp:
+        arguments = (contiguous(logits), contiguous(target), _weight(weight), ignore_index, label_smoothing)
+        launch("cross_entropy", f"cross_entropy_{kind}", dtype, grid, block, at, *arguments, loss, logsumexp)
+
+
+def _backward_walk(shape: tuple[int, ...], positions: int, dtype: np.dtype[Any]) -> tuple[str, Any, int, Any]:
+    """Which kernel a backward pass takes, with its grid, block and ``Classes``."""
+    positions, classes, span = _sizes(shape, positions)
+    if span == 1:
+        each = min(classes, _PIECE)
+        lanes = _lanes(dtype, each)
+        grid = blocks(positions * -(-classes // each) * lanes, BLOCK)
+        return "rows", grid, BLOCK, _record(positions, classes, span, each, lanes)
+    strips = blocks(-(-positions // _width(dtype, span)), _COLUMN_BLOCK)
+    # What is read once a position must be worth it.
+    pieces = max(1, min(-(-_ENOUGH // strips), classes // 64))
+    each = -(-classes // pieces)
+    record = _record(positions, classes, span, each, 1)
+    return "columns", (strips, -(-classes // each)), _COLUMN_BLOCK, record
+
+
+def cross_entropy_backward(
+    grad: Array,
+    logits: Array,
+    target: Array,
+    logsumexp: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    out: Array,
+) -> None:
+    if out.size == 0:
+        return
+    dtype, weight = logits.dtype, _weight(weight)
+    kind, grid, block, at = _backward_walk(logits.shape, target.size, dtype)
+    total = None
+    if weight is not None and label_smoothing:
+        total = memory.empty((1,), accumulator(dtype))
+        launch("loss_backward", "total_of_weights", dtype, 1, BLOCK, weight, total, weight.size)
+    arrays = [contiguous(each) for each in (grad, logits, target, logsumexp)]
+    with written(out) as dx:
+        arguments = (*arrays, weight, total, ignore_index, label_smoothing, dx)
+        launch("loss_backward", f"cross_entropy_backward_{kind}", dtype, grid, block, at, *arguments)
+
+
+def nll_loss(
+    x: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    out: tuple[Array, Array],
+) -> None:
+    dtype, how = x.dtype, _REDUCTIONS[reduction]
+    positions, classes, span = _sizes(x.shape, target.size)
+    at = _record(positions, classes, span, classes, 1)
+    grid = min(-(-max(positions, 1) // BLOCK), _ENOUGH)
+    with written(out[0]) as loss, written(out[1]) as total:
+        partial = memory.empty((grid, 2), accumulator(dtype)) if grid > 1 else None
+        arguments = (contiguous(x), contiguous(target), _weight(weight), ignore_index, how, loss, total, partial)
+        launch("loss", "nll_loss", dtype, grid, BLOCK, at, *arguments)
+        if grid > 1:
+            launch("loss", "nll_loss_final", dtype, 1, BLOCK, partial, grid, how, loss, total)
+
+
+def nll_loss_backward(
+    grad: Array,
+    target: Array,
+    total_weight: Array,
+    weight: Array | None = None,
+    *,
+    input_shape: tuple[int, ...],
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    out: Array,
+) -> None:
+    if out.size == 0:
+        return
+    dtype = grad.dtype
+    kind, grid, block, at = _backward_walk(tuple(input_shape), target.size, dtype)
+    total = contiguous(total_weight) if reduction == "mean" else None
+    with written(out) as dx:
+        arguments = (contiguous(grad), reduction == "none", contiguous(target), total, _weight(weight), ignore_index)
+        launch("loss_backward", f"nll_loss_backward_{kind}", dtype, grid, block, at, *arguments, dx)
