@@ -181,7 +181,8 @@ class Product(NamedTuple):
     """Arguments of `pack` and `blocks`, for the part of the inner dimension from ``begin`` on, ``length`` long.
 
     The first ``whole`` strips of ``a`` are read where they lie: contiguous rows need no copy, but for the
-    last strip if rows are missing. ``finish`` is a routine of `epilogue` or 0.
+    last strip if rows are missing. ``loose`` panels of ``b`` are copied by `pack`; where that is 0, `blocks`
+    copies those it needs. ``finish`` is a routine of `epilogue` or 0.
     """
 
     pack_b: int
@@ -200,6 +201,7 @@ class Product(NamedTuple):
     b: int
     b_row: int
     b_column: int
+    loose: int
     packed_b: int
     edges: int
     begin: int
@@ -212,20 +214,19 @@ class Product(NamedTuple):
 
 @Routine
 def pack(kind: Any, arguments: int, start: int, stop: int) -> None:
-    """Panels of ``b``, and behind the last of them strips of ``a``, from ``start`` on."""
+    """Loose panels of ``b``, and behind the last of them strips of ``a``, from ``start`` on."""
     g = fields(Product, arguments)
     size: int = itemsize(kind(0))
     width = TILE_BYTES // size
-    panels = (g.n + width - 1) // width
     for item in range(start, stop):
-        if item < panels:
+        if item < g.loose:
             column = item * width
             call(
                 kind, g.pack_b, g.b + g.begin * g.b_row + column * g.b_column, g.b_row, g.b_column, g.length,
                 min(width, g.n - column), g.packed_b + item * g.length * TILE_BYTES,
             )  # fmt: skip
         else:
-            strip = item - panels
+            strip = item - g.loose
             row = (g.whole + strip) * ROWS
             for first in range(0, g.length, DEPTH):
                 call(
@@ -253,6 +254,11 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                 column = panel * width
                 columns = min(width, n - column)
                 b = g.packed_b + (panel * length + first) * TILE_BYTES
+                if not g.loose:
+                    call(
+                        kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row, g.b_column,
+                        depth, columns, b,
+                    )  # fmt: skip
                 for strip in range(first_strip, last_strip):
                     row = strip * ROWS
                     if strip < g.whole:

@@ -105,13 +105,15 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
     packed_b = edges + tasks * ROWS * TILE_BYTES
     packed_a = packed_b + panels * span * TILE_BYTES
     whole = m // ROWS if a_step == size else 0
+    loose = panels if grid_rows > 1 else 0  # a panel for one task only is copied by that task, into its cache
     for begin in range(0, k, span):
         arguments = gemm.Product(
-            *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column, packed_b,
-            edges, begin, min(span, k - begin), grid_rows, grid_columns, shift, activation,
+            *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column, loose,
+            packed_b, edges, begin, min(span, k - begin), grid_rows, grid_columns, shift, activation,
         )  # fmt: skip
-        items = panels + copied
-        run(gemm.pack[dtype], arguments, items, -(-items // (4 * numba.get_num_threads())))
+        items = loose + copied
+        if items:
+            run(gemm.pack[dtype], arguments, items, -(-items // (4 * numba.get_num_threads())))
         run(gemm.blocks[dtype], arguments, tasks, 1)
 
 
