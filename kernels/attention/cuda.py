@@ -1,4 +1,4 @@
-"""Launches of ``csrc/kernels/attention.cu`` and ``attention_backward.cu``."""
+"""Launches of ``csrc/kernels/attention*.cu``: 16-bit elements of up to 128 features go to tensor cores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 
 from .. import memory
 from ..cuda_launch import BLOCK, WARP, blocks, contiguous, flat_memory, launch, layout, size, written
-from ..dtypes import accumulator, bool_
+from ..dtypes import accumulator, bool_, is_half
 from .contract import default_scale
 
 Array = Any
 
 _TILE = {8: 32, 4: 64}  # rows of a tile, by the size of what is computed in
 _WIDTHS = (32, 64, 128)  # features of a result that a block takes
+_OWNED, _MMA_THREADS = 64, 128  # rows and threads of a block on tensor cores: attention_mma.cuh
 _OPERANDS = 6  # kMaxOperands of attention.cuh
 _ATTENTION = np.dtype([
     *((name, "i8") for name in ("batch", "queries", "keys", "features", "value_features")),
@@ -41,6 +42,12 @@ def scaled_dot_product_attention(
     sizes, batches, (q, k, v, mask) = _problem(name, batch, query, key, value, attn_mask, is_causal, scale)
     with ExitStack() as stack:
         results = tuple(stack.enter_context(written(each)) for each in out)
+        widest = max(query.shape[-1], value.shape[-1])
+        if _on_tensor_cores(query, widest):
+            grid = blocks(size(batch) * -(-query.shape[-2] // _OWNED), 1)
+            arguments = (sizes, batches, q, k, v, mask, *results)
+            launch("attention_mma", f"forward_{_width(widest)}", query.dtype, grid, _MMA_THREADS, *arguments)
+            return
         tile, width = _TILE[accumulator(query.dtype).itemsize], _width(value.shape[-1])
         grid = (blocks(size(batch) * -(-query.shape[-2] // tile), 1), max(-(-value.shape[-1] // width), 1))
         launch("attention", f"forward_{width}", query.dtype, grid, BLOCK, sizes, batches, q, k, v, mask, *results)
@@ -72,18 +79,27 @@ def scaled_dot_product_attention_backward(
             "attention_backward", "row_sums", dtype, blocks(sums.size, BLOCK // WARP), BLOCK, sizes, batches, g, o, sums
         )
     arguments = (sizes, batches, q, k, v, mask, g, log_sums, sums)
-    tile = _TILE[wide.itemsize]
+    features, value_features = query.shape[-1], value.shape[-1]
+    widest = max(features, value_features)
+    fast = _on_tensor_cores(query, widest)
+    source, threads = ("attention_mma_backward", _MMA_THREADS) if fast else ("attention_backward", BLOCK)
+
+    def run(name: str, rows: int, columns: int, *results: Array) -> None:
+        width = _width(widest if fast else columns)
+        tasks = blocks(size(batch) * -(-rows // (_OWNED if fast else _TILE[wide.itemsize])), 1)
+        grid = (tasks, 1 if fast else -(-columns // width))
+        launch(source, f"{name}_{width}", dtype, grid, threads, *arguments, *results)
+
     with ExitStack() as stack:
         by_query, *others = (stack.enter_context(written(each)) for each in out)
         if by_query.size:
-            width = _width(query.shape[-1])
-            grid = (blocks(size(batch) * -(-query.shape[-2] // tile), 1), -(-query.shape[-1] // width))
-            launch("attention_backward", f"by_query_{width}", dtype, grid, BLOCK, *arguments, by_query)
+            run("by_query", query.shape[-2], features, by_query)
         if any(each.size for each in others):
-            widest = max(query.shape[-1], value.shape[-1])
-            width = _width(widest)
-            grid = (blocks(size(batch) * -(-key.shape[-2] // tile), 1), -(-widest // width))
-            launch("attention_backward", f"by_key_{width}", dtype, grid, BLOCK, *arguments, *others)
+            run("by_key", key.shape[-2], widest, *others)
+
+
+def _on_tensor_cores(query: Array, features: int) -> bool:
+    return is_half(query.dtype) and features <= _WIDTHS[-1]
 
 
 def _width(features: int) -> int:
