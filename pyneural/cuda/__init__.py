@@ -7,6 +7,7 @@
 []
 """
 
+from .arguments import Struct
 from .errors import CompileError, CompilerNotFoundError, Diagnostic, LaunchError
 from .findings import KINDS, Finding, Report
 from .kernel import Kernel, empty
@@ -19,6 +20,6 @@ from .tensor_map import TensorMap, tensor_map
 
 __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
-    "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "TensorMap", "compile", "empty",
-    "profile", "resources", "roofline", "run", "sanitize", "tensor_map",
+    "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "Struct", "TensorMap", "compile",
+    "empty", "profile", "resources", "roofline", "run", "sanitize", "tensor_map",
 ]  # fmt: skip

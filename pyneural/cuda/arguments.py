@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import operator
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -84,6 +85,26 @@ class Buffer(NamedTuple):
     array: np.ndarray[Any, Any]
     element: int
     writable: bool
+    offset: int = 0
+    """Of its address in the parameter, in bytes."""
+
+
+class Struct(NamedTuple):
+    """A struct argument with pointers in it: a table of many arrays, passed by value.
+
+    The addresses of ``arrays``, by their offsets in bytes, are written over ``value`` at the launch.
+    """
+
+    value: np.void
+    arrays: dict[int, Any]
+
+    def filled(self, address: Callable[[Any], int]) -> np.ndarray[Any, Any]:
+        """The struct with all its addresses: an array of no dimension."""
+        filled = np.array(self.value)
+        data = filled.reshape(1).view(np.uint8)
+        for offset, array in self.arrays.items():
+            data[offset : offset + 8] = np.frombuffer(struct.pack("<Q", address(array)), np.uint8)
+        return filled
 
 
 def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -> tuple[list[bytes], list[Buffer]]:
@@ -111,6 +132,13 @@ def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -
             data.append(value.data)
         elif parameter.kind == SCALAR:
             data.append(_scalar(kernel, parameter, value))
+        elif isinstance(value, Struct):
+            data.append(_struct(kernel, parameter, value.value))
+            for offset, array in value.arrays.items():
+                if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
+                    raise TypeError(f"{kernel}: {parameter} takes contiguous NumPy arrays at byte {offset}")
+                name, writable = f"{parameter.name}+{offset}", array.flags.writeable
+                buffers.append(Buffer(position, name, array, array.itemsize, writable, offset))
         else:
             data.append(_struct(kernel, parameter, value))
     return data, buffers

@@ -15,6 +15,7 @@ import numpy as np
 
 from .arguments import POINTER, Parameter
 from .kernel import empty
+from .tensor_map import TensorMap, tensor_map
 
 Array = Any
 
@@ -74,13 +75,17 @@ class Makers:
         """As cudaMalloc leaves it: `sanitize` reports what is read before it is written."""
         return empty(shape, self.dtype)
 
+    def tensor_map(self, array: Array, box: tuple[int, ...], *, swizzle: int = 0) -> TensorMap:
+        """Of an array, for a kernel with TMA: `tensor_map(rand(64, 64, dtype=float16), (64, 64), swizzle=128)`."""
+        return tensor_map(array, box, swizzle=swizzle)
+
     def _real(self, name: str, values: Array) -> Array:
         if self.dtype.kind in "biu":
             raise TypeError(f"{name} makes fractions, but the array is of {self.dtype}; use ints(..., low=0, high=10)")
         return values.astype(self.dtype)
 
 
-MAKERS = ("rand", "randn", "ints", "zeros", "ones", "full", "arange", "empty")
+MAKERS = ("rand", "randn", "ints", "zeros", "ones", "full", "arange", "empty", "tensor_map")
 
 
 def dimensions(text: str) -> tuple[int, ...]:

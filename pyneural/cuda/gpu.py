@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from .arguments import Struct
 from .errors import CompileError, Diagnostic
 from .kernel import read_config
 
@@ -68,6 +69,10 @@ class GPUKernel:
                     raise TypeError(
                         f"{self.name}: argument {position + 1} lies in host memory; the GPU needs cupy.asarray(it)"
                     )
-            self.function(grid, block, arguments, shared_mem=shared)
+            values = tuple(
+                value.filled(lambda array: int(array.data.ptr)) if isinstance(value, Struct) else value
+                for value in arguments
+            )
+            self.function(grid, block, values, shared_mem=shared)
 
         return launch

@@ -130,7 +130,8 @@ def run(
         try:
             for i, buffer in enumerate(buffers):
                 address = places.addresses[i] if places else buffer.array.ctypes.data
-                ctypes.memmove(base + offsets[buffer.position], ctypes.byref(ctypes.c_void_p(address)), 8)
+                place = base + offsets[buffer.position] + buffer.offset
+                ctypes.memmove(place, ctypes.byref(ctypes.c_void_p(address)), 8)
             failure = runtime.launch(request, timeout)
         finally:
             if places:

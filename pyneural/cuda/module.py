@@ -310,9 +310,14 @@ class Build:
         table = lib.pnsim_kernels(ctypes.byref(count))
         self.records = {table[i].name.decode(): table[i] for i in range(count.value)}
 
-    def line(self, pc: int) -> tuple[str, int] | None:
-        """File and line of the instruction before `pc`, a return address."""
-        return self.elf.lines.find(pc - self.base - 1)
+    def line(self, pc: int, base: int | None = None) -> tuple[str, int] | None:
+        """File and line of the instruction before `pc`, a return address; `base` is where another process has it."""
+        found = self.elf.lines.find(pc - (self.base if base is None else base) - 1)
+        names = self.module.sources.originals
+        if found is None or found[0] in names:
+            return found
+        # clang names a file below the working directory relatively.
+        return next((name for name in names if name.endswith(f"/{found[0]}")), found[0]), found[1]
 
 
 def _point(text: str, headers: pathlib.Path) -> str:

@@ -88,7 +88,7 @@ def _result(
     base = results.get("image", 0)
 
     def line_of(pc: int) -> tuple[str, int] | None:
-        return build.elf.lines.find(pc - base - 1)
+        return build.line(pc, base)
 
     stdout, stderr = done.stdout or "", done.stderr or ""
     failure = None

@@ -132,7 +132,7 @@ def build(source: str, output: pathlib.Path, options: list[str], instrumented: b
         cpp.write_text(source)
         standard = [] if any(o.startswith(("-std", "--std")) for o in options) else [STANDARD]
         command = [
-            *tool.command, *standard, *tool.flags(instrumented), "-isystem", str(SIMULATOR / "include"),
+            *tool.command, *standard, *tool.flags(instrumented), "-I", str(SIMULATOR / "include"),
             "-include", "cuda_runtime.h", *options, "-c", str(cpp), "-o", str(obj),
         ]  # fmt: skip
         result = _run(command)

@@ -123,6 +123,7 @@ void Worker::run_block(size_t number) {
     t.state = READY;
     t.fenced = t.unsettled = t.accumulating = false;
     t.proxy_epoch = t.proxy_stamp = 0;
+    t.site = Site{};
     t.spins = 0;
     t.stamp = 0;
     t.steps = 0;

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pyneural import cuda
+from pyneural.cuda.arguments import STRUCT, Parameter
 from pyneural.cuda.generators import dimensions, evaluate
 
 SOURCE = """
@@ -64,7 +65,7 @@ def test_names_of_the_caller(parameters: list[Any]) -> None:
     [
         ("1, 2)", ValueError, r"arguments \(='1, 2\)'\) are not a list of values"),
         ("a = 1", ValueError, "are not a list of values"),
-        ("1, noise(3)", ValueError, "'noise' makes no array; rand, randn, ints, zeros, ones, full, arange, empty do"),
+        ("1, noise(3)", ValueError, "'noise' makes no array; rand, randn, ints, zeros, ones, full, arange, empty, tensor_map do"),
         ("x", ValueError, "'x' is not known"),
         ("'text'", ValueError, "is no value that an argument may have"),
         ("__import__('os').system('true')", ValueError, "is no value that an argument may have"),
@@ -94,3 +95,13 @@ def test_dimensions(text: str, value: tuple[int, ...]) -> None:
 def test_wrong_dimensions(text: str) -> None:
     with pytest.raises(ValueError, match="is not one to three integers"):
         dimensions(text)
+
+
+def test_a_tensor_map() -> None:
+    parameters = [Parameter("x", STRUCT, "struct", 128, 64, 128, False)]
+    text = "tensor_map(zeros(64, 32, dtype=float16), (16, 32), swizzle=64)"
+    (made,) = evaluate(text, parameters)
+    want = cuda.tensor_map(made.array, (16, 32), swizzle=64)
+    assert (made.data, made.array.shape, made.array.dtype) == (want.data, (64, 32), np.float16)
+    with pytest.raises(ValueError, match=r"tensor_map.*: swizzle \(=48\) must be"):
+        evaluate("tensor_map(zeros(64, 32), (16, 32), swizzle=48)", parameters)

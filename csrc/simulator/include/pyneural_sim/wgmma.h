@@ -10,15 +10,20 @@ namespace pnsim {
 
 struct tf32 { float value; };
 
-PNSIM_INLINE float product_value(const __half* p) { return float(*p); }
-PNSIM_INLINE float product_value(const __nv_bfloat16* p) { return float(*p); }
-PNSIM_INLINE float product_value(const tf32* p) {  // the low 13 bits of a float are not read
-  unsigned bits;
-  __builtin_memcpy(&bits, p, 4);
-  bits &= ~0x1fffu;
-  float v;
-  __builtin_memcpy(&v, &bits, 4);
-  return v;
+// Read unseen: the checker has been told of all operands when the product was issued.
+template <typename T>
+PNSIM_INLINE float product_value(const T* p) {
+  if constexpr (sizeof(T) == 4) {  // the low 13 bits of a float are not read
+    const unsigned bits = fetch(reinterpret_cast<const unsigned*>(p)) & ~0x1fffu;
+    float v;
+    __builtin_memcpy(&v, &bits, 4);
+    return v;
+  } else {
+    const unsigned short bits = fetch(reinterpret_cast<const unsigned short*>(p));
+    T v;
+    __builtin_memcpy(&v, &bits, 2);
+    return float(v);
+  }
 }
 
 // Where element k of row (or column) `line` of an operand lies: the canonical layouts of the PTX ISA.
