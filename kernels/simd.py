@@ -221,6 +221,77 @@ def copy_half(typing: Any, like: Any, source: Any, target: Any) -> Any:
     return types.void(like, types.intp, types.intp), codegen
 
 
+def _emit_moves(builder: ir.IRBuilder, size: int, count: ir.Value, move: Callable[[int, ir.Value], None]) -> None:
+    """``move(lanes, first)`` for vectors that cover ``count`` items of ``size`` bytes: whole ones, the last
+    overlapping the one before; for fewer items two shorter ones, down to a single item."""
+    whole = VECTOR_BYTES // size
+    end, loop, last, short = (builder.append_basic_block(name) for name in ("end", "vector", "last", "short"))
+    entry = builder.block
+    builder.cbranch(builder.icmp_signed(">=", count, constant(whole)), loop, short)
+    builder.position_at_end(loop)
+    first = builder.phi(INDEX)
+    first.add_incoming(constant(0), entry)
+    move(whole, first)
+    following = builder.add(first, constant(whole))
+    first.add_incoming(following, builder.block)
+    rest = builder.sub(count, following)
+    builder.cbranch(builder.icmp_signed(">=", rest, constant(whole)), loop, last)
+    builder.position_at_end(last)
+    with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
+        move(whole, builder.sub(count, constant(whole)))
+    builder.branch(end)
+    builder.position_at_end(short)
+    lanes = whole // 2
+    while lanes:
+        enough, fewer = builder.append_basic_block("enough"), builder.append_basic_block("fewer")
+        builder.cbranch(builder.icmp_signed(">=", count, constant(lanes)), enough, fewer)
+        builder.position_at_end(enough)
+        move(lanes, constant(0))
+        move(lanes, builder.sub(count, constant(lanes)))
+        builder.branch(end)
+        builder.position_at_end(fewer)
+        lanes //= 2
+    builder.branch(end)
+    builder.position_at_end(end)
+
+
+def _make_copy(step: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def copy(typing: Any, like: Any, source: Any, target: Any, count: Any) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+            _, source, target, count = arguments
+            size = signature.args[0].bitwidth // 8
+            item = ir.IntType(8 * size)
+
+            def move(lanes: int, first: ir.Value) -> None:
+                vector = ir.VectorType(item, lanes)
+                shift = builder.mul(first, constant(size))
+                if step > 0:
+                    place = builder.add(source, shift)
+                else:
+                    place = builder.sub(source, builder.add(shift, constant((lanes - 1) * size)))
+                value = builder.load(builder.inttoptr(place, vector.as_pointer()), align=1)
+                if step < 0:
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(lanes))[::-1])
+                    value = builder.shuffle_vector(value, ir.Constant(vector, ir.Undefined), mask)
+                where = builder.inttoptr(builder.add(target, shift), vector.as_pointer())
+                builder.store(value, where, align=1)
+
+            _emit_moves(builder, size, count, move)
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.intp] * 3), codegen
+
+    return copy
+
+
+copy_items = _make_copy(1)
+"""``copy_items(like, source, target, count)``: copy contiguous items; the two places do not overlap."""
+
+reverse_items = _make_copy(-1)
+"""`copy_items` backwards: ``source`` is the address of the last item, which comes first."""
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def load(typing: Any, like: Any, address: Any) -> Any:
     """The item at an address."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import jit
-from ..layer_norm.rows import ELEMENTS, row_statistics
+from ..layer_norm.rows import row_statistics
 from ..norm.loops import plane_products
-from ..parallel import spread
+from ..parallel import share, spread
 
 
 @jit(inline=True)
@@ -32,10 +32,7 @@ def _forward(arguments, start, stop):  # type: ignore[no-untyped-def]
 def forward(rows, x, weight, bias, y, means, rstds, eps):  # type: ignore[no-untyped-def]
     """Normalise ``x`` into ``y``; ``rows`` is x as (N * groups, elements), the parameters are (groups, channels)."""
     arguments = (rows, x, weight, bias, y, means, rstds, eps)
-    if x.size <= 2 * ELEMENTS:
-        _forward(arguments, 0, rows.shape[0])
-    else:
-        spread(_forward, arguments, rows.shape[0], max(ELEMENTS // rows.shape[1], 1))
+    spread(_forward, arguments, rows.shape[0], share(rows.shape[0], x.size))
 
 
 @jit(inline=True)
@@ -66,7 +63,4 @@ def backward(grad, x, weight, means, rstds, dx, sums):  # type: ignore[no-untype
     """``dx``, and in ``sums`` (2, N * groups, channels) what each plane adds to the parameters' gradients."""
     rows, size = x.shape[0], x.shape[1] * x.shape[2]
     arguments = (grad, x, weight, means, rstds, dx, sums)
-    if rows * size <= 2 * ELEMENTS:
-        _backward(arguments, 0, rows)
-    else:
-        spread(_backward, arguments, rows, max(ELEMENTS // size, 1))
+    spread(_backward, arguments, rows, share(rows, rows * size))

@@ -12,9 +12,8 @@ import numpy as np
 
 from ..jit import jit
 from ..norm.loops import BLOCK, moments
-from ..parallel import spread
+from ..parallel import share, spread
 
-ELEMENTS = 8192  # elements that a thread takes at a time, at least
 HEIGHT = 64  # most samples of one part: so many rows are summed in x's own precision
 PART = 65_536  # elements of a part of wide samples
 
@@ -59,10 +58,7 @@ def forward(x, weight, bias, y, means, rstds, centred, eps):  # type: ignore[no-
     """Normalise the rows of ``x`` (samples, groups, length) into ``y``; the parameters are (groups, length)."""
     rows = x.shape[0] * x.shape[1]
     arguments = (x, weight, bias, y, means, rstds, centred, eps)
-    if x.size <= 2 * ELEMENTS:
-        _forward(arguments, 0, rows)
-    else:
-        spread(_forward, arguments, rows, max(ELEMENTS // x.shape[2], 1))
+    spread(_forward, arguments, rows, share(rows, x.size))
 
 
 @jit(inline=True)
@@ -122,12 +118,8 @@ def backward(grad, x, weight, means, rstds, dx, partial, totals, height, centred
     parts = partial.shape[1]
     arguments = (grad, x, weight, means, rstds, dx, partial, height, centred)
     flat = partial.reshape(2, parts, totals.shape[1])
-    if x.size <= 2 * ELEMENTS:
-        _backward(arguments, 0, parts)
-        _merge((flat, totals), 0, totals.shape[1])
-    else:
-        spread(_backward, arguments, parts, 1)
-        spread(_merge, (flat, totals), totals.shape[1], max(PART // (2 * parts), 16))
+    spread(_backward, arguments, parts, share(parts, x.size))
+    spread(_merge, (flat, totals), totals.shape[1], max(PART // (2 * parts), 16))
 
 
 def height_of(width: int) -> int:

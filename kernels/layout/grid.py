@@ -14,26 +14,26 @@ from typing import Any
 import numpy as np
 
 from ..jit import jit
-from ..parallel import spread
+from ..parallel import share, spread
+from ..simd import copy_items, reverse_items
 
 Array = Any
 Segments = Sequence[tuple[int, int, int]]
 
-ELEMENTS = 16_384  # elements that a thread takes at a time, at least
+LARGE = 16_384  # entries of the tables above which they are not kept
 SHORT = 8  # elements of a segment below which they are moved one by one
 
 
-@jit(inline=True)
-def _row(x, out, source, to, runs, edges):  # type: ignore[no-untyped-def]
-    # By unsigned indices: a slice would be counted as a reference, at the cost of a short row.
+@jit(inline=True, forceinline=True)  # its many arguments would cost more than a short row
+def _row(x, out, from_x, to_out, source, to, runs, edges):  # type: ignore[no-untyped-def]
+    size = x.itemsize
+    like = x.dtype.type(0)
     for s in range(runs.shape[0]):
         place, start, length, step = to + runs[s, 0], source + runs[s, 1], runs[s, 2], runs[s, 3]
         if step == 1:
-            for k in range(length):
-                out[np.uint64(place + k)] = x[np.uint64(start + k)]
+            copy_items(like, from_x + start * size, to_out + place * size, length)
         elif step == -1:
-            for k in range(length):
-                out[np.uint64(place + k)] = x[np.uint64(start - k)]
+            reverse_items(like, from_x + start * size, to_out + place * size, length)
         else:
             value = x[np.uint64(start)]
             for k in range(length):
@@ -51,13 +51,14 @@ def _rows(arguments, start, stop):  # type: ignore[no-untyped-def]
     for d in range(last, -1, -1):
         at[d] = rest % sizes[d]
         rest //= sizes[d]
+    from_x, to_out = x.ctypes.data, out.ctypes.data
     row = start
     while row < stop:
         base = 0
         for d in range(last):
             base += offsets[first[d] + at[d]]
         for j in range(at[last], min(sizes[last], at[last] + stop - row)):
-            _row(x, out, base + offsets[first[last] + j], row * width, runs, edges)
+            _row(x, out, from_x, to_out, base + offsets[first[last] + j], row * width, runs, edges)
             row += 1
         at[last] = 0
         for d in range(last - 1, -1, -1):
@@ -70,16 +71,15 @@ def _rows(arguments, start, stop):  # type: ignore[no-untyped-def]
 @jit
 def _take(x, out, width, sizes, first, offsets, runs, edges):  # type: ignore[no-untyped-def]
     rows = out.size // width
-    arguments = (x, out, width, sizes, first, offsets, runs, edges)
-    if out.size <= 2 * ELEMENTS:
-        _rows(arguments, 0, rows)
-    else:
-        spread(_rows, arguments, rows, max(ELEMENTS // width, 1))
+    spread(_rows, (x, out, width, sizes, first, offsets, runs, edges), rows, share(rows, out.size))
 
 
 def take(x: Array, out: Array, dims: Sequence[Segments | None], shape: tuple[int, ...]) -> None:
     """Gather ``x``, 1-D of ``shape``, into ``out``, 1-D and not empty; None leaves a dimension as it is."""
-    make = _cached_tables if out.size <= ELEMENTS else _tables  # large tables are not worth their memory
+    sizes = sum(
+        n if each is None else sum(length for _, length, _ in each) for n, each in zip(shape, dims, strict=True)
+    )
+    make = _cached_tables if sizes <= LARGE else _tables  # large tables are not worth their memory
     _take(x, out, *make(tuple(dims), shape))
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import jit
-from ..parallel import spread
-
-ELEMENTS = 16_384  # elements that a thread takes at a time, at least
+from ..parallel import share, spread
+from ..simd import copy_items
 
 
 @jit(inline=True)
@@ -36,24 +35,33 @@ def _fill(target, value):  # type: ignore[no-untyped-def]
 def _rows(arguments, start, stop):  # type: ignore[no-untyped-def]
     x, out, value, sizes, width, source_strides, target_strides, source_first, target_first, count = arguments
     at = np.empty(sizes.size, np.int64)
+    from_x, to_out, size = x.ctypes.data, out.ctypes.data, x.itemsize
     filled = 0
     if start:
         _coordinates(start - 1, sizes, at)
         filled = target_first + _offset(at, target_strides) + width
     _coordinates(start, sizes, at)
+    last = sizes.size - 1
+    source, begin = source_first + _offset(at, source_strides), target_first + _offset(at, target_strides)
     for _ in range(start, stop):
-        source = source_first + _offset(at, source_strides)
-        begin = target_first + _offset(at, target_strides)
-        _fill(out[filled:begin], value)
+        for k in range(filled, begin):
+            out[np.uint64(k)] = value
         filled = begin + width
-        target, line = out[begin:filled], x[source : source + width]
-        for k in range(target.size):
-            target[k] = line[k]
-        for d in range(sizes.size - 1, -1, -1):
+        copy_items(value, from_x + source * size, to_out + begin * size, width)
+        if last < 0:
+            break
+        at[last] += 1
+        if at[last] < sizes[last]:
+            source += source_strides[last]
+            begin += target_strides[last]
+            continue
+        at[last] = 0
+        for d in range(last - 1, -1, -1):
             at[d] += 1
             if at[d] < sizes[d]:
                 break
             at[d] = 0
+        source, begin = source_first + _offset(at, source_strides), target_first + _offset(at, target_strides)
     if stop == count:
         _fill(out[filled:], value)
 
@@ -68,10 +76,7 @@ def pad_rows(x, out, value, sizes, width, source_strides, target_strides, source
     for d in range(sizes.size):
         count *= sizes[d]
     arguments = (x, out, value, sizes, width, source_strides, target_strides, source_first, target_first, count)
-    if out.size <= 2 * ELEMENTS:
-        _rows(arguments, 0, count)
-    else:
-        spread(_rows, arguments, count, max(count * ELEMENTS // out.size, 1))
+    spread(_rows, arguments, count, share(count, out.size))
 
 
 @jit(inline=True)
@@ -101,8 +106,4 @@ def _fold(arguments, start, stop):  # type: ignore[no-untyped-def]
 def fold(grad, out, segments):  # type: ignore[no-untyped-def]
     """Add (outer, padded, inner) at the elements of (outer, size, inner) that its middle dimension was taken from."""
     arguments = (grad, out, segments)
-    size = grad.shape[1] * grad.shape[2]
-    if grad.size <= 2 * ELEMENTS:
-        _fold(arguments, 0, grad.shape[0])
-    else:
-        spread(_fold, arguments, grad.shape[0], max(ELEMENTS // max(size, 1), 1))
+    spread(_fold, arguments, grad.shape[0], share(grad.shape[0], grad.size))
