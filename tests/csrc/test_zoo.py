@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pyneural import cuda
+from pyneural.cuda import toolchain
 
 
 def _load() -> ModuleType:
@@ -31,10 +32,24 @@ WRONG = [case for case in CASES if case.wrong]
 RIGHT = [case for case in CASES if not case.wrong]
 
 
+# docs/simulator.md names this under "Undetected".
+PARTS = pytest.mark.xfail(
+    not toolchain.compiler().gnu, reason="clang takes the copy of a whole vector for four of its parts", strict=True
+)
+WHOLE_VECTORS = ("memory-float4_off_by_one", "memory-rows_of_odd_pitch", "memory-int4_by_element")
+
+
 def _grouped(cases: list[Any]) -> list[Any]:
     """Kernels of one file go to one worker, which compiles it once."""
     return [
-        pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(f"zoo-{case.path.parent.name}-{case.path.stem}"))
+        pytest.param(
+            case,
+            id=case.id,
+            marks=[
+                pytest.mark.xdist_group(f"zoo-{case.path.parent.name}-{case.path.stem}"),
+                *([PARTS] if case.id in WHOLE_VECTORS else []),
+            ],
+        )
         for case in cases
     ]
 
@@ -86,6 +101,7 @@ def test_more_schedules(case: Any, rng: np.random.Generator) -> None:
         _check(case, int(schedule))
 
 
+@PARTS
 @pytest.mark.xdist_group("zoo-page")
 def test_page_is_fresh() -> None:
     reports = [(case, zoo.run(case)) for case in CASES]

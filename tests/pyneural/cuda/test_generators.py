@@ -65,7 +65,7 @@ def test_names_of_the_caller(parameters: list[Any]) -> None:
     [
         ("1, 2)", ValueError, r"arguments \(='1, 2\)'\) are not a list of values"),
         ("a = 1", ValueError, "are not a list of values"),
-        ("1, noise(3)", ValueError, "'noise' makes no array; rand, randn, ints, zeros, ones, full, arange, empty, tensor_map do"),
+        ("1, noise(3)", ValueError, "'noise' makes no array; rand, .*, empty, tensor_map do"),
         ("x", ValueError, "'x' is not known"),
         ("'text'", ValueError, "is no value that an argument may have"),
         ("__import__('os').system('true')", ValueError, "is no value that an argument may have"),

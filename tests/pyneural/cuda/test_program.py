@@ -191,7 +191,7 @@ using namespace cooperative_groups;
 #define LAUNCH(k, n, ...) k<<<((n) + 63) / 64, 64>>>(__VA_ARGS__)
 struct Vec3 {
   float x, y, z;
-  __host__ __device__ Vec3() : x(0), y(0), z(0) {}
+  __host__ __device__ Vec3() {}
   __host__ __device__ Vec3(float a, float b, float c) : x(a), y(b), z(c) {}
   __host__ __device__ Vec3 operator+(const Vec3& o) const { return Vec3(x + o.x, y + o.y, z + o.z); }
 };
