@@ -44,9 +44,9 @@ def scaled_dot_product_attention(
         results = tuple(stack.enter_context(written(each)) for each in out)
         widest = max(query.shape[-1], value.shape[-1])
         if _on_tensor_cores(query, widest):
-            grid = blocks(size(batch) * -(-query.shape[-2] // _OWNED), 1)
+            tasks = blocks(size(batch) * -(-query.shape[-2] // _OWNED), 1)
             arguments = (sizes, batches, q, k, v, mask, *results)
-            launch("attention_mma", f"forward_{_width(widest)}", query.dtype, grid, _MMA_THREADS, *arguments)
+            launch("attention_mma", f"forward_{_width(widest)}", query.dtype, tasks, _MMA_THREADS, *arguments)
             return
         tile, width = _TILE[accumulator(query.dtype).itemsize], _width(value.shape[-1])
         grid = (blocks(size(batch) * -(-query.shape[-2] // tile), 1), max(-(-value.shape[-1] // width), 1))

@@ -94,10 +94,11 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int, out: Array) 
         return
     axis = check.dim("scatter_add", dim, x.ndim)
     with written(out) as result:
+        reach = (*(slice(n) for n in index.shape), Ellipsis)  # for 0-d arrays to stay arrays
         fits = all(n == m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if d != axis)
         shape = size(out.shape[:axis]), index.size, out.shape[axis] if out.ndim else 1, size(out.shape[axis + 1 :])
         if fits and _suits(*shape, out):
-            values = contiguous(source[(*(slice(n) for n in index.shape), ...)])
+            values = contiguous(source[reach])
             add_in_planes(values, as_index(index), contiguous(x), result, shape[0], shape[3])
             return
         copy(x, result)
@@ -108,7 +109,7 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int, out: Array) 
         places = memory.empty((index.size,), int64)
         name = f"places_{index.dtype.name}"
         launch("embedding", name, None, flat_grid(index.size), BLOCK, at, step, given, places, index.size)
-        values = contiguous(source[(*(slice(n) for n in index.shape), ...)])
+        values = contiguous(source[reach])
         put("scatter_add", result, 0, (), places, 1, (), values, 0, ((), 1, ()), True)
 
 

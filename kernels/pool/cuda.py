@@ -76,11 +76,11 @@ def avg_pool2d_backward(
     if out.size == 0:
         return
     axes = _axes(out.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
-    spans = tuple((n - 1) // int(axis["stride"]) + 1 for n, axis in zip(out.shape[2:], axes, strict=True))
 
     def over(axis: int, elements: int) -> int:
         """Windows over so many elements in a row, at most."""
-        return min((elements + int(axes[axis]["kernel"]) - 2) // int(axes[axis]["stride"]) + 1, spans[axis] + 1)
+        across: int = (elements + int(axes[axis]["kernel"]) - 2) // int(axes[axis]["stride"]) + 1
+        return min(across, int(axes[axis]["windows"]))
 
     with written(out) as result:
         _elements(
@@ -105,7 +105,8 @@ def adaptive_avg_pool2d_backward(grad: Array, *, input_size: Any, out: Array) ->
     axes = _adaptive(out.shape[2:], grad.shape[2:])
 
     def over(axis: int, elements: int) -> int:
-        return min(elements * grad.shape[2 + axis] // out.shape[2 + axis] + 2, grad.shape[2 + axis])
+        windows: int = grad.shape[2 + axis]
+        return min(elements * windows // int(out.shape[2 + axis]) + 2, windows)
 
     with written(out) as result:
         _elements("adaptive_avg_pool2d_backward", axes, contiguous(grad), result, over)
