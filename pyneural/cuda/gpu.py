@@ -10,6 +10,7 @@ from typing import Any
 from .arguments import Struct
 from .errors import CompileError, Diagnostic
 from .kernel import read_config
+from .tensor_map import TensorMap
 
 
 @functools.cache
@@ -61,6 +62,8 @@ class GPUKernel:
 
         def launch(*arguments: Any) -> None:
             for position, value in enumerate(arguments):
+                if isinstance(value, TensorMap):
+                    raise TypeError(f"{self.name}: argument {position + 1} is a tensor map of the simulator's")
                 if (
                     hasattr(value, "__array_interface__")
                     and len(getattr(value, "shape", ()))

@@ -251,6 +251,8 @@ def test_a_host_array_on_a_gpu() -> None:
     kernel = GPUKernel("saxpy", launched)
     with pytest.raises(TypeError, match=r"saxpy: argument 2 lies in host memory; the GPU needs cupy\.asarray"):
         kernel[1, 32](np.float32(2), np.zeros(4, np.float32), 4)
+    with pytest.raises(TypeError, match="argument 1 is a tensor map of the simulator's"):
+        kernel[1, 32](cuda.tensor_map(np.zeros((8, 8), np.float32), (8, 8)))
 
 
 @pytest.mark.parametrize("where", [0, 8, 1 << 40, 0x7FFF_FFFF_F000, -8], ids=hex)
