@@ -26,7 +26,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were generated from how many contracts."""
+    """Say how many tests were generated from how many contracts, and what PyTorch's own samples gave."""
+    _op_db_summary(terminalreporter)
     kinds: Counter[str] = Counter()
     for outcome in ("passed", "failed", "skipped", "xfailed"):
         for report in terminalreporter.stats.get(outcome, ()):
@@ -41,6 +42,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{kinds.total()} contract tests generated from {len(OPERATIONS)} operations "
             f"and {len(BACKENDS)} backends: {parts}"
         )
+
+
+def _op_db_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    asked, passed, refused = 0, 0, Counter[str]()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, found in report.user_properties:
+                if name == "op_db":
+                    asked, passed = asked + found["asked"], passed + found["passed"]
+                    refused.update(found["refused"])
+    if asked:
+        reasons = "".join(f"; not supported: {count}, {why}" for why, count in refused.most_common())
+        terminalreporter.write_line(f"PyTorch's op_db: {passed} of {asked} samples passed{reasons}")
 
 
 @pytest.fixture
