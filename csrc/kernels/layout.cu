@@ -1,6 +1,6 @@
 // Arrays joined, and arrays whose dimensions are flipped, rolled, cropped, mirrored or padded: words moved as they
 // are, 16 bytes each where sizes and addresses allow.
-#include <pyneural/layout.cuh>
+#include <pyneural/divide.cuh>
 #include <pyneural/word.cuh>
 
 using namespace pyneural;
@@ -70,7 +70,7 @@ constexpr int kPieces = 3;
 struct Remap {
   Index ndim;
   Index base;
-  Index size[kMaxDims];
+  Sizes sizes;
   Index stride[kMaxDims];
   Index end[kPieces - 1][kMaxDims];
   Index start[kPieces][kMaxDims];
@@ -86,12 +86,13 @@ __device__ __forceinline__ void remap(
     Index rest = i, at = map.base;
     bool inside = true;
     for (int d = static_cast<int>(map.ndim) - 1; d >= 0; --d) {
-      const Index next = rest / map.size[d], along = rest - next * map.size[d];
+      const Split at_dim = split(map.sizes, d, rest);
+      const Index along = at_dim.remainder;
       const int piece = along < map.end[0][d] ? 0 : along < map.end[1][d] ? 1 : 2;
       const Index source = map.start[piece][d] + map.step[piece][d] * along;
       inside = inside && source >= 0;
       at += source * map.stride[d];
-      rest = next;
+      rest = at_dim.quotient;
     }
     static_cast<Word*>(out)[i] = inside ? from[at] : fill;
   }

@@ -11,7 +11,7 @@ import numpy as np
 from .. import memory
 from ..cuda_launch import BLOCK, MAX_DIMS, contiguous, flat_grid, launch, size, unary
 from ..dtypes import int32, int64
-from ..layout.cuda_remap import WIDEST, widest_word
+from ..layout.cuda_remap import SIZES, WIDEST, fill_sizes, widest_word
 from ..random.cuda_sort import sort
 
 Array = Any
@@ -19,7 +19,7 @@ Axis = tuple[int, int]  # size, stride in elements
 
 _SELECTION = np.dtype([
     ("ndim", "i8"), ("index_dim", "i8"), ("start", "i8"), ("size", "i8"),
-    ("shape", "i8", (MAX_DIMS,)), ("stride", "i8", (MAX_DIMS,)),
+    ("shape", SIZES), ("stride", "i8", (MAX_DIMS,)),
 ])  # fmt: skip
 
 
@@ -138,8 +138,8 @@ def selection(
     record = np.zeros((), _SELECTION)
     record["ndim"], record["index_dim"] = len(axes), len(before)
     record["start"], record["size"] = start // word, length
-    for d, (n, stride) in enumerate(axes):
-        record["shape"][d], record["stride"][d] = n, stride // word
+    record["stride"][: len(axes)] = [stride // word for _, stride in axes]
+    fill_sizes(record["shape"], [n for n, _ in axes])
     return record[()]
 
 

@@ -6,6 +6,7 @@ start stands for what is filled.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,11 +19,26 @@ Pieces = Sequence[tuple[int, int, int]]
 
 WIDEST = 16  # bytes of a word
 
+SIZES = np.dtype([
+    ("size", "i8", (MAX_DIMS,)), ("magic", "u4", (MAX_DIMS,)), ("shift", "u4", (MAX_DIMS,)), ("small", "i8")
+])  # fmt: skip
+"""``Sizes`` of divide.cuh."""
+
 _PIECES = 3
 _REMAP = np.dtype([
-    ("ndim", "i8"), ("base", "i8"), ("size", "i8", (MAX_DIMS,)), ("stride", "i8", (MAX_DIMS,)),
+    ("ndim", "i8"), ("base", "i8"), ("sizes", SIZES), ("stride", "i8", (MAX_DIMS,)),
     ("end", "i8", (_PIECES - 1, MAX_DIMS)), ("start", "i8", (_PIECES, MAX_DIMS)), ("step", "i8", (_PIECES, MAX_DIMS)),
 ])  # fmt: skip
+
+
+def fill_sizes(record: Any, shape: Sequence[int]) -> None:
+    """The sizes of dimensions, and the numbers by which kernels divide by them."""
+    record["small"] = math.prod(shape) < 2**31
+    for d, n in enumerate(shape):
+        record["size"][d] = n
+        if record["small"] and n:
+            shift = (n - 1).bit_length()
+            record["shift"][d], record["magic"][d] = shift, (((1 << shift) - n) << 32) // n + 1
 
 
 def address(x: Array) -> int:
@@ -56,9 +72,10 @@ def remap(operation: str, x: Array, dims: Sequence[Pieces | None], out: Array, f
         word = _word(memory_of, base, merged, spans, result)
         record = np.zeros((), _REMAP)
         record["ndim"], record["base"] = len(merged), base // word
+        fill_sizes(record["sizes"], [*(n for n, *_ in merged[:-1]), *(n // word for n, *_ in merged[-1:])])
         for d, ((size, stride, _), parts) in enumerate(zip(merged, spans, strict=True)):
             within = word if d == len(merged) - 1 else 1
-            record["size"][d], record["stride"][d] = size // within, stride // (word // within)
+            record["stride"][d] = stride // (word // within)
             record["end"][:, d] = size
             for p, (end, start, step) in enumerate(parts):
                 record["start"][p, d], record["step"][p, d] = start // within, step

@@ -111,6 +111,37 @@ def test_sort_keeps_the_order_of_equal_keys(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(ordered, keys[order])
 
 
+def test_division_by_multiplication(rng: np.random.Generator) -> None:
+    """What the kernels compute of a dimension's magic number and shift is the quotient, up to 2^31."""
+    remap = importlib.import_module("pyneural.kernels.layout.cuda_remap")
+    for size in (
+        1,
+        2,
+        3,
+        5,
+        7,
+        641,
+        65_535,
+        65_536,
+        65_537,
+        2**30 - 1,
+        2**30 + 1,
+        2**31 - 1,
+        *rng.integers(1, 2**31, 50),
+    ):
+        record = np.zeros((), remap.SIZES)
+        remap.fill_sizes(record, (int(size),))
+        assert record["small"]
+        near = [k * int(size) + step for k in (0, 1, 2, 1_000, (2**31 - 1) // int(size)) for step in (-1, 0, 1)]
+        for i in (*near, 2**31 - 1, *rng.integers(0, 2**31, 20).tolist()):
+            if 0 <= i < 2**31:
+                quotient = ((i * int(record["magic"][0]) >> 32) + i) >> int(record["shift"][0])
+                assert quotient == i // int(size), f"{i} / {size}"
+    record = np.zeros((), remap.SIZES)
+    remap.fill_sizes(record, (2**16, 2**15))
+    assert not record["small"]
+
+
 def test_more_features_than_a_block_takes(rng: np.random.Generator) -> None:
     """Attention in strips of 128 features, of values and of keys."""
     query, key, value = (rng.standard_normal((2, n, f)).astype(np.float32) for n, f in ((5, 150), (70, 150), (70, 133)))

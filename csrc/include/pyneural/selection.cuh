@@ -1,6 +1,6 @@
 // Elements of an array chosen by a list of indices along one dimension and by strides along the others.
 #pragma once
-#include "layout.cuh"
+#include "divide.cuh"
 
 namespace pyneural {
 
@@ -9,7 +9,7 @@ namespace pyneural {
 // are moved). Filled in by kernels/embedding/cuda_selection.py.
 struct Selection {
   Index ndim, index_dim, start, size;
-  Index shape[kMaxDims];
+  Sizes shape;
   Index stride[kMaxDims];
 };
 
@@ -21,13 +21,13 @@ struct Chosen {
 __device__ __forceinline__ Chosen choose(const Selection& selection, Index i) {
   Chosen result{selection.start, 0};
   for (int d = static_cast<int>(selection.ndim) - 1; d >= 0; --d) {
-    const Index rest = i / selection.shape[d], along = i - rest * selection.shape[d];
+    const Split at = split(selection.shape, d, i);
     if (d == selection.index_dim) {
-      result.which = along;
+      result.which = at.remainder;
     } else {
-      result.at += along * selection.stride[d];
+      result.at += at.remainder * selection.stride[d];
     }
-    i = rest;
+    i = at.quotient;
   }
   return result;
 }
