@@ -98,13 +98,20 @@ class Backend:
         def call(*args: Any, out: Any = None, **attributes: Any) -> Any:
             try:
                 spec = check(*args, **attributes)
-                if out is None:
-                    if type(spec) is Spec:
-                        out = empty(spec.shape, spec.dtype)
-                    elif spec is not None:
-                        out = tuple([empty(each.shape, each.dtype) for each in spec])
-                else:
+                if out is None and type(spec) is Spec:
+                    dtype = spec.dtype
+                    out = empty(spec.shape, dtype)
+                    # The usual case, decided at once: every call pays for this question.
+                    first = args[0] if args else out
+                    if widened is None or (
+                        type(first) is np.ndarray and first.dtype is dtype and dtype.char not in _HALF_CHARS
+                    ):
+                        kernel(*args, out=out, **attributes)
+                        return out
+                elif out is not None:
                     _check_out(name, out, spec)
+                elif spec is not None:
+                    out = tuple([empty(each.shape, each.dtype) for each in spec])
                 run = kernel if widened is None or not _has_half(args, out) else widened
                 if spec is None:
                     run(*args, **attributes)
@@ -179,9 +186,6 @@ def _is_half(value: Any) -> bool:
 def _has_half(args: tuple[Any, ...], out: Any) -> bool:
     """True if a call computes in 16 bits: its first array, or its only result, says so."""
     first = args[0] if args else out
-    # The usual case, decided at once: every call pays for this question.
-    if type(first) is np.ndarray and type(out) is np.ndarray:
-        return first.dtype.char in _HALF_CHARS or out.dtype.char in _HALF_CHARS
     if type(first) in (list, tuple):
         first = first[0] if first else out
     return _is_half(first) or _is_half(out)

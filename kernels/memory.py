@@ -7,13 +7,15 @@ mapped, where a fresh allocation would fault once per 4 KiB page.
 
 from __future__ import annotations
 
-import math
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy import empty as new
 
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 SMALLEST = 32 * 1024  # bytes: below this the C allocator reuses memory without page faults
+FEW = SMALLEST // 16  # elements that are below it in any dtype
 
 
 class _Buffer(np.ndarray):
@@ -43,9 +45,12 @@ def _size_class(nbytes: int) -> int:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
     """An uninitialised C-contiguous array, 64-byte aligned if it is large."""
-    nbytes = math.prod(shape) * dtype.itemsize
+    count = prod(shape)
+    if count < FEW:
+        return new(shape, dtype)
+    nbytes = count * dtype.itemsize
     if nbytes < SMALLEST:
-        return np.empty(shape, dtype)
+        return new(shape, dtype)
     size = _size_class(nbytes)
     buffers = _free.get(size)
     try:

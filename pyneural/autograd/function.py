@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from pyneural.kernels import Backend
+from pyneural.kernels import Backend, active
 from pyneural.tensor import Tensor
 
 from . import anomaly
@@ -128,7 +128,7 @@ class Function:
             self._saved_outputs = _RELEASED
 
     def __call__(self, *inputs: Tensor | None) -> Any:
-        device = inputs[0].device  # type: ignore[union-attr]
+        device: Any = inputs[0].device  # type: ignore[union-attr]
         tracked = False
         for each in inputs:
             if each is not None:
@@ -138,12 +138,15 @@ class Function:
                     tracked = True
                 if each._view > 0 and each._view <= each._version[1]:
                     self._refuse_stale(each)
-        tracked = tracked and state.enabled
-        if tracked:
+        if tracked and state.enabled:
             self.needs = tuple([each is not None and each.requires_grad for each in inputs])
-        result = self.forward(device.kernels, *inputs)
+        else:
+            tracked = False
+        result = self.forward(active(device.type), *inputs)
         if self.target is not None:
             device = self.target
+        if not tracked and not self.is_view and type(result) is not tuple:  # the usual case, decided at once
+            return Tensor._over(result, device)
         if type(result) is tuple:
             tensors = tuple([Tensor._over(array, device) for array in result])
         else:
@@ -166,16 +169,26 @@ class Function:
     def _record(self, inputs: tuple[Tensor | None, ...], tensors: tuple[Tensor, ...]) -> None:
         """Become a node of the graph between ``inputs`` and ``tensors``."""
         self.order = next(_order)
-        self.edges = tuple(
-            [
-                None
-                if each is None or not each.requires_grad
-                else (each if each._node is None else (each._node, each._slot))
-                for each in inputs
-            ]
-        )
-        self.shapes = tuple([None if each is None else each.array.shape for each in inputs])
-        self.outputs = tuple([(each.array.shape, each.array.dtype, each.device) for each in tensors])
+        edges: list[Any] = []
+        shapes: list[Any] = []
+        for each in inputs:
+            if each is None:
+                edges.append(None)
+                shapes.append(None)
+                continue
+            shapes.append(each.array.shape)
+            if not each.requires_grad:
+                edges.append(None)
+            elif each._node is None:
+                edges.append(each)
+            else:
+                edges.append((each._node, each._slot))
+        self.edges, self.shapes = tuple(edges), tuple(shapes)
+        if len(tensors) == 1:
+            array = tensors[0].array
+            self.outputs = ((array.shape, array.dtype, tensors[0].device),)
+        else:
+            self.outputs = tuple([(each.array.shape, each.array.dtype, each.device) for each in tensors])
         count = len(tensors) if self.differentiable is None else self.differentiable
         for slot in range(count):
             tensor = tensors[slot]
