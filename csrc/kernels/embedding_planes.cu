@@ -49,9 +49,10 @@ __device__ __forceinline__ void add_in_planes(
     const int share = static_cast<int>((range + kWarps - 1) / kWarps), low = warp * share, high = low + share;
     // Element e of the block's columns, and value i that is added to them, in memory.
     const Index corner = plane * size.n * size.inner + left;
-    const auto element = [&](Index e) { return corner + e / across * size.inner + e % across; };
+    const bool whole = across == size.inner;
+    const auto element = [&](Index e) { return corner + (whole ? e : e / across * size.inner + e % across); };
     const Index first = plane * size.count * size.inner + left;
-    const auto value = [&](Index i) { return first + i / across * size.inner + i % across; };
+    const auto value = [&](Index i) { return first + (whole ? i : i / across * size.inner + i % across); };
     for (Index i = begin + threadIdx.x; i < end; i += kThreads) {
       sums[i - begin] = start ? static_cast<Sum>(widen(start[element(i)])) : Sum(0);
     }
@@ -60,8 +61,8 @@ __device__ __forceinline__ void add_in_planes(
       const Index i = chunk + threadIdx.x;
       Index place = -1;
       if (i < count) {
-        const Index row = i / (size.count * across) * size.n + indices[value(i)];
-        place = row * across + i % across - begin;
+        const Index layer = deep == 1 ? 0 : i / (size.count * across), row = layer * size.n + indices[value(i)];
+        place = row * across + (across == 1 ? 0 : i % across) - begin;
       }
       const bool inside = place >= 0 && place < end - begin;
       __syncthreads();

@@ -11,6 +11,14 @@ using Real = Computed<Element>;
 
 constexpr int kShared = 24 * 1024 / sizeof(Element);  // elements of an image that a block holds
 
+// How a block counts what it writes: a band that fits shared memory is few, and 32 bits divide faster.
+template <bool Staged> struct Counted {
+  using type = int;
+};
+template <> struct Counted<false> {
+  using type = Index;
+};
+
 // `height` rows of windows to a block. Without `Staged` the image is read where it lies.
 template <bool Staged>
 __device__ __forceinline__ void unfold(
@@ -30,10 +38,13 @@ __device__ __forceinline__ void unfold(
       fetch(shared, image, width, region);
       __syncthreads();
     }
-    const Index band = down * across, count = vertical.kernel * horizontal.kernel * band;
-    for (Index e = threadIdx.x; e < count; e += blockDim.x) {
-      const Index tap = e / band, within = e - tap * band, p = within / across, q = within - p * across;
-      const Index r = tap / horizontal.kernel, s = tap - r * horizontal.kernel;
+    using Count = typename Counted<Staged>::type;
+    const Count line = static_cast<Count>(across), band = static_cast<Count>(down) * line;
+    const Count taps_across = static_cast<Count>(horizontal.kernel);
+    const Count count = static_cast<Count>(vertical.kernel) * taps_across * band;
+    for (Count e = threadIdx.x; e < count; e += blockDim.x) {
+      const Count tap = e / band, within = e - tap * band, p = within / line, q = within - p * line;
+      const Count r = tap / taps_across, s = tap - r * taps_across;
       const Index row = vertical.start(top + p) + r * vertical.dilation;
       const Index column = horizontal.start(q) + s * horizontal.dilation;
       const bool inside = row >= 0 && row < vertical.size && column >= 0 && column < width;
@@ -56,7 +67,8 @@ __global__ void unfold_direct(
 
 // The window along an axis in which an element is tap `tap`, or -1.
 __device__ __forceinline__ Index window_of(const Axis& axis, Index element, Index tap) {
-  const Index start = element + axis.padding - tap * axis.dilation, window = start / axis.stride;
+  const Index start = element + axis.padding - tap * axis.dilation;
+  const Index window = axis.stride == 1 ? start : start / axis.stride;
   return start >= 0 && window * axis.stride == start && window < axis.windows ? window : -1;
 }
 

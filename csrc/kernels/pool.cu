@@ -118,9 +118,12 @@ __device__ __forceinline__ void pool(
       __syncthreads();
     }
     const Index pitch = region.columns();
-    for (Index e = threadIdx.x; e < deep * down * across; e += blockDim.x) {
-      const Index above = e / across, column = left + e - above * across, layer = above / down;
-      const Index row = top + above - layer * down;
+    // What a block takes is few: 32 bits divide faster.
+    const int width_of_tile = static_cast<int>(across), height_of_tile = static_cast<int>(down);
+    const int taken = static_cast<int>(deep) * height_of_tile * width_of_tile;
+    for (int e = threadIdx.x; e < taken; e += blockDim.x) {
+      const int above = e / width_of_tile, layer = above / height_of_tile;
+      const Index column = left + e - above * width_of_tile, row = top + above - layer * height_of_tile;
       auto state = op.start();
       for (Index r = vertical.first(row); r < vertical.end(row); r += step_of(vertical)) {
         const Index from = (layer * vertical.size + r - region.top) * pitch - region.left;
@@ -223,9 +226,12 @@ __device__ __forceinline__ void spread(
       __syncthreads();
     }
     const Index pitch = region.columns();
-    for (Index e = threadIdx.x; e < deep * down * across; e += blockDim.x) {
-      const Index above = e / across, column = left + e - above * across, layer = above / down;
-      const Index row = top + above - layer * down;
+    // What a block takes is few: 32 bits divide faster.
+    const int width_of_tile = static_cast<int>(across), height_of_tile = static_cast<int>(down);
+    const int taken = static_cast<int>(deep) * height_of_tile * width_of_tile;
+    for (int e = threadIdx.x; e < taken; e += blockDim.x) {
+      const int above = e / width_of_tile, layer = above / height_of_tile;
+      const Index column = left + e - above * width_of_tile, row = top + above - layer * height_of_tile;
       Real sum = 0;
       for (Index r = vertical.first_over(row); r < vertical.end_over(row); ++r) {
         const Index from = (layer * vertical.windows + r - region.top) * pitch - region.left;

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, MAX_DIMS, contiguous, flat_grid, launch, size, unary
+from ..cuda_launch import BLOCK, MAX_DIMS, bits, contiguous, flat_grid, flat_memory, launch, layout, size, unary
 from ..dtypes import int32, int64
 from ..layout.cuda_remap import SIZES, WIDEST, fill_sizes, widest_word
 from ..random.cuda_sort import sort
@@ -119,6 +119,24 @@ def put(
         "embedding_add", "put_vectors" if width > 1 else "put_elements", x.dtype, flat_grid(count), BLOCK,
         to, given, sorted_places.view(np.int64), order, values, x, count, places.size, accumulate,
     )  # fmt: skip
+
+
+def gather_along(
+    operation: str, x: Array, start: int, strides: tuple[int, ...], index: Array, axis: int, out: Array
+) -> None:
+    """``out``, contiguous and not empty, as `gather` of what begins at ``start`` of the memory ``x``."""
+    at, step, places = along(operation, start, strides, index, axis)
+    name = f"gather_{x.itemsize}_{index.dtype.name}"
+    launch("embedding", name, None, flat_grid(out.size), BLOCK, at, step, bits(x), places, bits(out), out.size)
+
+
+def along(operation: str, start: int, strides: tuple[int, ...], index: Array, axis: int) -> tuple[Any, int, Array]:
+    """The layout of an index and of the array that it goes along, the array's stride there, the index's memory."""
+    memory_of, first, steps = flat_memory(index)
+    others = tuple(0 if d == axis else stride for d, stride in enumerate(strides))
+    steps = tuple(0 if n == 1 else step for n, step in zip(index.shape, steps, strict=True))
+    at, _ = layout(operation, index.shape, (first, start), (steps, others))
+    return at, strides[axis] if strides else 0, memory_of
 
 
 def selection(

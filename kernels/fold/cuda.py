@@ -28,7 +28,9 @@ def unfold(x: Array, *, kernel_size: Any, dilation: Any = 1, padding: Any = 0, s
     height = 1
     while height < vertical["windows"] and height * int(horizontal["windows"]) < _MOST and rows(2 * height) <= most:
         height *= 2
-    name = "unfold_staged" if min(rows(height), x.shape[2]) <= most else "unfold_direct"
+    written_at_once = height * int(horizontal["windows"]) * int(vertical["kernel"]) * int(horizontal["kernel"])
+    fits = min(rows(height), x.shape[2]) <= most and written_at_once < 2**31
+    name = "unfold_staged" if fits else "unfold_direct"
     grid = blocks(planes * -(-int(vertical["windows"]) // height), 1)
     with written(out) as result:
         launch("fold", name, x.dtype, grid, BLOCK, *axes, height, planes, contiguous(x), result)

@@ -12,7 +12,7 @@ import numpy as np
 from .. import memory
 from ..cuda_launch import BLOCK, contiguous, copy, flat_grid, flat_memory, launch, layout_of, size, written
 from ..dtypes import bool_, int64
-from ..embedding.cuda import add_slices
+from ..embedding.cuda_add import add_slices
 from ..embedding.cuda_selection import as_index, as_int64, put, take
 from ..scan import cuda as scan
 from .keys import Parsed, parse

@@ -21,12 +21,12 @@ def pad(x: Array, *, pad: tuple[int, ...], mode: str = "constant", value: float 
     if out.size == 0:
         return
     dims = [
-        _pieces(mode, n, *each) if any(each) else None for n, each in zip(x.shape, amounts(pad, x.ndim), strict=True)
+        _pieces(mode, n, *each) if any(each) else None for n, each in zip(x.shape, _amounts(pad, x.ndim), strict=True)
     ]
     remap("pad", x, dims, out, value)
 
 
-def amounts(pad: tuple[int, ...], ndim: int) -> list[tuple[int, int]]:
+def _amounts(pad: tuple[int, ...], ndim: int) -> list[tuple[int, int]]:
     """(before, after) of each dimension in order."""
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     return [(0, 0)] * (ndim - len(pairs)) + pairs[::-1]
@@ -51,7 +51,7 @@ def _pieces(mode: str, n: int, before: int, after: int) -> Pieces:
 def pad_backward(grad: Array, *, pad: tuple[int, ...], mode: str, input_shape: tuple[int, ...], out: Array) -> None:
     if out.size == 0:
         return
-    by = amounts(pad, out.ndim)
+    by = _amounts(pad, out.ndim)
     last = out.ndim
     folded = contiguous(grad)
     with written(out) as result:

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import check
 from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, size, written
-from ..embedding.cuda import add_in_planes, gather_along
+from ..embedding.cuda_add import add_in_planes
+from ..embedding.cuda_selection import gather_along
 from ..reduce import cuda as reduce
 from .contract import output_size
 

@@ -162,7 +162,14 @@ def profiles(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
 
     families = ("layout", "padding", "pool", "random", "scan", "embedding", "fold")
     modules = [f"{family}.cuda" for family in families]
-    for name in (*modules, "layout.cuda_remap", "layout.cuda_index", "embedding.cuda_selection", "random.cuda_sort"):
+    for name in (
+        *modules,
+        "layout.cuda_remap",
+        "layout.cuda_index",
+        "embedding.cuda_selection",
+        "embedding.cuda_add",
+        "random.cuda_sort",
+    ):
         module = importlib.import_module(f"pyneural.kernels.{name}")
         if hasattr(module, "launch"):
             monkeypatch.setattr(module, "launch", launch)
