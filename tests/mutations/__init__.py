@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .convolution import CONVOLUTION
 from .derivatives import DERIVATIVES
 from .elementwise import ELEMENTWISE
 from .moving import MOVING
@@ -13,6 +14,14 @@ from .normalisation import NORMALISATION
 from .products import PRODUCTS
 from .reductions import REDUCTIONS
 
-MUTATIONS: tuple[Mutation, ...] = (*ELEMENTWISE, *REDUCTIONS, *PRODUCTS, *NORMALISATION, *MOVING, *DERIVATIVES)
+MUTATIONS: tuple[Mutation, ...] = (
+    *ELEMENTWISE,
+    *REDUCTIONS,
+    *PRODUCTS,
+    *CONVOLUTION,
+    *NORMALISATION,
+    *MOVING,
+    *DERIVATIVES,
+)
 
 __all__ = ["MUTATIONS", "Mutation"]

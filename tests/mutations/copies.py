@@ -87,6 +87,18 @@ def export(target: Path, commit: str | None) -> None:
             shutil.copy2(source, copy)
 
 
+def revision(commit: str | None) -> str:
+    """The commit whose files were mutated, and whether the working tree had changes beside it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    if commit is not None:
+        return git("rev-parse", "--short", commit)
+    changed = git("status", "--porcelain", "--", "kernels", "pyneural", "tests/kernels", "tests/pyneural")
+    return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+
+
 def seed_cache(target: Path) -> None:
     """The user's compiled kernels, so that what a mutation leaves alone is not compiled again."""
     from pyneural.kernels.jit import cache_folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 
@@ -26,35 +25,25 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(f"{name:{widths[0]}}  {file:{widths[1]}}  {result}" for name, file, result in rows)
 
 
-def revision(commit: str | None) -> str:
-    """The commit whose files were mutated, and whether the working tree had changes beside it."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-    if commit is not None:
-        return git("rev-parse", "--short", commit)
-    changed = git("status", "--porcelain", "--", "kernels", "pyneural", "tests/kernels", "tests/pyneural")
-    return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
-
-
-def document(verdicts: Sequence[Verdict], commit: str | None) -> str:
+def document(verdicts: Sequence[Verdict]) -> str:
     """The text of `docs/mutations.md`."""
     lines = [
         "# Mutations: what the generated tests catch",
         "",
         "Each row is a mistake made on purpose in one place of one kernel or derivative. `python -m tests.mutations`",
         "makes them one by one in a copy of the package and runs the tests that are generated from the contracts of",
-        "the operations named; the last column is the first test that failed. A mistake that only fails to compile",
-        "or to load does not count. `--only NAME` shows one, `--write` writes this page anew.",
+        "the operations named. The first test that failed is named, and the commit whose files were made wrong. A",
+        "mistake that only fails to compile or to load does not count. `--only NAME` shows one, `--write` writes this",
+        "page anew; with `--record FILE` a run that was broken off goes on where it stopped.",
         "",
-        f"As of commit {revision(commit)}: {summary(verdicts)}.",
+        f"{summary(verdicts)}.",
         "",
-        "| Mutation | File | Operations | Noticed by |",
-        "| --- | --- | --- | --- |",
+        "| Mutation | File | Operations | Noticed by | Commit |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for verdict in verdicts:
         mutation = verdict.mutation
         result = f"`{verdict.test}`" if verdict.kind == CAUGHT else f"**{verdict.kind}**"
-        lines.append(f"| {mutation.name} | `{mutation.file}` | {', '.join(mutation.operations)} | {result} |")
+        operations = ", ".join(mutation.operations)
+        lines.append(f"| {mutation.name} | `{mutation.file}` | {operations} | {result} | {verdict.commit} |")
     return "\n".join(lines) + "\n"
