@@ -166,6 +166,15 @@ specialised(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUten
   }
 }
 
+__global__ void numbered(int id, int threads) { ptx::named_barrier_sync(id, threads); }
+__global__ void shifted(const __grid_constant__ CUtensorMap x, int by) {
+  __shared__ alignas(128) float s[64];
+  __shared__ ptx::mbarrier full;
+  ptx::mbarrier_init(&full, 1);
+  const int at[1] = {0};
+  ptx::tma_load(s + by, &x, &full, at);
+}
+
 __global__ void architecture(int* y) { *y = __CUDA_ARCH__; }
 """
 
@@ -372,6 +381,23 @@ def test_arrays_that_have_no_map() -> None:
         cuda.tensor_map(np.zeros((8, 8), np.float32)[::-1], (8, 8))
     with pytest.raises(ValueError, match="only floating types"):
         cuda.tensor_map(np.zeros((8, 8), np.int32), (8, 8), fill_nan=True)
+
+
+@pytest.mark.parametrize(("number", "threads"), [(16, 32), (1, 96), (1, 48), (1, 0)])
+def test_named_barriers_that_cannot_be(module: cuda.Module, number: int, threads: int) -> None:
+    with pytest.raises(cuda.LaunchError, match=f"barrier {number} of {threads} threads: the number must be below 16"):
+        module["numbered"][1, 64](number, threads)
+
+
+def test_copies_that_cannot_be(module: cuda.Module) -> None:
+    line = cuda.tensor_map(np.zeros(32, np.float32), (32,))
+    module["shifted"][1, 1](line, 0)
+    with pytest.raises(cuda.LaunchError, match="shared address of a tensor copy must be a multiple of 128 bytes"):
+        module["shifted"][1, 1](line, 4)
+    with pytest.raises(cuda.LaunchError, match="another number of dimensions"):
+        module["shifted"][1, 1](cuda.tensor_map(np.zeros((8, 8), np.float32), (4, 8)), 0)
+    with pytest.raises(cuda.LaunchError, match="not made by cuTensorMapEncodeTiled"):
+        module["shifted"][1, 1](bytes(128), 0)
 
 
 def test_architecture() -> None:

@@ -170,14 +170,15 @@ Region* lookup(const Access& x) {
   return r;
 }
 
-// What threads wrote is not visible to the asynchronous proxy before a fence, of the writer's or of the issuing
-// thread's, that lies between.
+// What threads wrote is not visible to the asynchronous proxy before a fence that lies between: the writer's, the
+// issuing thread's, or any that barriers order after the one and before the other.
 __attribute__((noinline)) void check_proxy(const Access& x, const Region& r, const Cell& c) {
   if (c.w_epoch < s.block_first || c.w_epoch > s.epoch || c.w_pc == PROXY_PC || x.w.dropped) return;
   const Thread& writer = x.w.threads[thread_of(c.w_who)];
   const uint32_t stamp = stamp_of(c.w_who);
   if (writer.proxy_epoch > c.w_epoch || (writer.proxy_epoch == c.w_epoch && (writer.proxy_stamp > stamp || stamp >= MAX_STAMP))) return;
   if (x.t.proxy_epoch > c.w_epoch || (x.t.proxy_epoch == c.w_epoch && writer.linear != x.t.linear)) return;
+  if ((s.fence_epoch < s.epoch ? s.fence_epoch : s.fence_epoch_before) > c.w_epoch) return;
   Finding f;
   f.kind = "race";
   f.detail = "proxy";
@@ -415,6 +416,8 @@ void sanitizer::land(uintptr_t a, size_t size) {
 
 void sanitizer::proxy_fence(Thread& t) {
   s.clocks.advance(t, s.epoch);
+  if (s.fence_epoch != s.epoch) s.fence_epoch_before = s.fence_epoch;
+  s.fence_epoch = s.epoch;
   t.proxy_epoch = s.epoch;
   t.proxy_stamp = t.stamp;
 }

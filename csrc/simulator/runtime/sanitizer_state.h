@@ -58,6 +58,7 @@ struct Sanitizer {
   std::vector<GuessedValue> guesses;
   std::vector<PendingCopy> copies;                  // asynchronous copies that nobody has waited for
   std::unordered_map<uintptr_t, Flight> flights;    // by 16 bytes
+  uint32_t fence_epoch = 0, fence_epoch_before = 0; // the last two intervals with a proxy fence of any thread
 };
 extern Sanitizer state;
 

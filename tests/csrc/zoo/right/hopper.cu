@@ -114,6 +114,22 @@ __global__ void fence_of_the_issuing_thread(const __grid_constant__ CUtensorMap 
   }
 }
 
+// run <<<1, 64>>> (tensor_map(zeros(8, 32), (8, 32)))
+// gives y.array = arange(256.0).reshape(8, 32)
+__global__ void fence_of_a_third_thread(const __grid_constant__ CUtensorMap y) {
+  __shared__ alignas(128) float s[8 * 32];
+  for (int i = threadIdx.x; i < 256; i += 64) s[i] = i;
+  __syncthreads();
+  if (threadIdx.x == 40) ptx::fence_proxy_async();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    const int at[2] = {0, 0};
+    ptx::tma_store(&y, s, at);
+    ptx::bulk_commit();
+    ptx::bulk_wait<0>();
+  }
+}
+
 // run <<<1, 64>>> (zeros(6, 64))
 // gives y = repeat(arange(6.0), 64).reshape(6, 64)
 __global__ void two_buffers_of_stores(float* y) {
