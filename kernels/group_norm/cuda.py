@@ -70,34 +70,48 @@ def group_norm_backward(
     dtype, images, groups = x.dtype, x.shape[0], mean.shape[1]
     if out[1].size == 0:
         return
-    grad, x = contiguous(grad), contiguous(x)
-    sizes, channels, span = _sizes(x, groups)
-    w, statistics = parameter(weight, dtype), (*parameter(mean, dtype), *parameter(rstd, dtype))
+    grad, x, statistics = contiguous(grad), contiguous(x), (*parameter(mean, dtype), *parameter(rstd, dtype))
+    _, channels, span = _sizes(x, groups)
     threads = _block(channels, span, dtype)
-    wide = out[1].dtype != dtype
     with written(out[0]) as dx, written(out[1]) as dweight, written(out[2]) as dbias:
-        if threads is not None or x.size == 0:
-            total = groups * channels
-            parts, partial = 0, memory.empty((0,), accumulator(dtype))
-            if threads is not None and x.size:
-                grid = _grid(images, groups, threads)
-                parts, partial = grid[0], memory.empty((grid[0], 2, total), accumulator(dtype))
-                arguments = (sizes, grad, x, *w, *statistics, dx, partial)
-                launch("group_norm", "group_norm_backward_held", dtype, grid, threads, *arguments)
-            both = memory.empty((total, 2), accumulator(dtype))
-            at = record(1, total, 1, 1, 1)
-            arguments = (at, partial, both, dweight, dbias, wide, parts)
-            launch("norm", "sums_final_columns", dtype, -(-total // WARP), (WARP, 8), *arguments)
-            return
-        plan = walk(1, images * groups * channels, span, dtype, sums=True)
-        sums, pieces = plan.partial(2, dtype), plan.grid[1]
-        averages = memory.empty((images * groups, 2), accumulator(dtype))
-        arguments = (plan.channels, places(group=channels), grad, x, *statistics, sums)
-        launch("norm", "sums_planes", dtype, plan.grid, plan.block, *arguments)
-        grid1 = -(-images * groups * WARP // BLOCK)
-        launch("group_norm", "group_averages", dtype, grid1, BLOCK, sizes, sums, *w, averages, pieces)
-        grid1 = -(-groups * channels * WARP // BLOCK)
-        launch("group_norm", "group_parameters", dtype, grid1, BLOCK, sizes, sums, dweight, dbias, wide, pieces)
-        plan = walk(1, images * groups * channels, span, dtype, sums=False)
-        arguments = (plan.channels, sizes, grad, x, *w, *statistics, averages, dx)
-        launch("group_norm", "group_norm_backward_planes", dtype, plan.grid, plan.block, *arguments)
+        arrays = (grad, x, parameter(weight, dtype), statistics, dx, dweight, dbias)
+        if threads is not None or images == 0:
+            _backward_held(groups, threads or WARP, *arrays)
+        else:
+            _backward_long(groups, *arrays)
+
+
+def _backward_held(
+    groups: int, threads: int, grad: Array, x: Array, w: Any, statistics: Any, dx: Array, dweight: Array, dbias: Array
+) -> None:
+    dtype, images, total = x.dtype, x.shape[0], x.shape[1]
+    sizes, _, _ = _sizes(x, groups)
+    grid = _grid(images, groups, threads)
+    parts = grid[0] if x.size else 0
+    partial = memory.empty((parts, 2, total), accumulator(dtype))
+    if parts:
+        arguments: tuple[Any, ...] = (sizes, grad, x, *w, *statistics, dx, partial)
+        launch("group_norm", "group_norm_backward_held", dtype, grid, threads, *arguments)
+    both = memory.empty((total, 2), accumulator(dtype))
+    at = record(1, total, 1, 1, 1)
+    arguments = (at, partial, both, dweight, dbias, dweight.dtype != dtype, parts)
+    launch("norm", "sums_final_columns", dtype, -(-total // WARP), (WARP, 8), *arguments)
+
+
+def _backward_long(
+    groups: int, grad: Array, x: Array, w: Any, statistics: Any, dx: Array, dweight: Array, dbias: Array
+) -> None:
+    dtype, planes, rows = x.dtype, x.shape[0] * x.shape[1], x.shape[0] * groups
+    sizes, channels, span = _sizes(x, groups)
+    plan = walk(1, planes, span, dtype, sums=True)
+    sums, pieces = plan.partial(2, dtype), plan.grid[1]
+    averages = memory.empty((rows, 2), accumulator(dtype))
+    arguments: tuple[Any, ...] = (plan.channels, places(group=channels), grad, x, *statistics, sums)
+    launch("norm", "sums_planes", dtype, plan.grid, plan.block, *arguments)
+    grid = -(-rows * WARP // BLOCK)
+    launch("group_norm", "group_averages", dtype, grid, BLOCK, sizes, sums, *w, averages, pieces)
+    grid, wide = -(-x.shape[1] * WARP // BLOCK), dweight.dtype != dtype
+    launch("group_norm", "group_parameters", dtype, grid, BLOCK, sizes, sums, dweight, dbias, wide, pieces)
+    plan = walk(1, planes, span, dtype, sums=False)
+    arguments = (plan.channels, sizes, grad, x, *w, *statistics, averages, dx)
+    launch("group_norm", "group_norm_backward_planes", dtype, plan.grid, plan.block, *arguments)

@@ -1,17 +1,28 @@
-"""Launches of ``csrc/kernels/norm.cu`` and ``moments.cu``."""
+"""Launches of ``csrc/kernels/norm.cu`` and ``moments.cu``, and of ``norm_held.cu`` for channels that a block holds."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..cuda_launch import contiguous, launch, size, written
-from .channels import moments, parameter, places, sums, walk
+from ..cuda_launch import WARP, contiguous, launch, size, written
+from .channels import moments, parameter, places, record, sums, walk
 
 Array = Any
 
 
 def _sizes(x: Array) -> tuple[int, int, int]:
     return x.shape[0], x.shape[1], size(x.shape[2:])
+
+
+_MOST_THREADS = 512  # kMostThreads of norm_held.cu
+_LEAST_SPAN = 64  # bytes: what a warp reads of a shorter span is mostly other channels'
+
+
+def _threads(x: Array) -> int | None:
+    """Threads of a block that holds a channel, or None where none does."""
+    planes, _, span = _sizes(x)
+    threads = -(-planes * span // (WARP * (8 if x.dtype.itemsize == 8 else 16))) * WARP
+    return threads if threads <= _MOST_THREADS and span * x.dtype.itemsize >= _LEAST_SPAN else None
 
 
 def _normalize(
@@ -32,7 +43,14 @@ def batch_norm_train(
     if out[0].size == 0:
         return
     x = contiguous(x)
+    threads = _threads(x)
     with written(out[0]) as y, written(out[1]) as mean, written(out[2]) as rstd:
+        if threads is not None:
+            at = record(*_sizes(x), x.shape[0], _sizes(x)[2])
+            parameters = (*parameter(weight, x.dtype), *parameter(bias, x.dtype))
+            arguments = (at, x, *parameters, y, mean, rstd, eps)
+            launch("norm_held", "batch_norm_held", x.dtype, x.shape[1], threads, *arguments)
+            return
         moments(x, *_sizes(x), mean, rstd, eps)
         _normalize(x, weight, bias, mean, rstd, False, 0.0, y)
 
@@ -46,11 +64,17 @@ def batch_norm_train_backward(
     grad, x = contiguous(grad), contiguous(x)
     plan = walk(*_sizes(x), dtype, sums=False)
     statistics = (*parameter(mean, dtype), *parameter(rstd, dtype))
+    threads, w = _threads(x), parameter(weight, dtype)
     with written(out[0]) as dx, written(out[1]) as dweight, written(out[2]) as dbias:
+        if threads is not None:
+            at = record(*_sizes(x), x.shape[0], _sizes(x)[2])
+            arguments = (at, grad, x, *w, *statistics, dx, dweight, dbias, dweight.dtype != dtype)
+            launch("norm_held", "batch_norm_backward_held", dtype, x.shape[1], threads, *arguments)
+            return
         both = sums(grad, x, _sizes(x), places(), statistics, (dweight, dbias))
         launch(
             "norm", f"batch_norm_backward_{plan.kind}", dtype, plan.grid, plan.block, plan.channels, grad, x,
-            *parameter(weight, dtype), *statistics, both, dx,
+            *w, *statistics, both, dx,
         )  # fmt: skip
 
 

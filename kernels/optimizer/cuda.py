@@ -30,7 +30,7 @@ def _step(name: str, lists: Sequence[Sequence[Array | None]], *attributes: Any) 
     rows = [row for row in zip(*lists, strict=True) if row[0].size]  # type: ignore[union-attr]
     for start in range(0, len(rows), _TENSORS):
         some = rows[start : start + _TENSORS]
-        table = np.zeros((), _table(len(lists)))
+        table: Any = np.zeros((), _table(len(lists)))
         sizes = [row[0].size for row in some]  # type: ignore[union-attr]
         firsts = [0]
         for size in sizes:

@@ -17,7 +17,7 @@ _EACH = 8  # accesses of 16 bytes a thread, before a sum is cut into more parts
 
 def _grid(x: Array) -> int:
     """Blocks of a sum over ``x``."""
-    return max(1, min(x.nbytes // (BLOCK * 16 * _EACH), _MOST_PARTS))
+    return max(1, min(int(x.nbytes) // (BLOCK * 16 * _EACH), _MOST_PARTS))
 
 
 def _total(name: str, arrays: tuple[Any, ...], x: Array, reduction: str, out: Array, *attributes: float) -> None:
