@@ -96,6 +96,7 @@ _SHAPES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...
     ("parallel 1x1", (3, 37, 9, 9), (40, 37, 1, 1), {}),
     ("small images, several at once", (9, 7, 5, 4), (19, 7, 3, 3), {"padding": 1}),
     ("groups of many channels", (2, 12, 6, 7), (34, 6, 3, 3), {"padding": 1, "groups": 2}),
+    ("many rows", (2, 5, 40, 37), (9, 5, 3, 3), {"padding": 1}),
 )
 
 
