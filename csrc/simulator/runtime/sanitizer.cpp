@@ -310,7 +310,7 @@ __attribute__((noinline)) void misaligned(const Access& x) {
 // The common case, decided without a call: a read of a granule that this block wrote before the last barrier,
 // or that nobody writes in this launch, and of which this reader tells nothing new.
 bool sanitizer::quick_read(Thread& t, uintptr_t a, unsigned size) {
-  if (t.unsettled || !s.copies.empty() || !s.flights.empty() || a & (size - 1)) return false;
+  if (t.unsettled || !s.quiet || a & (size - 1)) return false;
   if (((t.steps + 1) & 0xfff) == 0) return false;  // `access` counts it, and looks whether to stop
   ++t.steps;
   const Region* r = &s.statics;
@@ -405,6 +405,7 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
 
 void sanitizer::take_off(uintptr_t a, size_t size, const Flight& flight) {
   for (uintptr_t at = a >> 4; at <= (a + size - 1) >> 4; ++at) ++s.flights.emplace(at, flight).first->second.count;
+  s.quiet = false;
 }
 
 void sanitizer::land(uintptr_t a, size_t size) {
@@ -412,6 +413,7 @@ void sanitizer::land(uintptr_t a, size_t size) {
     auto it = s.flights.find(at);
     if (it != s.flights.end() && --it->second.count == 0) s.flights.erase(it);
   }
+  s.quiet = s.copies.empty() && s.flights.empty();
 }
 
 void sanitizer::proxy_fence(Thread& t) {
@@ -441,18 +443,19 @@ void sanitizer::settle_guesses(Worker& w, const Thread* t) {
 
 void sanitizer::pending_copy(Worker& w, const void* to, size_t size, const char* file, int line) {
   s.copies.push_back({reinterpret_cast<uintptr_t>(to), size, w.current()->linear, file, line});
+  s.quiet = false;
 }
 
 void sanitizer::copy_done(Worker&, const void* to, size_t size) {
   const auto same = [&](const PendingCopy& c) { return c.to == reinterpret_cast<uintptr_t>(to) && c.size == size; };
   auto it = std::find_if(s.copies.begin(), s.copies.end(), same);
   if (it != s.copies.end()) s.copies.erase(it);
+  s.quiet = s.copies.empty() && s.flights.empty();
 }
 
 void sanitizer::begin_launch(Worker& w) {
   s.launch_first = ++s.epoch;
   s.blocks.clear();
-  s.copies.clear();
   s.same.assign(MAX_THREADS, SameValue{});
   memset(s.recent, 0, sizeof s.recent);
   s.clocks.begin_launch();
@@ -476,6 +479,7 @@ void sanitizer::begin_block(Worker& w, size_t number) {
   s.blocks.emplace_back(s.epoch, number);
   s.copies.clear();
   s.flights.clear();
+  s.quiet = true;
   s.guesses.clear();
   s.clocks.begin_block(w.count, s.epoch);
 }

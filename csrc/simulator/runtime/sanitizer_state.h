@@ -46,6 +46,7 @@ struct PendingCopy {
 
 struct Sanitizer {
   uint32_t epoch = 1, block_first = 1, launch_first = 1;
+  bool quiet = true;  // nothing asynchronous is under way: no copies and no flights
   Clocks clocks;
   SharedArrays shared;
   Region& statics = shared.region;
