@@ -7,7 +7,8 @@ using namespace pyneural;
 
 constexpr int kSources = 8;  // arrays that one launch joins
 
-// Of each array the words of a row, and where in a row of the result they begin.
+// Of each array the words of a row, and where in a row of the result they begin. A __grid_constant__ stays in constant
+// memory though its index is known at run time only.
 struct Parts {
   Index width[kSources];
   Index start[kSources];
@@ -38,27 +39,27 @@ __device__ __forceinline__ void join(
 }
 
 __global__ void cat_1(
-    Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
+    const __grid_constant__ Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
     const void* e, const void* f, const void* g, const void* h) {
   join<Word1>(parts, rows, total, out, a, b, c, d, e, f, g, h);
 }
 __global__ void cat_2(
-    Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
+    const __grid_constant__ Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
     const void* e, const void* f, const void* g, const void* h) {
   join<Word2>(parts, rows, total, out, a, b, c, d, e, f, g, h);
 }
 __global__ void cat_4(
-    Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
+    const __grid_constant__ Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
     const void* e, const void* f, const void* g, const void* h) {
   join<Word4>(parts, rows, total, out, a, b, c, d, e, f, g, h);
 }
 __global__ void cat_8(
-    Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
+    const __grid_constant__ Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
     const void* e, const void* f, const void* g, const void* h) {
   join<Word8>(parts, rows, total, out, a, b, c, d, e, f, g, h);
 }
 __global__ void cat_16(
-    Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
+    const __grid_constant__ Parts parts, Index rows, Index total, void* out, const void* a, const void* b, const void* c, const void* d,
     const void* e, const void* f, const void* g, const void* h) {
   join<Word16>(parts, rows, total, out, a, b, c, d, e, f, g, h);
 }
