@@ -6,6 +6,7 @@ keep its memory: page faults cost it more than the arithmetic of a memory-bound 
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,17 @@ ROWS = (2048, 1024)  # a batch of activations
 IMAGES = (32, 64, 32, 32)
 
 Operation = Callable[..., Any]  # f(library, library's nn.functional, *tensors)
+
+
+@functools.cache
+def _indices(library: Any, device: Any, count: int, step: int, size: int) -> Any:
+    return library.tensor(np.arange(count) * step % size, device=device)
+
+
+def indices(library: Any, like: Any, count: int, step: int, size: int) -> Any:
+    """``count`` integers below ``size`` on the device of ``like``, made once."""
+    return _indices(library, like.device, count, step, size)
+
 
 # name: the shapes of its normal random inputs, and the operation on them
 OPERATIONS: dict[str, tuple[tuple[tuple[int, ...], ...], Operation]] = {
@@ -72,17 +84,17 @@ OPERATIONS: dict[str, tuple[tuple[tuple[int, ...], ...], Operation]] = {
         (ROWS, ROWS),
         lambda t, f, x, y: f.binary_cross_entropy_with_logits(x, t.sigmoid(y.detach())),
     ),
-    "cross_entropy": ((ROWS,), lambda t, f, x: f.cross_entropy(x, t.arange(ROWS[0], device=x.device) % ROWS[1])),
+    "cross_entropy": ((ROWS,), lambda t, f, x: f.cross_entropy(x, indices(t, x, ROWS[0], 1, ROWS[1]))),
     "cat": ((ROWS, ROWS), lambda t, f, x, y: t.cat([x, y], 1)),
     "pad": ((IMAGES,), lambda t, f, x: f.pad(x, (1, 1, 1, 1))),
     "transposed copy": ((ROWS,), lambda t, f, x: x.transpose(0, 1).contiguous()),
     "flip": ((ROWS,), lambda t, f, x: t.flip(x, (1,))),
     "roll": ((ROWS,), lambda t, f, x: t.roll(x, 3, 1)),
     "tril": ((ROWS,), lambda t, f, x: t.tril(x)),
-    "index rows": ((ROWS,), lambda t, f, x: x[(t.arange(4096, device=x.device) * 7) % ROWS[0]]),
+    "index rows": ((ROWS,), lambda t, f, x: x[indices(t, x, 4096, 7, ROWS[0])]),
     "embedding": (
         ((10_000, 256),),
-        lambda t, f, w: f.embedding((t.arange(8192, device=w.device) * 31) % 10_000, w),
+        lambda t, f, w: f.embedding(indices(t, w, 8192, 31, 10_000), w),
     ),
     "linear": (((256, 512), (512, 512), (512,)), lambda t, f, x, w, b: f.linear(x, w, b)),
     "bmm": (((64, 128, 32), (64, 32, 128)), lambda t, f, x, y: t.bmm(x, y)),
