@@ -261,8 +261,9 @@ extern "C" int pnsim_wait(unsigned milliseconds) {
 extern "C" void pnsim_cancel(int hang) {
   cancel_requested = hang ? 2 : 1;
   pool->stop = true;
-  // Hooks notice the request by themselves; code without any is interrupted.
-  for (int i = 0; i < 4; ++i)
+  // Hooks notice the request by themselves, and know their line; code without any is interrupted. Half a second, so
+  // that a machine with other work has let every thread come to a hook.
+  for (int i = 0; i < 20; ++i)
     if (pnsim_wait(25)) return;
   for (unsigned i = 0; i < pool->wanted; ++i) pthread_kill(pool->ids[i], CANCEL_SIGNAL);
 }
