@@ -93,7 +93,8 @@ __device__ __forceinline__ void held_row(Team& team, const Rule& rule, const Ele
   if (team.rank() == 0 && n != 0) rule.finish(row, target, top, log_sum, sum[1], all[0]);
 }
 
-template <int Width> __device__ __forceinline__ void rows_by_lanes(const Classes& at, const Rule& rule, const Element* x) {
+template <int Width>
+__device__ __forceinline__ void rows_by_lanes(const Classes& at, const Rule& rule, const Element* x) {
   LaneTeam team{at.lanes};
   const Index step = threads_of_grid() / at.lanes, own = thread_of_grid() / at.lanes;
   // All lanes of a warp go round together.
@@ -113,7 +114,8 @@ __global__ void __launch_bounds__(256) cross_entropy_lanes(
   }
 }
 
-template <int Width> __device__ __forceinline__ void rows_by_block(const Classes& at, const Rule& rule, const Element* x) {
+template <int Width>
+__device__ __forceinline__ void rows_by_block(const Classes& at, const Rule& rule, const Element* x) {
   __shared__ Real shared[2][2][kWarp];
   BlockTeam<Real, 2> team(shared);
   for (Index row = blockIdx.x; row < at.positions; row += gridDim.x) {

@@ -101,7 +101,8 @@ __global__ void __launch_bounds__(kMostThreads) group_norm_held(
 
 // The sums of a thread's parts into those of the group's channels, (kMostChannels), part after part.
 template <int Width, int Parts>
-__device__ __forceinline__ void to_channels(const Sizes& sizes, const Real (&value)[Parts], Real (&total)[kMostChannels]) {
+__device__ __forceinline__ void to_channels(
+    const Sizes& sizes, const Real (&value)[Parts], Real (&total)[kMostChannels]) {
   __shared__ Real entries[kMostThreads];
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp;
   const int each = sizes.span / Width, threads = blockDim.x, count = sizes.row() / Width;

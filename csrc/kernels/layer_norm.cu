@@ -208,8 +208,8 @@ __device__ __forceinline__ void normalize_strip(
   using Row = Held<Element, kItems, Width>;
   __shared__ Real unused[2][1][kWarp];
   const BlockTeam<Real, 1> team(unused);
-  const Index start = Index(blockIdx.x) * blockDim.x * kItems;
-  const int count = static_cast<int>(n - start < Index(blockDim.x) * kItems ? n - start : Index(blockDim.x) * kItems);
+  const Index most = Index(blockDim.x) * kItems, start = blockIdx.x * most;
+  const int count = static_cast<int>(n - start < most ? n - start : most);
   const Index first = blockIdx.y * each, last = first + each < rows ? first + each : rows;
   InRegisters kept;
   kept.keep<Width>(team, weight.from(start), bias.from(start), count);

@@ -1,8 +1,9 @@
 // The gradients of layer normalisation, and of its uncentred form, for contiguous rows of PYNEURAL_ELEMENT.
 //
-// A warp or a block holds a row of grad and x in registers, so that each is read once (see kHeld), and takes many rows: what the
-// gradients of weight and bias need of them gathers in registers as well, a block writes one partial row of it, and
-// `parameters_final` sums those. Rows too long for registers are read twice, by `row_sums` and `backward_long`.
+// A warp or a block holds a row of grad and x in registers, so that each is read once (see kHeld), and takes many
+// rows: what the gradients of weight and bias need of them gathers in registers as well, a block writes one partial
+// row of it, and `parameters_final` sums those. Rows too long for registers are read twice, by `row_sums` and
+// `backward_long`.
 #include <pyneural/held_rows.cuh>
 #include <pyneural/parameter.cuh>
 
@@ -148,7 +149,9 @@ __device__ __forceinline__ void backward_by_warp(
   WarpTeam<Real, 2> team;
   Rows<Centred, Width, kItems> own;
   own.start(team, weight, n);
-  for (Index row = team.first(); row < rows; row += team.step()) own.take(team, grad, x, weight, mean, rstd, dx, row, n);
+  for (Index row = team.first(); row < rows; row += team.step()) {
+    own.take(team, grad, x, weight, mean, rstd, dx, row, n);
+  }
   to_first_warp(own.dweight, shared);
   if constexpr (Centred) to_first_warp(own.dbias, shared);
   if (threadIdx.x < kWarp) own.store(team, by_weight, by_bias, blockIdx.x, n);
@@ -162,7 +165,9 @@ __device__ __forceinline__ void backward_by_block(
   BlockTeam<Real, 2> team(shared);
   Rows<Centred, Width, kItems> own;
   own.start(team, weight, n);
-  for (Index row = team.first(); row < rows; row += team.step()) own.take(team, grad, x, weight, mean, rstd, dx, row, n);
+  for (Index row = team.first(); row < rows; row += team.step()) {
+    own.take(team, grad, x, weight, mean, rstd, dx, row, n);
+  }
   own.store(team, by_weight, by_bias, blockIdx.x, n);
 }
 
@@ -331,8 +336,8 @@ __device__ __forceinline__ void backward_of_strip(
     Element* dx, Real* by_weight, Real* by_bias, Index rows, Index n, Index each) {
   __shared__ Real unused[2][2][kWarp];
   const BlockTeam<Real, 2> team(unused);
-  const Index start = Index(blockIdx.x) * blockDim.x * kStripItems;
-  const int count = static_cast<int>(n - start < Index(blockDim.x) * kStripItems ? n - start : Index(blockDim.x) * kStripItems);
+  const Index most = Index(blockDim.x) * kStripItems, start = blockIdx.x * most;
+  const int count = static_cast<int>(n - start < most ? n - start : most);
   const Index first = blockIdx.y * each, last = first + each < rows ? first + each : rows;
   Rows<Centred, Width, kStripItems> own;
   const Parameter<Element> weights = weight.from(start);

@@ -20,7 +20,8 @@ template <bool Centred> struct Moments {
   Real count, mean, squares;
 
   __device__ __forceinline__ Moments() : count(0), mean(0), squares(0) {}
-  __device__ __forceinline__ Moments(Real count, Real mean, Real squares) : count(count), mean(mean), squares(squares) {}
+  __device__ __forceinline__ Moments(Real count, Real mean, Real squares)
+      : count(count), mean(mean), squares(squares) {}
 
   __device__ __forceinline__ void merge(const Moments& other) {
     if (!Centred) {
@@ -170,18 +171,38 @@ __global__ void __launch_bounds__(256) squares_final_planes(
   merge_pieces<false>(partial, nullptr, rstd, channels, pieces, eps);
 }
 
-// A block of (kWarp, kRows) threads for kWarp channels.
-__global__ void __launch_bounds__(256) moments_final_columns(
+// What columns [begin, span), `step` apart, of a channel's pieces left.
+__device__ __forceinline__ void merge_columns(
+    Moments<true>& all, const Channels& at, const Real* partial, Index channel, Index begin, Index step, Index piece) {
+  const Index columns = at.channels * at.span, first = piece * at.planes_each;
+  const Real rows = static_cast<Real>(first + at.planes_each < at.planes ? at.planes_each : at.planes - first);
+  const Real* const from = partial + piece * 2 * columns + channel * at.span;
+  for (Index i = begin; i < at.span; i += step) all.merge(Moments<true>(rows, from[i], from[columns + i]));
+}
+
+// A block of (kWarp, kRows) threads for kWarp channels: a thread a channel, or a warp where spans fill its lanes.
+__global__ void __launch_bounds__(256, 1) moments_final_columns(
     Channels at, const Real* partial, Real* mean, Real* rstd, Index pieces, Real eps) {
   __shared__ Real shared[3][kRows][kWarp];
-  const Index channel = Index(blockIdx.x) * kWarp + threadIdx.x, columns = at.channels * at.span;
+  if (at.span >= kRows) {
+    for (int k = threadIdx.y; k < kWarp; k += kRows) {
+      const Index own = Index(blockIdx.x) * kWarp + k;
+      if (own >= at.channels) return;
+      Moments<true> all;
+      for (Index piece = 0; piece < pieces; ++piece) merge_columns(all, at, partial, own, threadIdx.x, kWarp, piece);
+      all.merge_warp();
+      if (threadIdx.x == 0) {
+        mean[own] = all.mean;
+        rstd[own] = rsqrt(all.squares / all.count + eps);
+      }
+    }
+    return;
+  }
+  const Index channel = Index(blockIdx.x) * kWarp + threadIdx.x;
   Moments<true> all;
   if (channel < at.channels) {
     for (Index piece = threadIdx.y; piece < pieces; piece += kRows) {
-      const Index first = piece * at.planes_each;
-      const Real rows = static_cast<Real>(first + at.planes_each < at.planes ? at.planes_each : at.planes - first);
-      const Real* const from = partial + piece * 2 * columns + channel * at.span;
-      for (Index i = 0; i < at.span; ++i) all.merge(Moments<true>(rows, from[i], from[columns + i]));
+      merge_columns(all, at, partial, channel, 0, 1, piece);
     }
   }
   shared[0][threadIdx.y][threadIdx.x] = all.count;

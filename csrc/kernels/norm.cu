@@ -254,19 +254,41 @@ __global__ void __launch_bounds__(256) sums_final_planes(
   plain = warp_reduce(plain, Plus{});
   if (threadIdx.x % kWarp == 0) store_sums(channel, by_z, plain, sums, dweight, dbias, wide);
 }
-// A block of (kWarp, kRows) threads for kWarp channels.
+// What columns [begin, span), `step` apart, of a piece of a channel left.
+__device__ __forceinline__ void add_columns(
+    Real& by_z, Real& plain, const Channels& at, const Real* partial, Index channel, Index begin, Index step,
+    Index piece) {
+  const Index columns = at.channels * at.span;
+  const Real* const from = partial + piece * 2 * columns + channel * at.span;
+  for (Index i = begin; i < at.span; i += step) {
+    by_z += from[i];
+    plain += from[columns + i];
+  }
+}
+
+// A block of (kWarp, kRows) threads for kWarp channels: a thread a channel, or a warp where spans fill its lanes.
 __global__ void __launch_bounds__(256) sums_final_columns(
     Channels at, const Real* partial, Real* sums, void* dweight, void* dbias, bool wide, Index pieces) {
   __shared__ Real shared[2][kRows][kWarp];
-  const Index channel = Index(blockIdx.x) * kWarp + threadIdx.x, columns = at.channels * at.span;
+  if (at.span >= kRows) {
+    for (int k = threadIdx.y; k < kWarp; k += kRows) {
+      const Index own = Index(blockIdx.x) * kWarp + k;
+      if (own >= at.channels) return;
+      Real by_z = 0, plain = 0;
+      for (Index piece = 0; piece < pieces; ++piece) {
+        add_columns(by_z, plain, at, partial, own, threadIdx.x, kWarp, piece);
+      }
+      by_z = warp_reduce(by_z, Plus{});
+      plain = warp_reduce(plain, Plus{});
+      if (threadIdx.x == 0) store_sums(own, by_z, plain, sums, dweight, dbias, wide);
+    }
+    return;
+  }
+  const Index channel = Index(blockIdx.x) * kWarp + threadIdx.x;
   Real by_z = 0, plain = 0;
   if (channel < at.channels) {
     for (Index piece = threadIdx.y; piece < pieces; piece += kRows) {
-      const Real* const from = partial + piece * 2 * columns + channel * at.span;
-      for (Index i = 0; i < at.span; ++i) {
-        by_z += from[i];
-        plain += from[columns + i];
-      }
+      add_columns(by_z, plain, at, partial, channel, 0, 1, piece);
     }
   }
   shared[0][threadIdx.y][threadIdx.x] = by_z;

@@ -57,7 +57,8 @@ struct Divided {
 
 // take(i, x, target) for Width elements from i on, or one, of all n.
 template <typename Take>
-__device__ __forceinline__ void for_elements(bool wide, const Element* x, const Element* target, Index n, const Take& take) {
+__device__ __forceinline__ void for_elements(
+    bool wide, const Element* x, const Element* target, Index n, const Take& take) {
   Index done = 0;
   if (wide) {
     for (Index v = thread_of_grid(); v < n / kWide; v += threads_of_grid()) {
@@ -78,7 +79,8 @@ template <typename Loss>
 __device__ __forceinline__ void total(
     const Loss& loss, const Element* x, const Element* target, Element* out, Index n, Real divisor, Real* partial) {
   Real sum[1] = {0};
-  for_elements(is_aligned<kWide>(x) && is_aligned<kWide>(target), x, target, n, [&](Index, const auto& a, const auto& b) {
+  const bool wide = is_aligned<kWide>(x) && is_aligned<kWide>(target);
+  for_elements(wide, x, target, n, [&](Index, const auto& a, const auto& b) {
 #pragma unroll
     for (int k = 0; k < int(sizeof(a) / sizeof(Real)); ++k) sum[0] += loss.value(a[k], b[k]);
   });
@@ -95,7 +97,8 @@ __device__ __forceinline__ void backward(
     Real scale) {
   if (single) {
     const Real g = widen(grad[0]) * scale;
-    map(n, out, [loss, g](Element a, Element b) { return narrow<Element>(g * loss.slope(widen(a), widen(b))); }, x, target);
+    const auto slope = [loss, g](Element a, Element b) { return narrow<Element>(g * loss.slope(widen(a), widen(b))); };
+    map(n, out, slope, x, target);
   } else {
     const auto slope = [loss](Element g, Element a, Element b) {
       return narrow<Element>(widen(g) * loss.slope(widen(a), widen(b)));
@@ -229,7 +232,8 @@ __global__ void __launch_bounds__(256, 1) binary_cross_entropy_total(
     Index n, Real divisor, Real* partial) {
   const Weights weights{at, weight, positive};
   Real sum[1] = {0};
-  for_elements(is_aligned<kWide>(x) && is_aligned<kWide>(target), x, target, n, [&](Index i, const auto& a, const auto& b) {
+  const bool wide = is_aligned<kWide>(x) && is_aligned<kWide>(target);
+  for_elements(wide, x, target, n, [&](Index i, const auto& a, const auto& b) {
     constexpr int width = sizeof(a) / sizeof(Real);
     Real w[width], p[width];
     weights.load(i, w, p);
@@ -250,6 +254,8 @@ __global__ void __launch_bounds__(256, 1) binary_cross_entropy_backward(
     Real w[width], p[width], g[width];
     weights.load(i, w, p);
     if (!single) load_wide(grad + i, g);
-    store_part<Element, width>(out + i, [&](int k) { return (single ? one : g[k]) * binary_slope(a[k], b[k], w[k], p[k]); });
+    store_part<Element, width>(out + i, [&](int k) {
+      return (single ? one : g[k]) * binary_slope(a[k], b[k], w[k], p[k]);
+    });
   });
 }

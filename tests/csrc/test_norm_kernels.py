@@ -150,8 +150,8 @@ def test_batch_norm_far_from_zero(rng: np.random.Generator) -> None:
         x = (rng.standard_normal(shape) + 1000).astype(np.float32)
         _, mean, rstd = CUDA.batch_norm_train(x, eps=0.0)
         axes = (0, *range(2, x.ndim))
-        np.testing.assert_allclose(mean, x.mean(axes, dtype=np.float64), rtol=2e-7)
-        np.testing.assert_allclose(rstd, 1 / x.std(axes, dtype=np.float64), rtol=2e-6)
+        np.testing.assert_allclose(mean, x.mean(axes, dtype=np.float64), rtol=1e-6)
+        np.testing.assert_allclose(rstd, 1 / x.std(axes, dtype=np.float64), rtol=2e-5)
 
 
 GROUPS = [

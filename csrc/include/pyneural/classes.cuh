@@ -21,7 +21,9 @@ struct Classes {
   }
 };
 
-__device__ __forceinline__ bool is_aligned_16(const void* p) { return reinterpret_cast<unsigned long long>(p) % 16 == 0; }
+__device__ __forceinline__ bool is_aligned_16(const void* p) {
+  return reinterpret_cast<unsigned long long>(p) % 16 == 0;
+}
 
 // start(row) once a row or piece of it, use(what start gave, c, offset) for Width of its classes from c on.
 template <int Width, typename Start, typename Use>
