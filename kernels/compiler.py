@@ -12,14 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numba.core import codegen, dispatcher, registry, sigutils, types, typing
+from numba.core import codegen, dispatcher, environment, registry, sigutils, types, typing
 from numba.core.caching import NullCache
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.environment import lookup_environment
 
 _JITCodeLibrary: Any = codegen.JITCodeLibrary
 _CPUDispatcher: Any = registry.CPUDispatcher
-_FunctionCompiler: Any = dispatcher._FunctionCompiler
+_FunctionCompiler: Any = vars(dispatcher)["_FunctionCompiler"]
+# What these say of themselves, if anything, fits no use of them.
+_lookup_environment: Any = environment.lookup_environment
+_normalize_signature: Any = sigutils.normalize_signature
+_types: Any = types
+_typing: Any = typing
 
 _ENVIRONMENT = "_ZN08NumbaEnv"
 """How the variables begin by which compiled functions find their Python constants."""
@@ -48,7 +52,7 @@ class _Library(_JITCodeLibrary):  # type: ignore[misc]
         super()._finalize_final_module()
         for variable in self._final_module.global_variables:
             if variable.name.startswith(_ENVIRONMENT):
-                found = lookup_environment(variable.name)
+                found = _lookup_environment(variable.name)
                 if found is not None:
                     self.codegen.set_env(variable.name, found)
 
@@ -97,6 +101,9 @@ class Dispatcher(_CPUDispatcher):  # type: ignore[misc]
     Such a function is compiled again if Python calls it after all.
     """
 
+    _compiler: Any
+    _cache: Any
+
     def __init__(self, py_func: Any, locals: Any = None, targetoptions: Any = None, **options: Any) -> None:
         super().__init__(py_func, locals, targetoptions, **options)
         part = {**self.targetoptions, "no_cpython_wrapper": True}
@@ -110,7 +117,7 @@ class Dispatcher(_CPUDispatcher):  # type: ignore[misc]
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What Numba asks a function for that another one calls with arguments of these types."""
         signature, args = self._compiler.fold_argument_types(args, kws)
-        args = tuple(types.unliteral(each) if isinstance(each, types.IntegerLiteral) else each for each in args)
+        args = tuple(_types.unliteral(each) if isinstance(each, types.IntegerLiteral) else each for each in args)
         with global_compiler_lock:
             if args not in self.overloads:
                 before = self._compiler, self._cache
@@ -120,12 +127,12 @@ class Dispatcher(_CPUDispatcher):  # type: ignore[misc]
                 finally:
                     self._compiler, self._cache = before
         name = self.py_func.__name__
-        template: Any = typing.make_concrete_template(name, key=name, signatures=self.nopython_signatures)
+        template = _typing.make_concrete_template(name, key=name, signatures=self.nopython_signatures)
         return template, signature, args, {}
 
     def compile(self, sig: Any) -> Any:
         with global_compiler_lock, _lazily(self.targetctx.codegen()):
-            args, _ = sigutils.normalize_signature(sig)
+            args, _ = _normalize_signature(sig)
             if args in self._parts:  # Python calls a function that was compiled for others only
                 self._parts.remove(args)
                 del self.overloads[args]

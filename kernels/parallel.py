@@ -105,7 +105,8 @@ def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array.meminfo = array.parent = ir.Constant(_BYTES, None)
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
-        for i, each_kind in enumerate(kind.types):
+        kinds: Any = kind
+        for i, each_kind in enumerate(kinds.types):
             item = _borrowed(context, builder, each_kind, builder.extract_value(value, i))
             value = builder.insert_value(value, item, i)
     return value
