@@ -100,7 +100,7 @@ template <int Width>
 __device__ __forceinline__ void sum_planes(
     const Channels& at, Places2 place, const Element* grad, const Element* x, const Parameter<Element>& mean,
     const Parameter<Element>& rstd, Real* partial) {
-  __shared__ Real shared[2][kWarp];
+  __shared__ Real shared[2][kWarp + 1];  // two threads add up a row each, in different banks
   Real by_z = 0, plain = 0;
   const bool of_batch = place.images == 0;
   Index statistic = place.of(0, blockIdx.x);

@@ -54,9 +54,10 @@ def _forward(
         if team <= _MOST_THREADS_FORWARD:
             warp = team == WARP
             kind = "warp" if warp else "block" if team <= _MOST_THREADS else "large_block"
-            # As many blocks as run at once: each keeps the parameters for all its rows.
+            # Each block keeps the parameters for all its rows: no more blocks than keep a GPU's memory busy.
             threads = BLOCK if warp else team
-            grid = min(-(-rows // (BLOCK // WARP)) if warp else rows, ENOUGH * BLOCK // threads)
+            most = ENOUGH if warp else max(ENOUGH * BLOCK // threads // 2, ENOUGH // 2)
+            grid = min(-(-rows // (BLOCK // WARP)) if warp else rows, most)
             arguments = (x, *parameters, y, *statistics, rows, n, eps)
             launch("layer_norm", f"{name}_{kind}", dtype, grid, threads, *arguments)
             return
@@ -113,7 +114,7 @@ def _backward(
         elif team <= _MOST_THREADS:
             kind, threads, rows_each = ("warp", BLOCK, _WARPS) if team == WARP else ("block", team, 1)
             # Each block writes a partial row, which rows enough must pay for; fewer blocks leave a GPU idle.
-            most = ENOUGH * BLOCK // threads // 2
+            most = max(ENOUGH * BLOCK // threads // 4, ENOUGH // 2)
             parts = min(-(-rows // rows_each), most, max(rows // (16 * rows_each), ENOUGH // 2))
             sums = partial(parts)
             arguments = (grad, x, *w, *statistics, dx, *sums, rows, n)
