@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -39,6 +40,7 @@ def ahead(rehearse: Callable[[], None]) -> Iterator[BaseProcess | None]:
 
 
 def _compile_last_first(rehearse: Callable[[], None]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is the one to interrupt; it ends this one
     with use("reference"), record() as recording:
         rehearse()
     numba_cpu = backend("numba_cpu")
