@@ -95,8 +95,8 @@ __global__ void mish(const Element* x, Element* out, Index n) {
 }
 __global__ void mish_backward(Layout<2> at, const Element* grad, const Element* x, Element* out, Index n) {
   apply(at, grad, x, out, n, [](Real g, Real x) {
-    const Real t = tanh(log1p_exp(x));
-    return g * (t + x * (Real(1) - t * t) / (Real(1) + exp(-x)));
+    const Real u = log1p_exp(x), c = cosh(u);
+    return g * (tanh(u) + x / (c * c) * sigmoid_of(x));
   });
 }
 

@@ -146,8 +146,9 @@ def mish(x: Array) -> Array:
 
 @_in_accumulator
 def mish_backward(grad: Array, x: Array) -> Array:
-    t = np.tanh(np.logaddexp(x, 0))
-    return grad * (t + x * (1 - t * t) / (1 + np.exp(-x)))
+    u = np.logaddexp(x, 0)
+    slope = np.cosh(u) ** -2  # 1 - tanh^2, whose difference would lose digits
+    return grad * (np.tanh(u) + x * slope * special.expit(x))
 
 
 @_in_accumulator

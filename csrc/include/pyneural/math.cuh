@@ -28,14 +28,14 @@ constexpr double kGeluCubic = 0.044715;
 
 template <typename Real> __device__ __forceinline__ Real gelu_of(Real x) { return x * normal_cdf(x); }
 template <typename Real> __device__ __forceinline__ Real gelu_tanh_of(Real x) {
-  return Real(0.5) * x * (Real(1) + tanh(Real(kRootTwoOverPi) * (x + Real(kGeluCubic) * x * x * x)));
+  return x * sigmoid_of(Real(2 * kRootTwoOverPi) * (x + Real(kGeluCubic) * x * x * x));
 }
 template <typename Real> __device__ __forceinline__ Real gelu_slope(Real x) { return normal_cdf(x) + x * normal_pdf(x); }
 template <typename Real> __device__ __forceinline__ Real gelu_tanh_slope(Real x) {
-  const Real t = tanh(Real(kRootTwoOverPi) * (x + Real(kGeluCubic) * x * x * x));
-  const Real slope = Real(1) - t * t, inner = Real(kRootTwoOverPi) * (Real(1) + Real(3 * kGeluCubic) * x * x);
+  const Real u = Real(kRootTwoOverPi) * (x + Real(kGeluCubic) * x * x * x), s = sigmoid_of(Real(2) * u);
+  const Real c = cosh(u), slope = Real(1) / (c * c), inner = Real(kRootTwoOverPi) * (Real(1) + Real(3 * kGeluCubic) * x * x);
   // Far out the slope is 0 and x^2 overflows: their product is 0.
-  return Real(0.5) * (Real(1) + t) + (slope == Real(0) ? Real(0) : Real(0.5) * x * slope * inner);
+  return s + (slope == Real(0) ? Real(0) : Real(0.5) * x * slope * inner);
 }
 
 template <typename Real> __device__ __forceinline__ Real silu_of(Real x) { return x / (Real(1) + exp(-x)); }
