@@ -190,7 +190,9 @@ def _padding(d: Draw) -> tuple[Shape, dict[str, Any]]:
 def _pad(d: Draw) -> Call:
     shape, attributes = _padding(d)
     value: Any = d.pick(0, 0, 1)
-    if dtypes.is_floating(d.dtype):
+    if attributes["mode"] != "constant":
+        value = 0
+    elif dtypes.is_floating(d.dtype):
         value = d.pick(0.0, d.number(-2, 2), float("inf"), float("nan"))
     return (d.array(shape),), {**attributes, "value": value}
 
@@ -229,6 +231,7 @@ def _cross_entropy_backward(d: Draw) -> Call:
     with np.errstate(all="ignore"):
         total = np.log(np.exp(logits.astype(np.float64)).sum(0 if logits.ndim == 1 else 1))
     kept = np.asarray(total).astype(dtypes.accumulator(d.dtype))
+    d.specials = False  # an infinite gradient meets a difference, in one order or another
     return (d.array(target.shape), logits, target, kept, weight), attributes
 
 
