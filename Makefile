@@ -1,5 +1,6 @@
 # make demo    train a network on real images through our kernels, in about a minute
-# make test    every test; ends with pytest's summary
+# make test    the tests; ends with pytest's summary
+# make test-simulator   the CUDA kernels' contract tests in their other dtypes: minutes of C++ compilation
 # make lint    ruff, ruff format, mypy --strict
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make docs    write docs/operations.md anew from the contracts
@@ -10,7 +11,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test test-simulator lint bench docs clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -38,6 +39,9 @@ demo: $(VENV)/.installed-apps
 
 test: $(VENV)/.installed-apps-test
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+test-simulator: $(VENV)/.installed-apps-test
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m every_dtype tests/kernels $(PYTEST_ARGS)
 
 # The types are checked on a regular installation: an editable one maps folders by an import hook, which mypy cannot see.
 lint: $(VENV)/.installed-apps-dev-test

@@ -26,8 +26,10 @@ def _cases(*, backends: list[Backend] | None = None, each_dtype: bool = False) -
                 continue  # test_declarations.py holds which backends may lack one
             for dtype in operation.dtypes if each_dtype else (_usual(operation),):
                 name = f"{operation.name}-{backend.name}" + (f"-{dtype}" if each_dtype else "")
-                mark = pytest.mark.xdist_group(operation.family)
-                cases.append(pytest.param(operation, backend, dtype, id=name, marks=mark))
+                marks = [pytest.mark.xdist_group(operation.family)]
+                if backend.name == "cuda" and dtype != _usual(operation):
+                    marks.append(pytest.mark.every_dtype)  # a compilation each
+                cases.append(pytest.param(operation, backend, dtype, id=name, marks=marks))
     return cases
 
 
