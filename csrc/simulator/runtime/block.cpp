@@ -351,6 +351,7 @@ bool Worker::release_groups() {
     if (group->waiting.size() + (count - live) < group->expected || live == count) continue;
     std::vector<Thread*> waiting = std::move(group->waiting);
     groups_.erase(group);
+    if (launch->mode == SANITIZE) checker::group_synced(*this, waiting.data(), waiting.size());
     for (Thread* t : waiting) push(t);
     return true;
   }

@@ -113,7 +113,7 @@ void Clocks::group_synced(Worker& w, Thread* const* members, size_t count, uint3
 bool Clocks::ordered_across(uint32_t epoch, unsigned thread, uint32_t stamp, uint32_t other_first) const {
   for (const Release& r : known_) {
     if (r.first != other_first) continue;
-    return epoch < r.epoch || (epoch == r.epoch && thread < r.clock.size() && stamp < r.clock[thread]);
+    return epoch < r.epoch || (epoch == r.epoch && thread < r.clock.size() && (stamp < r.clock[thread] || stamp >= MAX_STAMP));
   }
   return false;
 }

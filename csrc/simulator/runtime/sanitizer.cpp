@@ -212,16 +212,15 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
   if (c.r_epoch == s.epoch) {
     const unsigned reader = thread_of(c.r_who);
     const uint32_t plain = x.is_volatile() ? 0 : VOLATILE_BIT;  // one plain read among volatile ones counts
-    if (reader == x.t.linear) {
-      c.r_who = c.r_who & VOLATILE_BIT ? who : who & ~VOLATILE_BIT;
-    } else if (reader / 32 == x.t.warp) {
-      if (s.clocks.ordered(x.t, reader, stamp_of(c.r_who), s.epoch)) {
-        c.r_who = who;
+    if (reader / 32 == x.t.warp) {
+      if (s.clocks.knows_lanes(x.t, c.r_mask & ~bit, stamp_of(c.r_who), s.epoch)) {
+        c.r_who = reader == x.t.linear ? who & (c.r_who | ~VOLATILE_BIT) : who;
         c.r_pc = x.pc();
         c.r_mask = bit;
       } else {
         c.r_mask |= bit;
         c.r_who &= ~plain;
+        // One stamp stands for all lanes, the earliest: a later one would accuse a writer that waited for the others.
         if (stamp_of(who) < stamp_of(c.r_who)) c.r_who = (c.r_who & 0xfff) | (who & ~0xfffu);
       }
     } else if (c.o_epoch != s.epoch || c.o_who & plain) {

@@ -188,6 +188,23 @@ __global__ void leader_speaks_through_shared(const float* x, float* y) {
   y[threadIdx.x] = said[threadIdx.x / 32];
 }
 
+// run <<<2, 64>>> (ints(512, high=16), zeros(512, dtype=i32))
+// gives rank = array([sum(digit.reshape(2, 4, 2, 32)[b, :, w].ravel()[:r * 32 + l] == d) for (b, r, w, l), d in ndenumerate(digit.reshape(2, 4, 2, 32))])
+__global__ void ranks_of_digits(const int* digit, int* rank) {
+  __shared__ int before[2][16];
+  const int w = threadIdx.x / 32, lane = threadIdx.x % 32;
+  if (lane < 16) before[w][lane] = 0;
+  __syncwarp();
+  for (int r = 0; r < 4; ++r) {
+    const int i = (blockIdx.x * 4 + r) * 64 + threadIdx.x;
+    const unsigned same = __match_any_sync(FULL, digit[i]);
+    rank[i] = before[w][digit[i]] + __popc(same & ((1u << lane) - 1));
+    __syncwarp();
+    if (lane == __ffs(same) - 1) before[w][digit[i]] += __popc(same);  // reads once more what all of them have read
+    __syncwarp();
+  }
+}
+
 // run <<<1, 32>>> (arange(32, dtype=i64), zeros(32, dtype=i64))
 // gives y = roll(x, -1) * 10000000000
 __global__ void rotate_long(const long long* x, long long* y) {
