@@ -155,17 +155,6 @@ def hardswish_slope(kind: Any, pick: Any) -> Any:
     return function
 
 
-@scalar
-def hardsigmoid_slope(kind: Any, pick: Any) -> Any:
-    """The derivative of ``ramp(x) / 6``."""
-    zero, sixth, three = kind(0), kind(1) / kind(6), kind(3)
-
-    def function(x: Any) -> Any:
-        return select(absolute(x) < three, sixth, zero)
-
-    return function
-
-
 # fmt: off
 relu             = unary("relu",    lambda x: select(x <= 0, type(x)(0), x))
 sigmoid          = unary("sigmoid", lambda x: logistic(x))
@@ -184,8 +173,12 @@ tanh_backward       = pair("tanh_backward",      lambda g, y: g * (type(g)(1) - 
 silu_backward       = pair("silu_backward",      lambda g, x: g * silu_slope(x))
 selu_backward        = pair("selu_backward",        lambda g, x: g * selu_slope(x))
 mish_backward        = pair("mish_backward",        lambda g, x: g * mish_slope(x))
-hardswish_backward   = pair("hardswish_backward",   lambda g, x: g * hardswish_slope(x))
-hardsigmoid_backward = pair("hardsigmoid_backward", lambda g, x: g * hardsigmoid_slope(x))
+hardswish_backward   = pair(  # 0 and not a product with 0, which an infinite gradient turns to NaN
+    "hardswish_backward", lambda g, x: select(x <= type(x)(-3), type(g)(0), g * hardswish_slope(x))
+)
+hardsigmoid_backward = pair(
+    "hardsigmoid_backward", lambda g, x: select(absolute(x) < type(x)(3), g / type(g)(6), type(g)(0))
+)
 _gelu_backward      = pair("gelu_backward",      lambda g, x: g * gelu_slope(x))
 _gelu_tanh_backward = pair("gelu_tanh_backward", lambda g, x: g * gelu_tanh_slope(x))
 
