@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime, source
+from . import runtime, unit
 from .arguments import Buffer, Parameter, convert
 from .module import Build, Module
 
@@ -21,7 +21,7 @@ GUARD = 64 * 1024
 class Kernel:
     """One `__global__` function: `kernel[grid, block](arguments)` runs it, and returns when it has ended."""
 
-    def __init__(self, module: Module, name: str, declaration: source.Kernel) -> None:
+    def __init__(self, module: Module, name: str, declaration: unit.Kernel) -> None:
         self.module = module
         self.name = name
         self.declaration = declaration

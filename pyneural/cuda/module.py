@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import elf, runtime, source, toolchain, vocabulary
 from .errors import CompileError, Diagnostic
+from .unit import Unit, reachable
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -42,7 +43,7 @@ class Sources:
 
     text: str
     file: str
-    unit: source.Unit
+    unit: Unit
     headers: dict[str, str] = field(default_factory=dict)
     """Rewritten headers by the name that stands for them in the text."""
     originals: dict[str, str] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class Sources:
 
 def gather(text: str, file: str, folder: pathlib.Path | None, include: list[pathlib.Path]) -> Sources:
     """Rewrites `text` and every header of the user's that it includes."""
-    result = Sources("", file, source.Unit())
+    result = Sources("", file, Unit())
     result.text = _rewrite(text, file, folder, include, result, result.unit, {})
     return result
 
@@ -67,7 +68,7 @@ def _rewrite(
     folder: pathlib.Path | None,
     include: list[pathlib.Path],
     result: Sources,
-    total: source.Unit,
+    total: Unit,
     seen: dict[pathlib.Path, str],
 ) -> str:
     text = text.replace("\r\n", "\n")
@@ -370,7 +371,7 @@ def enclosing(name: str) -> str:
     return found
 
 
-def describe(library: elf.Library, unit: source.Unit) -> str:
+def describe(library: elf.Library, unit: Unit) -> str:
     """The variables of a library for the simulator (csrc/simulator/runtime/module.h)."""
     rows = []
     owners: list[str] = []  # of the shared arrays: the function each stands in
@@ -396,13 +397,13 @@ def describe(library: elf.Library, unit: source.Unit) -> str:
         name, element, _ = unit.dynamic[0]
         rows.append(f"dynamic {element or 4} {name}")
     for kernel in {k.name.split("::")[-1] for k in unit.kernels}:
-        within = source.reachable(unit.functions, kernel)
+        within = reachable(unit.functions, kernel)
         used = [str(i) for i, owner in enumerate(owners) if owner in within or owner not in unit.functions]
         rows.append(f"K {kernel} {' '.join(used)}")
     return "\n".join(rows)
 
 
-def check_shared(library: elf.Library, unit: source.Unit, file: str) -> None:
+def check_shared(library: elf.Library, unit: Unit, file: str) -> None:
     """Refuses a kernel whose static shared arrays exceed what the hardware has."""
     functions: dict[str, int] = {}
     limit = runtime.LIMITS["static shared"]

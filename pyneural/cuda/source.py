@@ -8,63 +8,13 @@ the shared, constant and device variables are noted, and what the simulator cann
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from .errors import CompileError, Diagnostic
 from .lexer import Token, tokenize
+from .unit import Kernel, SharedArray, Unit
 from .vocabulary import SIZES, UNSUPPORTED_WORDS
 
 _DEFINE = re.compile(r"[ \t]*#[ \t]*define\b")
-
-
-@dataclass
-class Kernel:
-    name: str
-    """With its namespaces: `ns::saxpy`."""
-    template: bool
-    parameters: list[str]
-    """Names as written; empty strings where a parameter has none."""
-    bounds: str
-    """What stands in `__launch_bounds__`, or the empty string."""
-    line: int
-    overloaded: bool = False
-
-
-@dataclass
-class SharedArray:
-    """A static shared array: the function it stands in (empty at file scope), bytes of an element, dimensions."""
-
-    function: str
-    element: int
-    dims: int
-    end: int | None = None
-    """The last line of the function."""
-
-
-@dataclass
-class Unit:
-    """A rewritten file."""
-
-    text: str = ""
-    kernels: list[Kernel] = field(default_factory=list)
-    shared: dict[str, int] = field(default_factory=dict)
-    """Static shared arrays: bytes of an element, 0 where the type is not a known one."""
-    arrays: dict[tuple[str, str, int], SharedArray] = field(default_factory=dict)
-    """Static shared arrays by name, file and line: functions may use one name for different arrays."""
-    dynamic: list[tuple[str, int, int]] = field(default_factory=list)
-    """Names of dynamic shared memory: bytes of an element (0: unknown) and the line."""
-    constants: dict[str, int] = field(default_factory=dict)
-    devices: dict[str, int] = field(default_factory=dict)
-    functions: dict[str, set[str]] = field(default_factory=dict)
-    """The words in the body of each function: what it may call is among them."""
-    includes: list[tuple[int, int, str, bool]] = field(default_factory=list)
-    """Start and end of each include's name in the original text, the name, and whether it is in quotes."""
-    launches: int = 0
-    ordered: bool = False
-    """Blocks must run one after another in order: there are atomics, fences or volatile accesses."""
-    has_main: bool = False
-    unclosed: tuple[str, int] | None = None
-    """File and line of a brace that nothing closes, unless the preprocessor leaves it out."""
 
 
 class Rewriter:
@@ -352,46 +302,79 @@ class Rewriter:
     def variable(self, at: int, start: int, scopes: list[tuple[str, str]]) -> int:
         """A variable's declaration, or the qualifier of a function. Returns where to read on."""
         qualifier = self.word(at)
-        end = at
-        while end < len(self.code) and self.word(end) not in (";", "{", "("):
-            end += 1
-            if self.word(end) in ("=", "["):
-                break
-            if self.word(end) in ("__align__", "alignas", "__attribute__"):
-                end = self.close(end + 1) + 1
-        external = next((k for k in range(start, at + 3) if self.word(k) == "extern"), -1)
-        if self.word(end) == "(" or (self.word(end) == "{" and qualifier != "__shared__"):
+        end = self.first_name(at)
+        if self.word(end) in ("(", ")", "operator") or (self.word(end) == "{" and qualifier != "__shared__"):
             return at
         name_at = end - 1
         name = self.word(name_at)
-        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        if name_at == at or not re.fullmatch(r"[A-Za-z_]\w*", name):
             return at
-        words = [self.word(k) for k in range(start, name_at)]
-        size = 8 if "*" in words or words.count("long") else next((SIZES[w] for w in reversed(words) if w in SIZES), 0)
-        if qualifier == "__shared__":
-            if external >= 0 and self.word(end) == "[" and self.word(end + 1) == "]":
-                self.dynamic(start, name_at, size, scopes)
-                return end + 1
-            function = next((name for kind, name in scopes if kind in ("function", "device")), "")
-            while True:  # float a[4], b[4];
-                dims = 0
-                while self.word(end) == "[":
-                    dims += 1
-                    end = self.close(end) + 1
+        words = self.outside_angles(start, name_at)
+        base = 8 if words.count("long") else next((SIZES[w] for w in reversed(words) if w in SIZES), 0)
+        size = 8 if "*" in words else base
+        external = any(self.word(k) == "extern" for k in range(start, at + 3))
+        if qualifier == "__shared__" and external and self.word(end) == "[" and self.word(end + 1) == "]":
+            self.dynamic(start, name_at, size, scopes)
+            return end + 1
+        function = next((name for kind, name in scopes if kind in ("function", "device")), "")
+        first = name_at
+        while True:  # float a[4], *b, c;
+            dims = 0
+            while self.word(end) == "[":
+                dims += 1
+                end = self.close(end) + 1
+            if qualifier == "__shared__":
                 self.unit.shared[name] = size
                 self.unit.arrays[name, self.file, self.line(name_at)] = SharedArray(function, size, dims)
-                if self.word(end) != ",":
-                    break
-                name = self.word(end + 1)
-                end += 2
+            else:
+                (self.unit.constants if qualifier == "__constant__" else self.unit.devices)[name] = size
+            name_at = self.next_name(end)
+            if name_at < 0:
+                break
+            size = 8 if "*" in (self.word(name_at - 1), self.word(name_at - 2)) else base
+            name = self.word(name_at)
+            end = name_at + 1
+        if qualifier == "__shared__":
             for k in range(start, at):
                 if self.word(k) == "static":
                     self.replace(k, "")
-            self.move_alignas(start, at, name_at)
-        else:
-            target = self.unit.constants if qualifier == "__constant__" else self.unit.devices
-            target[name] = size
+            self.move_alignas(start, at, first)
         return at
+
+    def next_name(self, at: int) -> int:
+        """Of a declaration, the name behind the next comma; -1: there is none."""
+        while self.word(at) not in (";", ""):
+            name_at = at + 1
+            while self.word(name_at) in ("*", "&", "const"):
+                name_at += 1
+            if self.word(at) == "," and self.word(name_at + 1) in (",", ";", "[", "=", "{"):
+                return name_at
+            at = self.close(at) + 1 if self.word(at) in ("(", "[", "{") else at + 1  # what the name before begins with
+        return -1
+
+    def outside_angles(self, first: int, last: int) -> list[str]:
+        """The words that are no template arguments."""
+        words = []
+        depth = 0
+        for i in range(first, last):
+            word = self.word(i)
+            depth += (word == "<") - (word == ">") - 3 * (word == ">>>")
+            words += [word] if depth <= 0 else []
+        return words
+
+    def first_name(self, at: int) -> int:
+        """Where the first name of a declaration ends; the commas of its type's template arguments are passed over."""
+        depth = 0
+        end = at + 1
+        while end < len(self.code):
+            word = self.word(end)
+            if word in (";", "{", "operator") or (depth <= 0 and word in ("(", ")", "[", "=", ",")):
+                break
+            depth += (word == "<") - (word == ">") - 3 * (word == ">>>")
+            if word in ("__align__", "alignas", "__attribute__"):
+                end += 1
+            end = self.close(end) + 1 if self.word(end) in ("(", "[") else end + 1
+        return end
 
     def move_alignas(self, start: int, at: int, name_at: int) -> None:
         """`__shared__ alignas(128) float s[32];`: C++ wants the attribute before all specifiers."""
@@ -473,15 +456,3 @@ def rewrite(text: str, file: str, plain: set[str] | None = None) -> Unit:
     templates.
     """
     return Rewriter(text.replace("\r\n", "\n"), file, plain).run()
-
-
-def reachable(functions: dict[str, set[str]], name: str) -> set[str]:
-    """The functions that `name` may call, itself among them: all whose name stands in a body that is reached."""
-    found = {name}
-    open_ = [name]
-    while open_:
-        for word in functions.get(open_.pop(), set()):
-            if word in functions and word not in found:
-                found.add(word)
-                open_.append(word)
-    return found

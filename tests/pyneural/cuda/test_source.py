@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyneural.cuda.errors import CompileError
-from pyneural.cuda.source import SharedArray, rewrite
+from pyneural.cuda.source import rewrite
+from pyneural.cuda.unit import SharedArray
 
 
 def lines(text: str) -> int:
@@ -78,6 +79,30 @@ __global__ void k() { __shared__ float a[4][5], b[3]; __shared__ double total; }
         ("b", "a.cu", 5): SharedArray("k", 4, 1, 5),
         ("total", "a.cu", 5): SharedArray("k", 8, 0, 5),
     }
+
+
+def test_every_name_of_a_declaration_is_noted() -> None:
+    source = """
+__constant__ Pair<int, 3> first, second{1, 2};
+__device__ float ratio = pick<int, 2>(1, 2), *table, *const rows[2] = {nullptr, nullptr};
+template <typename A, typename B> __device__ Pair<A, B> make(A a, B b);
+__device__ bool operator<(const Point& a, const Point& b);
+auto twice = [] __device__ (int x) { return 2 * x; };
+__global__ void k() {
+  __shared__ Pair<int, Box<Box<Box<float>>>> x, y[2],
+      z;
+  __shared__ int n, m;
+  __shared__ int *p, q;
+  float __shared__ __align__(16) late[(4 < 5) ? 8 : 16];
+}
+"""
+    unit = rewrite(source, "a.cu")
+    assert unit.constants == {"first": 0, "second": 0}
+    assert unit.devices == {"ratio": 4, "table": 8, "rows": 8}
+    assert unit.shared == {"x": 0, "y": 0, "z": 0, "n": 4, "m": 4, "p": 8, "q": 4, "late": 4}
+    assert [(name, line, array.dims) for (name, _, line), array in unit.arrays.items()][:3] == [
+        ("x", 8, 0), ("y", 8, 1), ("z", 9, 0),
+    ]  # fmt: skip
 
 
 def test_kernels_are_noted() -> None:
