@@ -1,5 +1,8 @@
 #include "launch.h"
 
+#ifdef __ELF__
+#include <link.h>
+#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +42,8 @@ struct Pool {
   char failure[512] = "";
   uint64_t switches = 0;
   struct sigaction before[5];
+  uintptr_t code = 0, code_end = 0;        // of the kernel's library; empty where that cannot be told
+  std::atomic<bool> anywhere{false};       // a signal may stop a kernel wherever it is
 };
 Pool* pool = nullptr;
 
@@ -69,6 +74,39 @@ void on_fault(int number, siginfo_t* info, void*) {
   signal(number, SIG_DFL);  // not ours: fault again, with the default ending
 }
 
+void find_code(const void* entry) {
+  pool->code = pool->code_end = 0;
+#ifdef __ELF__
+  const auto look = [](dl_phdr_info* info, size_t, void* wanted) {
+    for (int i = 0; i < info->dlpi_phnum; ++i) {
+      const auto& segment = info->dlpi_phdr[i];
+      const uintptr_t from = info->dlpi_addr + segment.p_vaddr;
+      if (segment.p_type != PT_LOAD || reinterpret_cast<uintptr_t>(wanted) - from >= segment.p_memsz) continue;
+      pool->code = from;
+      pool->code_end = from + segment.p_memsz;
+      return 1;
+    }
+    return 0;
+  };
+  dl_iterate_phdr(look, const_cast<void*>(entry));
+#endif
+}
+
+// Only the kernel's own code has a line, and holds nothing that a jump would leave half done: not this library, nor the
+// C library below it, nor a stub on the way to them.
+bool in_kernel(const void* pc) {
+  const uintptr_t at = reinterpret_cast<uintptr_t>(pc);
+  if (pool->anywhere || !pc || !pool->code) return true;
+  if (at < pool->code || at >= pool->code_end) return false;
+#if defined(__x86_64__)
+  const unsigned char* code = static_cast<const unsigned char*>(pc);
+  if (memcmp(code, "\xf3\x0f\x1e\xfa", 4) == 0) code += 4;  // endbr64
+  if (*code == 0xf2) ++code;                                 // bnd
+  if (code[0] == 0xff && code[1] == 0x25) return false;      // jmp *[rip + ...]
+#endif
+  return true;
+}
+
 void on_cancel(int, siginfo_t*, void* context) {
   Worker* w = worker;
   if (!w || !w->inside || w->busy || !pnsim_current) return;
@@ -80,6 +118,8 @@ void on_cancel(int, siginfo_t*, void* context) {
 #else
   (void)context;
 #endif
+  if (!in_kernel(pc)) return;  // the signal comes again
+  Busy once;  // and again, while this one is on its way out
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, CANCEL_SIGNAL);
@@ -233,6 +273,8 @@ extern "C" const char* pnsim_start(const pnsim_request* request) {
   pool->failure[0] = 0;
   pool->switches = 0;
   cancel_requested = 0;
+  pool->anywhere = false;
+  find_code(reinterpret_cast<const void*>(l.entry));
   catch_signals(true);
   ++pool->generation;
   pthread_cond_broadcast(&pool->work);
@@ -262,10 +304,15 @@ extern "C" void pnsim_cancel(int hang) {
   cancel_requested = hang ? 2 : 1;
   pool->stop = true;
   // Hooks notice the request by themselves, and know their line; code without any is interrupted. Half a second, so
-  // that a machine with other work has let every thread come to a hook.
+  // that a machine with other work has let every thread come to a hook; then until a signal finds it in its own code,
+  // and in the end wherever it is.
   for (int i = 0; i < 20; ++i)
     if (pnsim_wait(25)) return;
-  for (unsigned i = 0; i < pool->wanted; ++i) pthread_kill(pool->ids[i], CANCEL_SIGNAL);
+  for (int i = 0; i < 400; ++i) {
+    if (i == 399) pool->anywhere = true;
+    for (unsigned k = 0; k < pool->wanted; ++k) pthread_kill(pool->ids[k], CANCEL_SIGNAL);
+    if (pnsim_wait(5)) return;
+  }
 }
 
 extern "C" const char* pnsim_failure(void) { return pool && pool->failure[0] ? pool->failure : nullptr; }

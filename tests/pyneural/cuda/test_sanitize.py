@@ -124,6 +124,9 @@ __global__ void waits_for_float(float* x) {
 __global__ void follows_links(const int* next, int* length) {
   for (int at = 0; at != 3; at = next[at]) ++*length;        // hang_reads
 }
+__global__ void meets_for_ever(int* x) {
+  while (true) __syncthreads();                              // hang_barrier
+}
 __global__ void into_other_stack(float* y) {
   __shared__ float* shared;
   float mine[4] = {1, 2, 3, 4};
@@ -206,6 +209,7 @@ def test_wrong_kernel(
         ("waits_for_lock", "hang_atomic", (zeros(1, I32),)),
         ("waits_for_float", "hang_float", (zeros(1),)),
         ("follows_links", "hang_reads", (np.array([1, 2, 1], I32), zeros(1, I32))),
+        ("meets_for_ever", "hang_barrier", (zeros(1, I32),)),
     ],
 )
 def test_a_kernel_without_end_is_a_finding(
