@@ -172,7 +172,7 @@ void* work(void* argument) {
   std::unique_ptr<Worker> mine(new Worker);
   worker = mine.get();
   stack_t alternate = {};
-  alternate.ss_size = 64 * 1024;
+  alternate.ss_size = 256 * 1024;  // a frame alone may hold 11 KiB of vector registers
   alternate.ss_sp = malloc(alternate.ss_size);
   sigaltstack(&alternate, nullptr);
   uint64_t seen = 0;
