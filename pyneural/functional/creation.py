@@ -84,14 +84,14 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
     return full(input.shape, 1, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-def new_zeros(self: Tensor, size: Any) -> Tensor:
-    """Zeros of another shape with this tensor's dtype and device."""
-    return full(size, 0, dtype=self.dtype, device=self.device)
+def new_zeros(self: Tensor, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of another shape, with this tensor's dtype and device unless others are named."""
+    return full(size, 0, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
-def new_ones(self: Tensor, size: Any) -> Tensor:
-    """Ones of another shape with this tensor's dtype and device."""
-    return full(size, 1, dtype=self.dtype, device=self.device)
+def new_ones(self: Tensor, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of another shape, with this tensor's dtype and device unless others are named."""
+    return full(size, 1, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
 def arange(

@@ -122,10 +122,6 @@ UNSUPPORTED: list[Refusal] = [
         "scaled_dot_product_attention with dropout_p: random",
     ),
     ("batch_norm", lambda args, kwargs: args[0].ndim < 2, "batch_norm: an input without a channel dimension"),
-    *(
-        (name, lambda args, kwargs: bool({"dtype", "device"} & set(kwargs)), f"{name} with another dtype or device")
-        for name in ("new_ones", "new_zeros")
-    ),
 ]
 
 
