@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import multiprocessing
 import os
 import pickle
 import random
+import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -195,7 +197,7 @@ def pack(task: Task, batch: Any) -> Parcel:
     for each in views:
         places.append((size, each.nbytes))
         size += -(-each.nbytes // _ALIGNMENT) * _ALIGNMENT
-    block = shared_memory.SharedMemory(create=True, size=size)
+    block = _block(size)
     memory: Any = block.buf
     for each, (start, length) in zip(views, places, strict=True):
         memory[start : start + length] = each
@@ -203,6 +205,15 @@ def pack(task: Task, batch: Any) -> Parcel:
     del memory  # a block cannot be closed while its memory is held
     block.close()
     return Parcel(task.number, task.epoch, name, places)
+
+
+def _block(size: int) -> shared_memory.SharedMemory:
+    """A new block, whose name says for which process it was made."""
+    parent = multiprocessing.parent_process()
+    reader = os.getpid() if parent is None else parent.pid
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return shared_memory.SharedMemory(f"pyneural-{reader}-{secrets.token_hex(4)}", create=True, size=size)
 
 
 def unpack(parcel: Parcel) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 import pyneural
 from pyneural import Generator
-from pyneural.data import DataLoader, TensorDataset
+from pyneural.data import DataLoader, TensorDataset, worker
 
 pytestmark = pytest.mark.usefixtures("reference_device")
 
@@ -27,7 +27,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def _blocks() -> set[str]:
     folder = Path("/dev/shm")
-    return {each.name for each in folder.glob("psm_*")} if folder.is_dir() else set()
+    return {each.name for each in folder.glob(f"pyneural-{os.getpid()}-*")} if folder.is_dir() else set()
 
 
 def _plain(batches: list[dict[str, Any]]) -> list[Any]:
@@ -51,6 +51,13 @@ def test_any_number_of_workers_gives_the_same(parts: Any):
     assert len(set(draws)) == 11
     assert not multiprocessing.active_children()
     assert _blocks() <= before
+
+
+def test_a_parcel_lies_in_a_block_until_it_is_read():
+    parcel = worker.pack(worker.Task(number=0, epoch=0, indices=[], seed=0), {"x": np.arange(5)})
+    assert parcel.block in _blocks() or not Path("/dev/shm").is_dir()  # where Linux shows them
+    assert worker.unpack(parcel)["x"].tolist() == [0, 1, 2, 3, 4]
+    assert parcel.block not in _blocks()
 
 
 def test_the_next_epoch_is_another_and_workers_may_stay(parts: Any):
