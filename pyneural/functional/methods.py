@@ -21,6 +21,7 @@ from . import (
     softmax,
     transfer,
 )
+from .matmul import matmul as product
 
 _METHODS = {
     elementwise: (
@@ -116,8 +117,8 @@ def _attach() -> None:
         "__neg__": elementwise.neg,
         "__abs__": elementwise.abs,
         "__invert__": elementwise.logical_not,
-        "__matmul__": matmul.matmul,
-        "__rmatmul__": _reversed(matmul.matmul),
+        "__matmul__": product,
+        "__rmatmul__": _reversed(product),
     }
     if dtypes.bfloat16 is not None:
         methods["bfloat16"] = _as(dtypes.bfloat16, "bfloat16")
