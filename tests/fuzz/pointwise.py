@@ -131,7 +131,7 @@ def _factors(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Ar
 def _sparse(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Zeros, with few others; or the other way round."""
     rare = np.asarray(rng.random(shape) < 0.02)
-    return (rare if rng.random() < 0.5 else ~rare).astype(dtype)
+    return np.asarray(rare if rng.random() < 0.5 else ~rare).astype(dtype)
 
 
 def _along(d: Draw, fill: Fill = wide, count: int = 1) -> Call:
