@@ -28,7 +28,7 @@ template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threa
   const bool aligned = is_aligned<16 / sizeof(Element)>(weight) && terms % (16 / sizeof(Element)) == 0;
   for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
     const Operand<Element, kAlongInner, Loop::width> filters{weight + Index(group) * shape.k * terms, shape.k, terms, 1, aligned};
-    const Patches<Element, Dims, kGathered<Loop>> patches(shape, x, group);
+    const UnderTaps<Element, Dims, kGathered<Loop>, false> patches(shape, x, group);
     Loop::run(Product{shape.k, places, 0, terms}, filters, patches, [&](Index i, Index j, auto& values) {
       if (i >= shape.k) return;
       const int channel = group * shape.k + static_cast<int>(i);
@@ -47,7 +47,7 @@ template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threa
   const Index places = Index(shape.images) * shape.image_size;
   for (int group = blockIdx.y; group < shape.groups; group += gridDim.y) {
     const FiltersBack<Element, Dims, kGathered<Loop>> filters(shape, weight, group);
-    const Gradients<Element, Dims, kGathered<Loop>> gradients(shape, grad, group);
+    const UnderTaps<Element, Dims, kGathered<Loop>, true> gradients(shape, grad, group);
     const Product product{shape.c, places, 0, Index(shape.k) * shape.taps_size};
     Loop::run(product, filters, gradients, [&](Index i, Index j, auto& values) {
       if (i >= shape.c) return;

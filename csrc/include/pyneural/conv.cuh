@@ -80,56 +80,38 @@ template <typename Derived, typename Element, Along Beside, int Width> struct Ga
   }
 };
 
-// B of the forward pass: column (n, place of the result), inner (c, tap).
-template <typename Element, int Dims, int Width>
-struct Patches : Gathered<Patches<Element, Dims, Width>, Element, kAlongOuter, Width> {
+// B of the forward pass: column (n, place of the result), inner (c, tap), elements of the images. Backward, B of dgrad:
+// column (n, place in the image), inner (k, tap), elements of the results' gradient.
+template <typename Element, int Dims, int Width, bool Backward>
+struct UnderTaps : Gathered<UnderTaps<Element, Dims, Width, Backward>, Element, kAlongOuter, Width> {
   const ConvShape<Dims>& shape;
-  const Element* x;  // of the group's first channel
+  const Element* from;  // of the group's first channel
+  int channels, size;   // of all groups; of one of their planes
   struct Outer {
     Spot<Dims> spot;
     int left;
   };
-  __device__ __forceinline__ Patches(const ConvShape<Dims>& shape, const Element* x, int group)
-      : shape(shape), x(x + Index(group) * shape.c * shape.image_size) {}
+  __device__ __forceinline__ UnderTaps(const ConvShape<Dims>& shape, const Element* array, int group)
+      : shape(shape), channels(shape.groups * (Backward ? shape.k : shape.c)),
+        size(Backward ? shape.result_size : shape.image_size) {
+    from = array + Index(group) * (Backward ? shape.k : shape.c) * size;
+  }
   __device__ __forceinline__ Outer outer(Index j) const {
-    return {Spot<Dims>(static_cast<int>(j), shape.by_result), static_cast<int>(shape.images * shape.result_size - j)};
+    const Index places = Index(shape.images) * (Backward ? shape.image_size : shape.result_size);
+    return {Spot<Dims>(static_cast<int>(j), Backward ? shape.by_image : shape.by_result), static_cast<int>(places - j)};
   }
   template <typename Put> __device__ __forceinline__ void gather(const Outer& at, int k, int end, const Put& put) const {
     const Spot<Dims> tap(k, shape.by_taps);
     Spot<Dims> spot = at.spot;
 #pragma unroll
     for (int w = 0; w < Width; ++w) {
-      const int place = k < end && w < at.left ? input_under(shape, spot.at, tap.at) : -1;
-      const Index plane = Index(spot.outer) * shape.groups * shape.c + tap.outer;
-      put(w, place >= 0 ? x[plane * shape.image_size + place] : narrow<Element>(0.0f));
-      if (w + 1 < Width) spot.advance(shape.result);
-    }
-  }
-};
-
-// B of dgrad: column (n, place in the image), inner (k, tap).
-template <typename Element, int Dims, int Width>
-struct Gradients : Gathered<Gradients<Element, Dims, Width>, Element, kAlongOuter, Width> {
-  const ConvShape<Dims>& shape;
-  const Element* grad;  // of the group's first channel
-  struct Outer {
-    Spot<Dims> spot;
-    int left;
-  };
-  __device__ __forceinline__ Gradients(const ConvShape<Dims>& shape, const Element* grad, int group)
-      : shape(shape), grad(grad + Index(group) * shape.k * shape.result_size) {}
-  __device__ __forceinline__ Outer outer(Index j) const {
-    return {Spot<Dims>(static_cast<int>(j), shape.by_image), static_cast<int>(shape.images * shape.image_size - j)};
-  }
-  template <typename Put> __device__ __forceinline__ void gather(const Outer& at, int k, int end, const Put& put) const {
-    const Spot<Dims> tap(k, shape.by_taps);
-    Spot<Dims> spot = at.spot;
-#pragma unroll
-    for (int w = 0; w < Width; ++w) {
-      const int place = k < end && w < at.left ? result_over(shape, spot.at, tap.at) : -1;
-      const Index plane = Index(spot.outer) * shape.groups * shape.k + tap.outer;
-      put(w, place >= 0 ? grad[plane * shape.result_size + place] : narrow<Element>(0.0f));
-      if (w + 1 < Width) spot.advance(shape.image);
+      int place = -1;
+      if (k < end && w < at.left) {
+        place = Backward ? result_over(shape, spot.at, tap.at) : input_under(shape, spot.at, tap.at);
+      }
+      const Index plane = Index(spot.outer) * channels + tap.outer;
+      put(w, place >= 0 ? from[plane * size + place] : narrow<Element>(0.0f));
+      if (w + 1 < Width) spot.advance(Backward ? shape.image : shape.result);
     }
   }
 };
