@@ -130,7 +130,7 @@ def _part(
     like, size = by_query.dtype.type(0), by_query.itemsize
     one = by_query.dtype.type(1)
     columns, value_columns = padded(features, size), padded(value_features, size)
-    key_rows = key_span[1] - key_span[0]
+    key_rows = key_span[1] - key_span[0] if wants_key else 0  # else there is no room for them
     padded_rows = (key_rows + ROWS - 1) // ROWS * ROWS
 
     packed_query, rest = scratch[: QUERIES * features], scratch[QUERIES * features :]

@@ -74,6 +74,8 @@ def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sample]
     added[1, 5] = -np.inf
     added[2, 7, 1:] = -np.inf
     yield Sample((*_inputs(rng, dtype, (3, 70, 16), (3, 135, 16), (3, 135, 16)), added), {}, "large, added mask")
+    # One entry over several blocks of keys: its gradients are shared out by keys, then by queries.
+    yield Sample((*_inputs(rng, dtype, (63, 8), (257, 8), (257, 8)), kept(63, 257)), {}, "large, masked keys")
     query, key, value = same(67, 20)
     yield Sample((query * 4, key * 4, value), {}, "large scores")
     query[3], value[5, 2] = np.nan, np.inf

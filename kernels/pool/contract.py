@@ -38,7 +38,7 @@ def _geometry(
             raise ValueError(f"{name}: padding (={padding}) must be at most half of kernel_size (={kernel_size})")
         count = output_size(n, k, s, p, d, ceil_mode)
         # A dilated window that starts in the padding may step over a small input.
-        steps_over = d > 1 and any(-start % d >= n or -start > (k - 1) * d for start in range(-p, 0, s))
+        steps_over = d > 1 and any(start % d >= n or -start > (k - 1) * d for start in range(-p, 0, s))
         if n == 0 or count < 1 or steps_over:
             raise ValueError(
                 f"{name}: a window of kernel_size (={kernel_size}) and dilation (={dilation}) does not fit "
@@ -102,9 +102,14 @@ def _wrong_geometry(**attributes: Any) -> Iterator[Wrong]:
     yield Wrong((x.astype(np.int64),), {"kernel_size": 2, **attributes}, TypeError, "floating dtype, not int64")
 
 
-@operation(
-    samples=_max_samples, wrong=_wrong_geometry, error="exact", gradient=2, source="torch.nn.functional.max_pool2d"
-)
+def _wrong_max() -> Iterator[Wrong]:
+    yield from _wrong_geometry()
+    # Its rows are -1 and 2 of an image of two: padding would win.
+    over = {"kernel_size": 2, "padding": (1, 0), "dilation": (3, 1)}
+    yield Wrong((np.ones((1, 1, 2, 9), np.float32),), over, ValueError, r"dilation \(=\(3, 1\)\) .* size \(2, 9\)")
+
+
+@operation(samples=_max_samples, wrong=_wrong_max, error="exact", gradient=2, source="torch.nn.functional.max_pool2d")
 def max_pool2d(
     x: Array, *, kernel_size: Pair, stride: Pair = None, padding: Pair = 0, dilation: Pair = 1, ceil_mode: bool = False
 ) -> tuple[Spec, Spec]:

@@ -79,7 +79,7 @@ def _cast(d: Draw) -> Call:
 
     def fill(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
         x = normal(rng, shape, dtypes.float32 if dtypes.is_floating(dtype) else dtype)  # of 16 bits by float32
-        return (np.abs(x) if target == dtypes.uint8 else x).astype(dtype)
+        return np.asarray(np.abs(x) if target == dtypes.uint8 else x).astype(dtype)
 
     return _unary(d, fill, dtype=target)
 
