@@ -218,7 +218,8 @@ def _classes(d: Draw) -> tuple[Array, Array, Array | None, dict[str, Any]]:
     target = np.array(d.indices(0, classes, places, dtypes.int64))
     if d.flag():
         target[d.rng.random(places) < 0.2] = ignored
-    return d.array(shape, wide), target, d.maybe((classes,), positive), {"ignore_index": ignored}
+    logits, d.specials = d.array(shape, wide), False  # weights are numbers
+    return logits, target, d.maybe((classes,), positive), {"ignore_index": ignored}
 
 
 def _cross_entropy(d: Draw) -> Call:
@@ -231,6 +232,8 @@ def _cross_entropy_backward(d: Draw) -> Call:
     with np.errstate(all="ignore"):
         total = np.log(np.exp(logits.astype(np.float64)).sum(0 if logits.ndim == 1 else 1))
     kept = np.asarray(total).astype(dtypes.accumulator(d.dtype))
+    if logits.size == total.size:
+        d.reject()  # of one class the result is what rounding left of 1 - 1
     d.specials = False  # an infinite gradient meets a difference, in one order or another
     return (d.array(target.shape), logits, target, kept, weight), attributes
 

@@ -143,6 +143,8 @@ def _log_probabilities(d: Draw) -> Call:
     (grad, x), attributes = _along(d, wide, 2)
     if x.size:
         total = _log_sum(x, attributes["dim"])
+        if x.size == total.size:
+            d.reject()  # of one element the result is what rounding left of 1 - 1
         x = np.asarray(x - total.reshape(total.shape if x.ndim else ())).astype(x.dtype)
     return (grad, x), attributes
 
