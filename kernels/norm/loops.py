@@ -16,6 +16,7 @@ from ..jit import jit
 from ..parallel import each, share
 
 BLOCK = 4096  # elements of one block: two passes over it stay in the first-level cache
+RUN = 512  # products summed in a row: rounding errors grow with the longest run
 GROUP = 65_536  # elements of one group of images of a channel
 
 
@@ -92,8 +93,8 @@ def scale_planes(x, out, mean, scale, bias):  # type: ignore[no-untyped-def]
 def plane_products(grad, x, mean):  # type: ignore[no-untyped-def]
     """The sums of ``grad`` and of ``grad * (x - mean)``."""
     total, product = 0.0, 0.0
-    for start in range(0, x.size, BLOCK):
-        last = min(start + BLOCK, x.size)
+    for start in range(0, x.size, RUN):
+        last = min(start + RUN, x.size)
         g, v = grad[start:last], x[start:last]
         a, b = x.dtype.type(0.0), x.dtype.type(0.0)
         for k in range(v.size):
