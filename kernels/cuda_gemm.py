@@ -1,4 +1,4 @@
-"""Launch geometry of the matrix products of ``csrc/include/pyneural/gemm.cuh``: tiles, splits, divisions."""
+"""Launch geometry of the matrix products of ``csrc/include/pyneural/gemm.cuh``: tiles and splits."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ _LEAST_SPLIT = 256
 """Inner places that a split sums at least: partial sums are written to memory and read again."""
 
 _MOST_SPLITS = 64
-
-DIVIDER = np.dtype([("divisor", "u4"), ("multiplier", "u4"), ("shift", "u4")])
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,3 @@ def splits_for(tile: Tile, m: int, n: int, inner: int, products: int) -> int:
 def tile_grid(tile: Tile, m: int, n: int) -> int:
     """Blocks along x for an m by n result."""
     return blocks(tile.count(m, n), 1)
-
-
-def divider(number: int) -> Any:
-    """The ``Divider`` by ``number``, 1 to 2^31 - 1, of gemm.cuh."""
-    shift = (number - 1).bit_length()
-    multiplier = ((1 << 32) * ((1 << shift) - number)) // number + 1
-    return np.array((number, multiplier, shift), DIVIDER)[()]

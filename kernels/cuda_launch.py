@@ -32,6 +32,11 @@ MOST_BLOCKS = 65_535
 WARP = 32
 SHORT_ROW = 1024  # elements: a row that one warp reduces
 MAX_DIMS = 16  # kMaxDims of layout.cuh
+ACCESS = 16  # bytes of the widest access
+ENOUGH = 528  # blocks that fill a GPU: four on each multiprocessor of an H100
+
+DIVIDER = np.dtype([("divisor", "u4"), ("multiplier", "u4"), ("shift", "u4")])
+"""``Divider`` of divide.cuh."""
 
 _C_TYPES = {
     "float64": "double", "float32": "float", "float16": "__half", "bfloat16": "__nv_bfloat16", "int64": "long long",
@@ -149,6 +154,18 @@ def layout_of(operation: str, shape: tuple[int, ...], *arrays: Array) -> tuple[A
         starts.append(start)
         strides.append(tuple(0 if n == 1 else step for n, step in zip(each.shape, steps, strict=True)))
     return layout(operation, shape, starts, strides)[0], flat
+
+
+def divider(number: int) -> Any:
+    """The ``Divider`` by ``number``, 1 to 2^31 - 1."""
+    shift = (number - 1).bit_length()
+    multiplier = ((1 << 32) * ((1 << shift) - number)) // number + 1
+    return np.array((number, multiplier, shift), DIVIDER)[()]
+
+
+def address(x: Array) -> int:
+    """Where an array's first element lies."""
+    return int(x.__array_interface__["data"][0])
 
 
 def bits(x: Array) -> Array:

@@ -5,14 +5,6 @@
 
 using namespace pyneural;
 
-// The place of element `i` in each array, also where all are contiguous.
-template <int Arrays> __device__ __forceinline__ Places<Arrays> places_of(const Layout<Arrays>& layout, Index i) {
-  Places<Arrays> result = places(layout, i);
-#pragma unroll
-  for (int k = 0; k < Arrays; ++k) result.at[k] += layout.ndim == 0 ? i : 0;
-  return result;
-}
-
 template <typename Word, typename Int>
 __device__ __forceinline__ void take(
     const Selection& selection, const void* x, const Int* index, void* out, Index n) {
@@ -59,7 +51,7 @@ template <typename Word, typename Int>
 __device__ __forceinline__ void gather(
     const Layout<2>& layout, Index step, const Word* x, const Int* index, Word* out, Index n) {
   for (Index i = thread_of_grid(); i < n; i += threads_of_grid()) {
-    const Places<2> p = places_of(layout, i);
+    const Places<2> p = places(layout, i);
     out[i] = x[p.at[1] + index[p.at[0]] * step];
   }
 }
@@ -94,7 +86,7 @@ template <typename Int>
 __device__ __forceinline__ void gathered_places(
     const Layout<2>& layout, Index step, const Int* index, Index* out, Index n) {
   for (Index i = thread_of_grid(); i < n; i += threads_of_grid()) {
-    const Places<2> p = places_of(layout, i);
+    const Places<2> p = places(layout, i);
     out[i] = p.at[1] + index[p.at[0]] * step;
   }
 }
@@ -111,7 +103,7 @@ template <typename Int>
 __device__ __forceinline__ void add_places(
     const Layout<1>& layout, const Int* index, Index size, Index step, Index* out, Index n, bool first) {
   for (Index i = thread_of_grid(); i < n; i += threads_of_grid()) {
-    const Index along = index[places_of(layout, i).at[0]];
+    const Index along = index[places(layout, i).at[0]];
     const Index place = (along < 0 ? along + size : along) * step;
     out[i] = first ? place : out[i] + place;
   }

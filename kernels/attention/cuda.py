@@ -141,8 +141,4 @@ def _problem(
         steps = tuple(0 if n == 1 else step for n, step in zip(shape, steps, strict=True))
         record["row_stride"][number], record["column_stride"][number] = steps[-2:]
         strides.append(steps[:-2])
-    batches, plain = layout(operation, batch, starts, strides)
-    if plain:  # an entry is one element of each operand
-        batches = batches.copy()
-        batches["ndim"], batches["shape"][0], batches["stride"][:, 0] = 1, size(batch), 1
-    return record[()], batches, memories
+    return record[()], layout(operation, batch, starts, strides)[0], memories

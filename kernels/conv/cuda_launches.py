@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_gemm import DIVIDER, Tile, divider, splits_for, tile_for, tile_grid
-from ..cuda_launch import BLOCK, MOST_BLOCKS, blocks, contiguous, flat_grid, launch, written
+from ..cuda_gemm import Tile, splits_for, tile_for, tile_grid
+from ..cuda_launch import BLOCK, DIVIDER, MOST_BLOCKS, blocks, contiguous, divider, flat_grid, launch, written
 from ..dtypes import accumulator
 from ..matmul.contract import ACTIVATIONS
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, WARP, blocks, contiguous, flat_grid, launch, written
+from ..cuda_launch import ACCESS, BLOCK, WARP, blocks, contiguous, flat_grid, launch, written
 from ..dtypes import accumulator, int64, is_floating
 from ..random.cuda_sort import sort
 from .cuda_selection import as_int64
@@ -79,7 +79,7 @@ def add_slices(grad: Array, index: Array, outer: int, left_out: int, mean: bool,
         if inner < WARP:
             name, grid = "sum_elements", flat_grid(out.size)
         else:
-            width = 16 // out.itemsize if inner % (16 // out.itemsize) == 0 else 1
+            width = ACCESS // out.itemsize if inner % (ACCESS // out.itemsize) == 0 else 1
             strips = -(-inner // (WARP * width * (2 if width > 1 else 1)))
             name, grid = "sum_segments", blocks(outer * rows * strips, _WARPS)
         launch("embedding_add", name, out.dtype, grid, BLOCK, record, contiguous(grad), order, starts, result)

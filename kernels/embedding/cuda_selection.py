@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, MAX_DIMS, bits, contiguous, flat_grid, flat_memory, launch, layout, size, unary
+from ..cuda_launch import ACCESS, BLOCK, MAX_DIMS, bits, contiguous, flat_grid, flat_memory, launch, layout, size, unary
 from ..dtypes import int32, int64
-from ..layout.cuda_remap import SIZES, WIDEST, fill_sizes, widest_word
+from ..layout.cuda_remap import SIZES, fill_sizes, widest_word
 from ..random.cuda_sort import sort
 
 Array = Any
@@ -101,7 +101,7 @@ def put(
     while to_after and to_after[-1][0] == 1:
         to_after.pop()
         given_after.pop()
-    width = WIDEST // x.itemsize
+    width = ACCESS // x.itemsize
     # Whole vectors, if what lies behind the indexed dimensions does so in both arrays.
     if to_after and to_after[-1][1] == given_after[-1][1] == 1 and place_step % width == 0:
         others = (*to_before, *to_after[:-1], *given_before, *given_after[:-1])

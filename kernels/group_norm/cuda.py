@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, WARP, contiguous, launch, size, written
+from ..cuda_launch import BLOCK, ENOUGH, WARP, contiguous, launch, size, written
 from ..dtypes import accumulator
-from ..norm.channels import ENOUGH, moments, parameter, places, record, walk
+from ..norm.channels import moments, parameter, places, record, walk
 
 Array = Any
 DType = np.dtype[Any]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, written
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, launch, written
 from ..dtypes import accumulator
-from ..norm.channels import ENOUGH, moments, parameter
+from ..norm.channels import moments, parameter
 
 Array = Any
 DType = np.dtype[Any]
@@ -130,7 +130,7 @@ def _backward_long(
     grad: Array, x: Array, w: Any, m: Any, r: Any, dx: Array, partial: Any, rows: int, n: int
 ) -> tuple[int, list[Array]]:
     dtype = x.dtype
-    width = 16 // dtype.itemsize
+    width = ACCESS // dtype.itemsize
     pieces = max(1, min(-(-n // _PIECE), -(-ENOUGH // rows)))
     each = -(-n // (pieces * width)) * width
     pieces = -(-n // each)

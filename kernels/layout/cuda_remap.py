@@ -12,16 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import BLOCK, MAX_DIMS, flat_grid, flat_memory, launch, written
+from ..cuda_launch import ACCESS, BLOCK, DIVIDER, MAX_DIMS, address, divider, flat_grid, flat_memory, launch, written
 
 Array = Any
 Pieces = Sequence[tuple[int, int, int]]
 
-WIDEST = 16  # bytes of a word
-
-SIZES = np.dtype([
-    ("size", "i8", (MAX_DIMS,)), ("magic", "u4", (MAX_DIMS,)), ("shift", "u4", (MAX_DIMS,)), ("small", "i8")
-])  # fmt: skip
+SIZES = np.dtype([("size", "i8", (MAX_DIMS,)), ("by", DIVIDER, (MAX_DIMS,)), ("small", "i8")])
 """``Sizes`` of divide.cuh."""
 
 _PIECES = 3
@@ -37,18 +33,12 @@ def fill_sizes(record: Any, shape: Sequence[int]) -> None:
     for d, n in enumerate(shape):
         record["size"][d] = n
         if record["small"] and n:
-            shift = (n - 1).bit_length()
-            record["shift"][d], record["magic"][d] = shift, (((1 << shift) - n) << 32) // n + 1
-
-
-def address(x: Array) -> int:
-    """Where an array's memory begins."""
-    return int(x.__array_interface__["data"][0])
+            record["by"][d] = divider(n)
 
 
 def widest_word(itemsize: int, arrays: Sequence[Array], counts: Sequence[int]) -> int:
     """Elements of the widest word that divides all ``counts`` of elements and the addresses of all ``arrays``."""
-    word = WIDEST
+    word = ACCESS
     while word > itemsize and any(n * itemsize % word for n in counts) | any(address(x) % word for x in arrays):
         word //= 2
     return word // itemsize

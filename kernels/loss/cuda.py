@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, size, written
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, launch, size, written
 from ..dtypes import accumulator
 
 Array = Any
@@ -19,7 +19,6 @@ _REDUCTIONS = {"mean": 0, "sum": 1, "none": 2}  # Reduction of loss.cu
 _COLUMN_BLOCK = 128  # threads of the kernels for columns
 _LONG_BLOCK = 512  # threads of cross_entropy_long, and the most of cross_entropy_block
 _PIECE = 2048  # classes of a row that a warp takes in backward
-_ENOUGH = 528  # blocks: four on each multiprocessor of an H100
 
 
 def _sizes(shape: tuple[int, ...], positions: int) -> tuple[int, int, int]:
@@ -35,7 +34,7 @@ def _record(positions: int, classes: int, span: int, each: int, lanes: int) -> A
 
 def _width(dtype: np.dtype[Any], run: int) -> int:
     """Elements of an access."""
-    width = 16 // dtype.itemsize
+    width = ACCESS // dtype.itemsize
     return width if run % width == 0 else 1
 
 
@@ -89,7 +88,7 @@ def _backward_walk(shape: tuple[int, ...], positions: int, dtype: np.dtype[Any])
         return "rows", grid, BLOCK, _record(positions, classes, span, each, lanes)
     strips = blocks(-(-positions // _width(dtype, span)), _COLUMN_BLOCK)
     # What is read once a position must be worth it.
-    pieces = max(1, min(-(-_ENOUGH // strips), classes // 64))
+    pieces = max(1, min(-(-ENOUGH // strips), classes // 64))
     each = -(-classes // pieces)
     record = _record(positions, classes, span, each, 1)
     return "columns", (strips, -(-classes // each)), _COLUMN_BLOCK, record
@@ -132,7 +131,7 @@ def nll_loss(
     dtype, how = x.dtype, _REDUCTIONS[reduction]
     positions, classes, span = _sizes(x.shape, target.size)
     at = _record(positions, classes, span, classes, 1)
-    grid = min(-(-max(positions, 1) // BLOCK), _ENOUGH)
+    grid = min(-(-max(positions, 1) // BLOCK), ENOUGH)
     with written(out[0]) as loss, written(out[1]) as total:
         partial = memory.empty((grid, 2), accumulator(dtype)) if grid > 1 else None
         arguments = (contiguous(x), contiguous(target), _weight(weight), ignore_index, how, loss, total, partial)

@@ -8,14 +8,23 @@ import numpy as np
 
 from .. import memory
 from ..cuda_gemm import Tile, splits_for, tile_for, tile_grid
-from ..cuda_launch import BLOCK, MOST_BLOCKS, contiguous, flat_grid, flat_memory, launch, layout, written
+from ..cuda_launch import (
+    ACCESS,
+    BLOCK,
+    MOST_BLOCKS,
+    address,
+    contiguous,
+    flat_grid,
+    flat_memory,
+    launch,
+    layout,
+    written,
+)
 from ..cuda_launch import size as _size
 from ..dtypes import accumulator
 from .contract import ACTIVATIONS
 
 Array = Any
-
-_ACCESS = 16  # bytes of the widest access
 
 _FIELDS = ("count", "m", "n", "inner", "a_row", "a_inner", "b_column", "b_inner")
 _FLAGS = ("activation", "splits", "a_aligned", "b_aligned", "vectors")
@@ -28,9 +37,9 @@ def _along(outer: int, inner: int) -> str:
 
 def _aligned(memory_of: Array, start: int, steps: list[int]) -> bool:
     """Whether vectors along the dimension of step 1 are where wide accesses may be."""
-    wide = _ACCESS // memory_of.itemsize
-    begins = memory_of.__array_interface__["data"][0] + start * memory_of.itemsize
-    return 1 in steps[-2:] and begins % _ACCESS == 0 and sum(step % wide for step in steps) <= 1
+    wide = ACCESS // memory_of.itemsize
+    begins = address(memory_of) + start * memory_of.itemsize
+    return 1 in steps[-2:] and begins % ACCESS == 0 and sum(step % wide for step in steps) <= 1
 
 
 def _product(
@@ -59,10 +68,7 @@ def _product(
         [0 if size == 1 else step for size, step in zip(each.shape[:-2], strides[:-2], strict=True)]
         for each, strides in ((a, x_steps), (b, y_steps))
     ]
-    # The place of a product is never its number: the flag for contiguous arrays is of no use here.
-    record = layout("matmul", batch, (x_start, y_start), [tuple(each) for each in batch_steps])[0].copy()
-    if record["ndim"] == 0:
-        record["ndim"], record["shape"][0], record["stride"][:, 0] = 1, max(products, 1), int(products > 1)
+    record, _ = layout("matmul", batch, (x_start, y_start), [tuple(each) for each in batch_steps])
     tile = tile or tile_for(m, n, products, out.dtype)
     splits = splits or splits_for(tile, m, n, inner, products)
     a_steps, b_steps = (*x_steps[-2:],), (y_steps[-1], y_steps[-2])
@@ -81,7 +87,7 @@ def _product(
                 (y, y_start, batch_steps[1], b_steps),
             )
         )
-        vectors = n % (_ACCESS // out.itemsize) == 0 and result.__array_interface__["data"][0] % _ACCESS == 0
+        vectors = n % (ACCESS // out.itemsize) == 0 and address(result) % ACCESS == 0
         code = ACTIVATIONS.index(activation)
         for flag, value in zip(_FLAGS, (code, splits, *aligned, vectors), strict=True):
             problem[flag] = value

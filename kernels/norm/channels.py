@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, launch
 from ..dtypes import accumulator
 
 Array = Any
 DType = np.dtype[Any]
 
 ROWS = 8  # kRows of channels.cuh
-ENOUGH = 528  # blocks: four on each multiprocessor of an H100
 _SHORT_SPAN = 128  # bytes: a shorter span fills no access of a warp
 _ODD_SPAN = 2048  # bytes: shorter ones that are no multiple of an access waste parts of many
 _LEAST = 8  # accesses of a thread before a channel is cut into more pieces
@@ -54,7 +53,7 @@ def record(planes: int, channels: int, span: int, planes_each: int, span_each: i
 
 def walk(planes: int, channels: int, span: int, dtype: DType, *, sums: bool) -> Walk:
     """How to walk through an array of these sizes, none of which is 0; ``sums`` if a value a piece is left behind."""
-    width = 16 // dtype.itemsize
+    width = ACCESS // dtype.itemsize
     nbytes, columns = span * dtype.itemsize, channels * span
     # Sums of columns are a value each, which pays where they have many rows.
     odd = nbytes < _ODD_SPAN and span % width != 0 and planes >= (32 * ROWS if sums else ROWS)

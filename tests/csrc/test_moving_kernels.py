@@ -112,30 +112,18 @@ def test_sort_keeps_the_order_of_equal_keys(rng: np.random.Generator) -> None:
 
 
 def test_division_by_multiplication(rng: np.random.Generator) -> None:
-    """What the kernels compute of a dimension's magic number and shift is the quotient, up to 2^31."""
+    """What the kernels compute of a dimension's `Divider` is the quotient, up to 2^31."""
     remap = importlib.import_module("pyneural.kernels.layout.cuda_remap")
-    for size in (
-        1,
-        2,
-        3,
-        5,
-        7,
-        641,
-        65_535,
-        65_536,
-        65_537,
-        2**30 - 1,
-        2**30 + 1,
-        2**31 - 1,
-        *rng.integers(1, 2**31, 50),
-    ):
+    sizes = [1, 2, 3, 5, 7, 9, 31, 32, 33, 641, 224 * 224, 65_535, 65_536, 65_537, 2**30 - 1, 2**30 + 1, 2**31 - 1]
+    for size in (*sizes, *rng.integers(1, 2**31, 50)):
         record = np.zeros((), remap.SIZES)
         remap.fill_sizes(record, (int(size),))
         assert record["small"]
-        near = [k * int(size) + step for k in (0, 1, 2, 1_000, (2**31 - 1) // int(size)) for step in (-1, 0, 1)]
-        for i in (*near, 2**31 - 1, *rng.integers(0, 2**31, 20).tolist()):
+        multiplier, shift = int(record["by"]["multiplier"][0]), int(record["by"]["shift"][0])
+        near = [k * int(size) + step for k in (0, 1, 2, 5, 1_000, (2**31 - 1) // int(size)) for step in (-1, 0, 1)]
+        for i in (*near, 2**31 - 1, *rng.integers(0, 2**31, 200).tolist()):
             if 0 <= i < 2**31:
-                quotient = ((i * int(record["magic"][0]) >> 32) + i) >> int(record["shift"][0])
+                quotient = ((i * multiplier >> 32) + i) >> shift
                 assert quotient == i // int(size), f"{i} / {size}"
     record = np.zeros((), remap.SIZES)
     remap.fill_sizes(record, (2**16, 2**15))

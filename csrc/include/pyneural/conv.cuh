@@ -1,6 +1,7 @@
 // Convolutions of 2 or 3 dimensions as matrix products: images and gradients seen as operands (see gemm.cuh) through
 // index arithmetic. Arrays are contiguous, (N, C, ...) and (K, C/groups, ...).
 #pragma once
+#include "divide.cuh"
 #include "gemm.cuh"
 #include "map.cuh"
 

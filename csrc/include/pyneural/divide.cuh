@@ -4,13 +4,26 @@
 
 namespace pyneural {
 
-// Sizes of dimensions with what divides by them (Granlund and Montgomery, Division by Invariant Integers using
-// Multiplication, 1994): for i below 2^31, i / size = (high half of i * magic + i) >> shift. `small` says whether all
-// i are. Filled in by kernels/layout/cuda_remap.py.
+// What divides 0 <= x < 2^31 (Granlund and Montgomery, Division by Invariant Integers using Multiplication, 1994).
+// Filled in by kernels/cuda_launch.py.
+struct Divider {
+  unsigned divisor, multiplier, shift;
+  __device__ __forceinline__ int quotient(int x) const {
+    return static_cast<int>((__umulhi(static_cast<unsigned>(x), multiplier) + static_cast<unsigned>(x)) >> shift);
+  }
+  // x becomes the quotient; the remainder is returned.
+  __device__ __forceinline__ int split(int& x) const {
+    const int whole = quotient(x), rest = x - whole * static_cast<int>(divisor);
+    x = whole;
+    return rest;
+  }
+};
+
+// Sizes of dimensions with what divides by them; `small` says whether all flat indices are below 2^31. Filled in by
+// kernels/layout/cuda_remap.py.
 struct Sizes {
   Index size[kMaxDims];
-  unsigned magic[kMaxDims];
-  unsigned shift[kMaxDims];
+  Divider by[kMaxDims];
   Index small;
 };
 
@@ -20,9 +33,9 @@ struct Split {
 
 __device__ __forceinline__ Split split(const Sizes& sizes, int d, Index i) {
   if (sizes.small) {
-    const unsigned n = static_cast<unsigned>(i);
-    const unsigned quotient = (__umulhi(n, sizes.magic[d]) + n) >> sizes.shift[d];
-    return {quotient, n - quotient * static_cast<unsigned>(sizes.size[d])};
+    int quotient = static_cast<int>(i);
+    const int remainder = sizes.by[d].split(quotient);
+    return {quotient, remainder};
   }
   const Index quotient = i / sizes.size[d];
   return {quotient, i - quotient * sizes.size[d]};

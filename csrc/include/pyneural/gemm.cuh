@@ -41,19 +41,4 @@ __device__ __forceinline__ Product split_product(Index m, Index n, Index inner, 
   return {m, n, begin, begin + each < inner ? begin + each : inner};
 }
 
-// Division by a number known on the host, as a multiplication (Granlund and Montgomery, 1994), for 0 <= x < 2^31.
-// Filled in by kernels/cuda_launch.py.
-struct Divider {
-  unsigned divisor, multiplier, shift;
-  __device__ __forceinline__ int quotient(int x) const {
-    return static_cast<int>((__umulhi(static_cast<unsigned>(x), multiplier) + static_cast<unsigned>(x)) >> shift);
-  }
-  // x becomes the quotient; the remainder is returned.
-  __device__ __forceinline__ int split(int& x) const {
-    const int whole = quotient(x), rest = x - whole * static_cast<int>(divisor);
-    x = whole;
-    return rest;
-  }
-};
-
 }  // namespace pyneural

@@ -24,7 +24,7 @@ template <int Arrays> struct Places {
 template <int Arrays> __device__ __forceinline__ Places<Arrays> places(const Layout<Arrays>& layout, Index i) {
   Places<Arrays> result;
 #pragma unroll
-  for (int k = 0; k < Arrays; ++k) result.at[k] = layout.start[k];
+  for (int k = 0; k < Arrays; ++k) result.at[k] = layout.ndim == 0 ? i : layout.start[k];
   for (int d = static_cast<int>(layout.ndim) - 1; d >= 0; --d) {
     const Index rest = i / layout.shape[d], along = i - rest * layout.shape[d];
 #pragma unroll

@@ -66,13 +66,3 @@ def test_splits(tile: str, dtype: np.dtype[Any], rng: np.random.Generator) -> No
     for inner, splits in ((64, 2), (100, 3), (33, 7)):
         a, b = matrix(rng, (35, inner), dtype, transposed=False), matrix(rng, (inner, 24), dtype, transposed=True)
         check(a, b, TILES[tile], splits)
-
-
-@pytest.mark.parametrize("number", [1, 2, 3, 5, 7, 9, 31, 32, 33, 224 * 224, 65_537, 2**30 + 1, 2**31 - 1])
-def test_divider(number: int, rng: np.random.Generator) -> None:
-    record = cuda_gemm.divider(number)
-    multiplier, shift = int(record["multiplier"]), int(record["shift"])
-    near = [k * number + d for k in (0, 1, 2, 5, 1000) for d in (-1, 0, 1)]
-    for x in [*near, 2**31 - 1, *map(int, rng.integers(0, 2**31, 200))]:
-        if 0 <= x < 2**31:
-            assert ((x * multiplier >> 32) + x) >> shift == x // number
