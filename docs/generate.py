@@ -6,7 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
-from pyneural.kernels import BACKENDS, FAMILIES, OPERATIONS, PARTIAL, Operation, dtypes
+from pyneural.kernels import BACKENDS, FAMILIES, OPERATIONS, Operation, dtypes
 
 TARGET = Path(__file__).with_name("operations.md")
 _ORDERS = {0: "-", 1: "1st", 2: "1st, 2nd"}
@@ -50,10 +50,7 @@ def page() -> str:
         "",
         "Generated from the contracts by `make docs`; a test holds it fresh. "
         f"{len(OPERATIONS)} operations, each with kernels in the backends "
-        + " and ".join(f"`{name}`" for name in BACKENDS if name not in PARTIAL)
-        + "".join(
-            f"; `{name}` has {sum(map(BACKENDS[name].has, OPERATIONS.values()))} of them so far" for name in PARTIAL
-        )
+        + " and ".join(f"`{name}`" for name in BACKENDS)
         + ".",
         "",
         "*Dtypes*: what the contract's samples are made in (floats: "

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import pathlib
 
-from .backend import BACKENDS, PARTIAL, Backend, active, backend, use
+from .backend import BACKENDS, Backend, active, backend, use
 from .contract import OPERATIONS, Operation, Sample, Spec, Wrong, operation
 from .record import Recording, record
 
@@ -29,7 +29,6 @@ __all__ = [
     "BACKENDS",
     "FAMILIES",
     "OPERATIONS",
-    "PARTIAL",
     "Backend",
     "Operation",
     "Recording",

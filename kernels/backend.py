@@ -226,9 +226,6 @@ BACKENDS: dict[str, Backend] = {
     "cuda": Backend("cuda", SIMULATOR, device="simulator"),
 }
 
-PARTIAL: dict[str, str] = {}
-"""Backends that lack operations at present, and why; every other one is complete."""
-
 _choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",), "simulator": ("cuda",)}
 _active: dict[str, Backend] = {device: BACKENDS[names[0]] for device, names in _choices.items()}
 

@@ -23,7 +23,7 @@ def _cases(*, backends: list[Backend] | None = None, each_dtype: bool = False) -
     for operation in OPERATIONS.values():
         for backend in backends or SUBJECTS:
             if not backend.has(operation):
-                continue  # test_declarations.py holds which backends may lack one
+                continue  # test_declarations.py says so
             for dtype in operation.dtypes if each_dtype else (_usual(operation),):
                 name = f"{operation.name}-{backend.name}" + (f"-{dtype}" if each_dtype else "")
                 marks = [pytest.mark.xdist_group(operation.family)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import types
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyneural import functional
-from pyneural.kernels import BACKENDS, FAMILIES, OPERATIONS, PARTIAL, Operation, Spec, dtypes
+from pyneural.kernels import BACKENDS, FAMILIES, OPERATIONS, Operation, Spec, dtypes
 
 EACH = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 
@@ -119,14 +118,7 @@ def test_reference_keeps_the_dtype(operation: Operation, dtype: np.dtype[Any], r
             assert np.asarray(result).dtype == spec.dtype, sample.name
 
 
-@pytest.mark.parametrize(
-    "name",
-    # Strict: once a partial backend is complete, its entry in PARTIAL must go.
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=PARTIAL[name])) if name in PARTIAL else name
-        for name in BACKENDS
-    ],
-)
+@pytest.mark.parametrize("name", BACKENDS)
 def test_backend_is_complete(name: str) -> None:
     missing = [f"{each.family}.{each.name}" for each in OPERATIONS.values() if not BACKENDS[name].has(each)]
     assert not missing, f"{name} lacks {', '.join(missing)}"
@@ -136,10 +128,7 @@ def test_backend_is_complete(name: str) -> None:
 @pytest.mark.parametrize("name", BACKENDS)
 def test_backend_has_nothing_undeclared(name: str, family: str) -> None:
     """A public function of a backend's module is an operation; helpers start with an underscore."""
-    path = f"pyneural.kernels.{family}.{name}"
-    if name in PARTIAL and importlib.util.find_spec(path) is None:
-        pytest.skip(PARTIAL[name])
-    module = importlib.import_module(path)
+    module = importlib.import_module(f"pyneural.kernels.{family}.{name}")
     stray = [
         public
         for public, value in vars(module).items()

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 
 from pyneural import kernels
-
-pytest.importorskip("numba")
-
 from pyneural.kernels.elementwise import numba_cpu
 from pyneural.kernels.elementwise.loops import binary_entries, unary_entries
 
