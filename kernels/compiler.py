@@ -105,7 +105,7 @@ class Dispatcher(_CPUDispatcher):  # type: ignore[misc]
     _cache: Any
 
     def __init__(self, py_func: Any, locals: Any = None, targetoptions: Any = None, **options: Any) -> None:
-        super().__init__(py_func, locals, targetoptions, **options)
+        super().__init__(py_func, locals or {}, targetoptions or {}, **options)
         part = {**self.targetoptions, "no_cpython_wrapper": True}
         self._entry_compiler = self._compiler
         self._part_compiler = _FunctionCompiler(
