@@ -1,4 +1,7 @@
-"""Launches of ``csrc/kernels/conv.cu`` in 2 and 3 dimensions: direct for few terms a result, else implicit GEMM."""
+"""Launches of ``csrc/kernels/conv.cu`` in 2 and 3 dimensions: direct for few terms a result, else implicit GEMM.
+
+3x3 filters at stride 1 in float32 are another kernel's: see `cuda_winograd`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from ..cuda_gemm import Tile, splits_for, tile_for, tile_grid
 from ..cuda_launch import BLOCK, DIVIDER, MOST_BLOCKS, blocks, contiguous, divider, flat_grid, launch, written
 from ..dtypes import accumulator
 from ..matmul.contract import ACTIVATIONS
+from . import cuda_winograd
 
 Array = Any
 
@@ -80,6 +84,8 @@ def forward(
         arguments = (*arrays, ACTIVATIONS.index(activation), result)
         if tile is None and terms <= _DIRECT and k < 16:
             launch("conv", f"forward_direct<{out.ndim - 2}>", out.dtype, flat_grid(out.size), BLOCK, shape, *arguments)
+        elif tile is None and cuda_winograd.fits(weight, weight.shape[1], k, stride, padding, dilation):
+            cuda_winograd.run(x, weight, bias, activation, result, padding, groups, back=False)
         else:
             _product("forward", tile or tile_for(k, places, groups, out.dtype), k, places, shape, 1, *arguments)
 
@@ -98,6 +104,8 @@ def dgrad(
         arguments = (contiguous(grad), contiguous(weight), result)
         if tile is None and terms <= _DIRECT and c < 16:
             launch("conv", f"dgrad_direct<{out.ndim - 2}>", out.dtype, flat_grid(out.size), BLOCK, shape, *arguments)
+        elif tile is None and cuda_winograd.fits(weight, weight.shape[0] // groups, c, stride, padding, dilation):
+            cuda_winograd.run(grad, weight, None, None, result, padding, groups, back=True)
         else:
             _product("dgrad", tile or tile_for(c, places, groups, out.dtype), c, places, shape, 1, *arguments)
 
