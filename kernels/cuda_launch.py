@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import memory
+from .cuda_memory import address, empty, is_gpu, on_device_of, place, strided
 
 if TYPE_CHECKING:
     from pyneural.cuda import Report
 
+__all__ = [
+    "ACCESS", "BLOCK", "DIVIDER", "ENOUGH", "ITEMS", "MAX_DIMS", "MOST_BLOCKS", "SHORT_ROW", "WARP", "address",
+    "binary", "bits", "blocks", "contiguous", "copy", "divider", "empty", "flat_grid", "flat_memory", "launch",
+    "layout", "layout_of", "planes", "rows_of", "sanitized", "size", "threads_for", "unary", "written",
+]  # fmt: skip
+
 Array = Any
 DType = np.dtype[Any]
-
-TARGET = "simulator"
-"""What kernels are compiled for."""
 
 BLOCK = 256  # threads, of kernels with no reason for another number
 ITEMS = 4  # elements a thread, so that a wide access has something to fetch
@@ -48,22 +51,45 @@ _sanitizing: list[tuple[int | None, list[Report]]] = []
 
 
 @functools.cache
-def _module(source: str, dtype: DType | None) -> Any:
+def _module(source: str, dtype: DType | None, target: str) -> Any:
     from pyneural import csrc, cuda
 
     path = f"{next(iter(csrc.__path__))}/kernels/{source}.cu"
     options = [] if dtype is None else [f"-DPYNEURAL_ELEMENT={_C_TYPES[dtype.name]}"]
-    return cuda.compile(path, TARGET, options=options)
+    return cuda.compile(path, target, options=options)
 
 
 @functools.cache
-def _kernel(source: str, name: str, dtype: DType | None) -> Any:
-    return _module(source, dtype)[name]
+def _kernel(source: str, name: str, dtype: DType | None, target: str) -> Any:
+    return _module(source, dtype, target)[name]
+
+
+def _arrays(arguments: tuple[Any, ...]) -> Iterator[Array]:
+    """The arrays among a kernel's arguments, those in structs too; scalars of NumPy's are none."""
+    for each in arguments:
+        if isinstance(each, np.ndarray) or is_gpu(each):
+            yield each
+        elif hasattr(each, "arrays"):
+            yield from each.arrays.values()
 
 
 def launch(source: str, name: str, dtype: DType | None, grid: Any, block: Any, *arguments: Any) -> None:
-    """Run the kernel ``name`` of ``csrc/kernels/<source>.cu`` for elements of ``dtype``."""
-    kernel = _kernel(source, name, dtype)
+    """Run the kernel ``name`` of ``csrc/kernels/<source>.cu`` for elements of ``dtype``.
+
+    It runs where its arrays are: in the simulator for NumPy's, else on their GPU and CuPy's current stream, without
+    waiting for the end.
+
+    Raises TypeError where arrays of NumPy's and CuPy's are mixed, ValueError where they are on several GPUs.
+    """
+    array = place(name, _arrays(arguments))
+    target = "simulator" if isinstance(array, np.ndarray) else "gpu"
+    kernel = _kernel(source, name, dtype, target)
+    if target == "gpu":
+        if _sanitizing:
+            raise TypeError(f"{name}: only launches in the simulator can be sanitized, and its arrays are on a GPU")
+        with on_device_of(array):
+            kernel[grid, block](*arguments)
+        return
     if not _sanitizing:
         kernel[grid, block](*arguments)
         return
@@ -103,8 +129,7 @@ def flat_memory(x: Array) -> tuple[Array, int, tuple[int, ...]]:
     behind = sum((n - 1) * -step for n, step in zip(x.shape, steps, strict=True) if step < 0)
     reach = sum((n - 1) * abs(step) for n, step in zip(x.shape, steps, strict=True))
     lowest = x[tuple(slice(None, None, -1 if step < 0 else 1) for step in steps)]
-    as_strided = np.lib.stride_tricks.as_strided
-    return as_strided(lowest, (reach + 1,), (x.itemsize,), writeable=x.flags.writeable), behind, steps
+    return strided(lowest, (reach + 1,), (x.itemsize,)), behind, steps
 
 
 @functools.cache
@@ -163,11 +188,6 @@ def divider(number: int) -> Any:
     return np.array((number, multiplier, shift), DIVIDER)[()]
 
 
-def address(x: Array) -> int:
-    """Where an array's first element lies."""
-    return int(x.__array_interface__["data"][0])
-
-
 def bits(x: Array) -> Array:
     """The same memory as unsigned integers of the elements' size."""
     return x.view(_BITS[x.itemsize])
@@ -188,7 +208,7 @@ def contiguous(x: Array) -> Array:
     """``x`` itself where it is C-contiguous, else a copy that is."""
     if x.flags.c_contiguous:
         return x
-    result = memory.empty(x.shape, x.dtype)
+    result = empty(x.shape, x.dtype, like=x)
     copy(x, result)
     return result
 
@@ -199,7 +219,7 @@ def written(out: Array) -> Iterator[Array]:
     if out.flags.c_contiguous:
         yield out
         return
-    result = memory.empty(out.shape, out.dtype)
+    result = empty(out.shape, out.dtype, like=out)
     yield result
     copy(result, out)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import BLOCK, WARP, blocks, contiguous, flat_memory, launch, layout, size, written
+from ..cuda_launch import BLOCK, WARP, blocks, contiguous, empty, flat_memory, launch, layout, size, written
 from ..dtypes import accumulator, bool_, is_half
 from .contract import default_scale
 
@@ -73,7 +72,7 @@ def scaled_dot_product_attention_backward(
     sizes, batches, (q, k, v, mask, g, o) = _problem(
         name, batch, query, key, value, attn_mask, is_causal, scale, grad, output
     )
-    log_sums, sums = contiguous(logsumexp), memory.empty(logsumexp.shape, wide)
+    log_sums, sums = contiguous(logsumexp), empty(logsumexp.shape, wide, like=logsumexp)
     if sums.size:
         launch(
             "attention_backward", "row_sums", dtype, blocks(sums.size, BLOCK // WARP), BLOCK, sizes, batches, g, o, sums

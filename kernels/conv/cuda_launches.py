@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
 from ..cuda_gemm import Tile, splits_for, tile_for, tile_grid
-from ..cuda_launch import BLOCK, DIVIDER, MOST_BLOCKS, blocks, contiguous, divider, flat_grid, launch, written
+from ..cuda_launch import BLOCK, DIVIDER, MOST_BLOCKS, blocks, contiguous, divider, empty, flat_grid, launch, written
 from ..dtypes import accumulator
 from ..matmul.contract import ACTIVATIONS
 from . import cuda_winograd
@@ -128,7 +127,7 @@ def wgrad(
             return
         tile = tile or tile_for(k, terms, groups, out.dtype)
         splits = splits or splits_for(tile, k, terms, places, groups)
-        partial = None if splits == 1 else memory.empty((splits, *out.shape), accumulator(out.dtype))
+        partial = None if splits == 1 else empty((splits, *out.shape), accumulator(out.dtype), like=out)
         _product("wgrad", tile, k, terms, shape, splits, splits, *arrays, partial, result)
         if partial is not None:
             launch("conv", "add_splits", out.dtype, flat_grid(out.size), BLOCK, partial, splits, out.size, result)

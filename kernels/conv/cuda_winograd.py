@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import DIVIDER, MOST_BLOCKS, contiguous, divider, launch, written
+from ..cuda_launch import DIVIDER, MOST_BLOCKS, contiguous, divider, empty, launch, written
 from ..dtypes import float32
 from ..matmul.contract import ACTIVATIONS
 
@@ -74,7 +73,7 @@ def run(
     shape["tiles"], shape["padded_ins"], shape["padded_outs"], shape["back"] = tiles, padded_ins, padded_outs, back
     shape["by_high"], shape["by_wide"] = divider(high), divider(wide)
     whole = shape[()]
-    transformed = memory.empty((groups, padded_ins, _PARTS, padded_outs), float32)
+    transformed = empty((groups, padded_ins, _PARTS, padded_outs), float32, like=x)
     filters = contiguous(weight)
     layers = min(groups, MOST_BLOCKS)
     grid = padded_outs // _FILTER_OUTS, -(-padded_ins // _FILTER_INS), layers

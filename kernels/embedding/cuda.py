@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import check, memory
-from ..cuda_launch import BLOCK, blocks, contiguous, copy, flat_grid, flat_memory, launch, size, written
+from .. import check
+from ..cuda_launch import BLOCK, blocks, contiguous, copy, empty, flat_grid, flat_memory, launch, size, written
 from ..dtypes import int64
 from .cuda_add import add_in_planes, add_slices, suits_planes
 from .cuda_selection import along, as_index, gather_along, put, take
@@ -62,7 +62,7 @@ def scatter_add(x: Array, index: Array, source: Array, *, dim: int, out: Array) 
             return
         strides = tuple(size(out.shape[d + 1 :]) for d in range(out.ndim))
         at, step, given = along("scatter_add", 0, strides, index, axis)
-        places = memory.empty((index.size,), int64)
+        places = empty((index.size,), int64, like=index)
         name = f"places_{index.dtype.name}"
         launch("embedding", name, None, flat_grid(index.size), BLOCK, at, step, given, places, index.size)
         values = contiguous(source[reach])

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import ACCESS, BLOCK, WARP, blocks, contiguous, flat_grid, launch, written
+from ..cuda_launch import ACCESS, BLOCK, WARP, blocks, contiguous, empty, flat_grid, launch, written
 from ..dtypes import accumulator, int64, is_floating
 from ..random.cuda_sort import sort
 from .cuda_selection import as_int64
@@ -72,7 +71,7 @@ def add_slices(grad: Array, index: Array, outer: int, left_out: int, mean: bool,
     if keys.size:
         sorted_keys, order = sort(keys.view(np.uint64), rows)
         keys = sorted_keys.view(np.int64)
-    starts = memory.empty((rows + 1,), int64)
+    starts = empty((rows + 1,), int64, like=out)
     launch("embedding_add", "starts", out.dtype, blocks(rows + 1, BLOCK), BLOCK, keys, starts, keys.size, rows)
     record = np.array((outer, keys.size, rows, inner, left_out, mean), _SEGMENTS)[()]
     with written(out) as result:

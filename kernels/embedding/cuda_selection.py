@@ -8,8 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import ACCESS, BLOCK, MAX_DIMS, bits, contiguous, flat_grid, flat_memory, launch, layout, size, unary
+from ..cuda_launch import (
+    ACCESS,
+    BLOCK,
+    MAX_DIMS,
+    bits,
+    contiguous,
+    empty,
+    flat_grid,
+    flat_memory,
+    launch,
+    layout,
+    size,
+    unary,
+)
 from ..dtypes import int32, int64
 from ..layout.cuda_remap import SIZES, fill_sizes, widest_word
 from ..random.cuda_sort import sort
@@ -32,7 +44,7 @@ def as_int64(index: Array) -> Array:
     """Contiguous indices as int64."""
     if index.dtype == int64:
         return contiguous(index)
-    result = memory.empty(index.shape, int64)
+    result = empty(index.shape, int64, like=index)
     unary("elementwise", "to_int64", index, result)
     return result
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import BLOCK, ENOUGH, WARP, contiguous, launch, size, written
+from ..cuda_launch import BLOCK, ENOUGH, WARP, contiguous, empty, launch, size, written
 from ..dtypes import accumulator
 from ..norm.channels import moments, parameter, places, record, walk
 
@@ -88,11 +87,11 @@ def _backward_held(
     sizes, _, _ = _sizes(x, groups)
     grid = _grid(images, groups, threads)
     parts = grid[0] if x.size else 0
-    partial = memory.empty((parts, 2, total), accumulator(dtype))
+    partial = empty((parts, 2, total), accumulator(dtype), like=x)
     if parts:
         arguments: tuple[Any, ...] = (sizes, grad, x, *w, *statistics, dx, partial)
         launch("group_norm", "group_norm_backward_held", dtype, grid, threads, *arguments)
-    both = memory.empty((total, 2), accumulator(dtype))
+    both = empty((total, 2), accumulator(dtype), like=x)
     at = record(1, total, 1, 1, 1)
     arguments = (at, partial, both, dweight, dbias, dweight.dtype != dtype, parts)
     launch("norm", "sums_final_columns", dtype, -(-total // WARP), (WARP, 8), *arguments)
@@ -104,8 +103,8 @@ def _backward_long(
     dtype, planes, rows = x.dtype, x.shape[0] * x.shape[1], x.shape[0] * groups
     sizes, channels, span = _sizes(x, groups)
     plan = walk(1, planes, span, dtype, sums=True)
-    sums, pieces = plan.partial(2, dtype), plan.grid[1]
-    averages = memory.empty((rows, 2), accumulator(dtype))
+    sums, pieces = plan.partial(2, x), plan.grid[1]
+    averages = empty((rows, 2), accumulator(dtype), like=x)
     arguments: tuple[Any, ...] = (plan.channels, places(group=channels), grad, x, *statistics, sums)
     launch("norm", "sums_planes", dtype, plan.grid, plan.block, *arguments)
     grid = -(-rows * WARP // BLOCK)

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, launch, written
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, launch, written
 from ..dtypes import accumulator
 from ..norm.channels import moments, parameter
 
@@ -107,7 +106,7 @@ def _backward(
         dx, *gradients = [stack.enter_context(written(each)) for each in results]
 
         def partial(parts: int) -> list[Array]:
-            return [memory.empty((parts, n), accumulator(dtype)) for _ in gradients]
+            return [empty((parts, n), accumulator(dtype), like=dx) for _ in gradients]
 
         if rows == 0:
             parts, sums = 0, partial(0)
@@ -134,10 +133,10 @@ def _backward_long(
     pieces = max(1, min(-(-n // _PIECE), -(-ENOUGH // rows)))
     each = -(-n // (pieces * width)) * width
     pieces = -(-n // each)
-    row_sums = memory.empty((rows, 2, pieces), accumulator(dtype))
+    row_sums = empty((rows, 2, pieces), accumulator(dtype), like=x)
     arguments = (grad, x, *w, *m, *r, row_sums, rows, n, each)
     launch("layer_norm_backward", "row_sums", dtype, (blocks(rows, 1), pieces), BLOCK, *arguments)
-    gradients = memory.empty((rows, 4), accumulator(dtype))
+    gradients = empty((rows, 4), accumulator(dtype), like=x)
     grid = -(-rows * WARP // BLOCK)
     launch("layer_norm_backward", "row_final", dtype, grid, BLOCK, *m, *r, row_sums, gradients, rows, n, pieces)
     strips, parts, rows_each = _strips(rows, n, _held(dtype) // 2)

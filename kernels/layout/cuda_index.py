@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import BLOCK, contiguous, copy, flat_grid, flat_memory, launch, layout_of, size, written
+from ..cuda_launch import BLOCK, contiguous, copy, empty, flat_grid, flat_memory, launch, layout_of, size, written
+from ..cuda_memory import broadcast, scalar
 from ..dtypes import bool_, int64
 from ..embedding.cuda_add import add_slices
 from ..embedding.cuda_selection import as_index, as_int64, put, take
@@ -18,6 +18,10 @@ from ..scan import cuda as scan
 from .keys import Parsed, parse
 
 Array = Any
+
+
+class _Number(np.ndarray):
+    """An int of a key: it is added to all places, wherever the index arrays beside it are."""
 
 
 def index(x: Array, *, key: Any, out: Array) -> None:
@@ -77,15 +81,14 @@ def _put(operation: str, x: Array, parsed: Parsed, values: Array, accumulate: bo
 
 def _broadcast(values: Array, parsed: Parsed) -> tuple[Array, int, tuple[Sequence[int], int, Sequence[int]]]:
     """Memory, first element and strides of values that broadcast to the key's shape; its index dimensions as one."""
-    whole = np.broadcast_to(values, parsed.shape)
     memory_of, start, steps = flat_memory(values)
     missing = len(parsed.shape) - values.ndim
     strides = [0] * missing + [0 if n == 1 else step for n, step in zip(values.shape, steps, strict=True)]
     first, last = len(parsed.before), len(parsed.before) + len(parsed.index_shape)
     axes = [(n, step) for n, step in zip(parsed.index_shape, strides[first:last], strict=True) if n > 1]
     if any(outer[1] != inner[1] * inner[0] for outer, inner in itertools.pairwise(axes)):
-        copied = memory.empty(parsed.shape, values.dtype)
-        copy(whole, copied)
+        copied = empty(parsed.shape, values.dtype, like=values)
+        copy(broadcast(values, parsed.shape), copied)
         return _broadcast(copied, parsed)
     return memory_of, start, (strides[:first], axes[-1][1] if axes else 0, strides[last:])
 
@@ -93,33 +96,39 @@ def _broadcast(values: Array, parsed: Parsed) -> tuple[Array, int, tuple[Sequenc
 def _integers(operation: str, item: Any, shape: tuple[int, ...], dim: int) -> list[Array]:
     """An int, an integer array or a mask as index arrays, one for each dimension that it stands for."""
     if isinstance(item, (int, np.integer)):
-        return [np.asarray(item, np.int64)]
-    if item.dtype != bool_:
-        return [item]
-    if item.size == 0:
-        return [memory.empty((0,), int64) for _ in range(item.ndim)]
-    flat = contiguous(item).reshape(-1)
-    up_to = memory.empty((item.size,), int64)
+        return [np.asarray(item, np.int64).view(_Number)]
+    return coordinates(item) if item.dtype == bool_ else [item]
+
+
+def coordinates(mask: Array) -> list[Array]:
+    """Where a mask is true, in C order: int64 of one dimension, for each dimension of the mask.
+
+    How many there are decides the shape of a result, so on a GPU this waits for the count.
+    """
+    if mask.size == 0:
+        return [empty((0,), int64, like=mask) for _ in range(mask.ndim)]
+    flat = contiguous(mask).reshape(-1)
+    up_to = empty((mask.size,), int64, like=mask)
     scan.cumsum(flat, dim=0, out=up_to)
-    found = [memory.empty((int(up_to[-1]),), int64) for _ in range(item.ndim)]
-    for d, coordinates in enumerate(found):
-        behind = size(item.shape[d + 1 :])
-        arguments = (flat, up_to, coordinates, item.size, item.shape[d], behind)
-        if coordinates.size:
-            launch("embedding", "true_coordinates", None, flat_grid(item.size), BLOCK, *arguments)
+    count = scalar(up_to[-1:])
+    found = [empty((count,), int64, like=mask) for _ in range(mask.ndim)]
+    for d, each in enumerate(found):
+        behind = size(mask.shape[d + 1 :])
+        arguments = (flat, up_to, each, mask.size, mask.shape[d], behind)
+        if count:
+            launch("embedding", "true_coordinates", None, flat_grid(mask.size), BLOCK, *arguments)
     return found
 
 
 def _places(operation: str, parsed: Parsed) -> tuple[Array, int, int, int]:
     """One list of indices, contiguous, the length and step of what they stand for, and what is added to all."""
-    arrays = [(array, length, step) for array, _, length, step in parsed.arrays]
-    start = 0
-    for each in list(arrays):
-        array, length, step = each
-        if len(arrays) > 1 and array.ndim == 0:
+    arrays, start = [], 0
+    for array, _, length, step in parsed.arrays:
+        if isinstance(array, _Number):
             number = int(array)
             start += (number + length if number < 0 else number) * step
-            arrays = [other for other in arrays if other is not each]
+        else:
+            arrays.append((array, length, step))
     if len(arrays) == 1 and arrays[0][0].shape == parsed.index_shape:
         array, length, step = arrays[0]
         return as_index(array), length, step, start
@@ -128,7 +137,7 @@ def _places(operation: str, parsed: Parsed) -> tuple[Array, int, int, int]:
 
 def _sum_places(operation: str, shape: tuple[int, ...], arrays: Sequence[tuple[Array, int, int]]) -> Array:
     """The places that several index arrays, each with its length and step, name together."""
-    result = memory.empty(shape, int64)
+    result = empty(shape, int64, like=arrays[0][0])
     for number, (array, length, step) in enumerate(arrays):
         given = array if array.dtype.name in ("int32", "int64") else as_int64(array)
         at, (memory_of,) = layout_of(operation, shape, given)

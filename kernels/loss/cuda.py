@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, launch, size, written
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, launch, size, written
 from ..dtypes import accumulator
 
 Array = Any
@@ -111,7 +110,7 @@ def cross_entropy_backward(
     kind, grid, block, at = _backward_walk(logits.shape, target.size, dtype)
     total = None
     if weight is not None and label_smoothing:
-        total = memory.empty((1,), accumulator(dtype))
+        total = empty((1,), accumulator(dtype), like=logits)
         launch("loss_backward", "total_of_weights", dtype, 1, BLOCK, weight, total, weight.size)
     arrays = [contiguous(each) for each in (grad, logits, target, logsumexp)]
     with written(out) as dx:
@@ -133,7 +132,7 @@ def nll_loss(
     at = _record(positions, classes, span, classes, 1)
     grid = min(-(-max(positions, 1) // BLOCK), ENOUGH)
     with written(out[0]) as loss, written(out[1]) as total:
-        partial = memory.empty((grid, 2), accumulator(dtype)) if grid > 1 else None
+        partial = empty((grid, 2), accumulator(dtype), like=x) if grid > 1 else None
         arguments = (contiguous(x), contiguous(target), _weight(weight), ignore_index, how, loss, total, partial)
         launch("loss", "nll_loss", dtype, grid, BLOCK, at, *arguments)
         if grid > 1:

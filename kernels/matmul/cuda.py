@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
 from ..cuda_gemm import Tile, splits_for, tile_for, tile_grid
 from ..cuda_launch import (
     ACCESS,
@@ -14,6 +13,7 @@ from ..cuda_launch import (
     MOST_BLOCKS,
     address,
     contiguous,
+    empty,
     flat_grid,
     flat_memory,
     launch,
@@ -61,7 +61,7 @@ def _product(
     if inner:
         (x, x_start, x_steps), (y, y_start, y_steps) = flat_memory(a), flat_memory(b)
     else:  # no element to read; the result is the bias
-        x = y = np.zeros(1, out.dtype)
+        x = y = empty((1,), out.dtype, like=out)
         x_start, x_steps, y_start, y_steps = 0, (0,) * a.ndim, 0, (0,) * b.ndim
     batch, products = out.shape[:-2], _size(out.shape[:-2])
     batch_steps = [
@@ -92,7 +92,7 @@ def _product(
         for flag, value in zip(_FLAGS, (code, splits, *aligned, vectors), strict=True):
             problem[flag] = value
         grid = (tile_grid(tile, m, n), min(products, MOST_BLOCKS), splits)
-        partial = None if splits == 1 else memory.empty((splits, *result.shape), accumulator(out.dtype))
+        partial = None if splits == 1 else empty((splits, *result.shape), accumulator(out.dtype), like=out)
         launch("matmul", name, out.dtype, grid, tile.threads, problem[()], x, y, added, partial, result)
         if partial is not None:
             size = result.size

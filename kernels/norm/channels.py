@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, launch
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, launch
 from ..dtypes import accumulator
 
 Array = Any
@@ -31,11 +30,11 @@ class Walk:
     block: tuple[int, int]
     channels: Any
 
-    def partial(self, values: int, dtype: DType) -> Array:
-        """Memory for what the first level leaves: ``values`` for each piece of each channel or column."""
+    def partial(self, values: int, x: Array) -> Array:
+        """Memory beside ``x`` for what the first level leaves: ``values`` for each piece of each channel or column."""
         across = 1 if self.kind == "planes" else int(self.channels["span"])
         count = int(self.channels["channels"]) * across * self.grid[1] * values
-        return memory.empty((count,), accumulator(dtype))
+        return empty((count,), accumulator(x.dtype), like=x)
 
     @property
     def final_launch(self) -> tuple[int, Any]:
@@ -93,15 +92,15 @@ def moments(x: Array, planes: int, channels: int, span: int, mean: Array | None,
     plan = walk(planes, channels, span, x.dtype, sums=True)
     dtype, pieces, (grid, block) = x.dtype, plan.grid[1], plan.final_launch
     if mean is None:
-        partial = plan.partial(3, dtype)
+        partial = plan.partial(3, x)
         launch("moments", "squares_planes", dtype, plan.grid, plan.block, plan.channels, x, partial)
         launch("moments", "squares_final_planes", dtype, grid, block, partial, rstd, channels, pieces, eps)
     elif plan.kind == "planes":
-        partial = plan.partial(3, dtype)
+        partial = plan.partial(3, x)
         launch("moments", "moments_planes", dtype, plan.grid, plan.block, plan.channels, x, partial)
         launch("moments", "moments_final_planes", dtype, grid, block, partial, mean, rstd, channels, pieces, eps)
     else:
-        partial, sizes = plan.partial(2, dtype), plan.channels
+        partial, sizes = plan.partial(2, x), plan.channels
         launch("moments", "moments_columns", dtype, plan.grid, plan.block, sizes, x, partial)
         launch("moments", "moments_final_columns", dtype, grid, block, sizes, partial, mean, rstd, pieces, eps)
 
@@ -115,7 +114,7 @@ def sums(
     """
     plan = walk(*sizes, x.dtype, sums=True)
     dtype, (grid, block) = x.dtype, plan.final_launch
-    partial, both = plan.partial(2, dtype), memory.empty((sizes[1], 2), accumulator(dtype))
+    partial, both = plan.partial(2, x), empty((sizes[1], 2), accumulator(dtype), like=x)
     arguments = (plan.channels, at, grad, x, *statistics, partial)
     launch("norm", f"sums_{plan.kind}", dtype, plan.grid, plan.block, *arguments)
     wide = bool(out[0].dtype != dtype)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import BLOCK, contiguous, flat_grid, launch, size, written
+from ..cuda_launch import BLOCK, contiguous, empty, flat_grid, launch, size, written
 from ..layout.cuda_remap import Pieces, remap
 
 Array = Any
@@ -60,7 +59,7 @@ def pad_backward(grad: Array, *, pad: tuple[int, ...], mode: str, input_shape: t
             first = max(last - _DIMS, 0)
             done = not any(any(each) for each in by[:first])
             shape = (*folded.shape[:first], *input_shape[first:last], *folded.shape[last:])
-            target = result if done else memory.empty(shape, out.dtype)
+            target = result if done else empty(shape, out.dtype, like=out)
             _fold(folded, target, by[first:last], mode, size(folded.shape[last:]), input_shape[first:last])
             if done:
                 return

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import memory
-from ..cuda_launch import BLOCK, contiguous, flat_grid, launch, layout_of, written
+from ..cuda_launch import BLOCK, contiguous, empty, flat_grid, launch, layout_of, written
 from ..dtypes import accumulator
 
 Array = Any
@@ -24,7 +23,7 @@ def _total(name: str, arrays: tuple[Any, ...], x: Array, reduction: str, out: Ar
     """A reduced loss: ``arrays`` are the kernel's arguments before its result."""
     divisor = x.size if reduction == "mean" else 1
     grid = _grid(x)
-    partial = memory.empty((grid,), accumulator(x.dtype)) if grid > 1 else None
+    partial = empty((grid,), accumulator(x.dtype), like=x) if grid > 1 else None
     launch(_SOURCE, f"{name}_total", x.dtype, grid, BLOCK, *arrays, out, x.size, divisor, partial, *attributes)
     if grid > 1:
         launch(_SOURCE, "total_final", x.dtype, 1, BLOCK, partial, grid, divisor, out)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes, memory
-from ..cuda_launch import BLOCK, blocks, contiguous, launch, written
+from .. import dtypes
+from ..cuda_launch import BLOCK, blocks, contiguous, empty, launch, written
 from . import bits
 from .cuda_sort import sort
 
@@ -64,7 +64,7 @@ def randint(*, shape: tuple[int, ...], seed: int, offset: int, low: int, high: i
 def permutation(*, n: int, seed: int, offset: int, out: Array) -> None:
     if n == 0:
         return
-    keys = memory.empty((n,), np.dtype("uint64"))
+    keys = empty((n,), np.dtype("uint64"), like=out)
     _generate("random_bits", "words64", keys, int(seed), int(offset))
     with written(out) as result:
         sort(keys, 2**64, result)

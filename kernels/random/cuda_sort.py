@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
-from ..cuda_launch import BLOCK, launch
+from ..cuda_launch import BLOCK, empty, launch
 from ..dtypes import int32, int64
 from ..scan import cuda as scan
 
@@ -32,15 +31,15 @@ def sort(keys: Array, below: int, order: Array | None = None) -> tuple[Array, Ar
     n = keys.size
     tiles = -(-n // _TILE)
     passes = max(-(-(below - 1).bit_length() // _DIGIT), 1)
-    counts, up_to = memory.empty((256 * tiles,), int32), memory.empty((256 * tiles,), int64)
-    other_keys = [memory.empty((n,), _UINT64) for _ in range(min(passes, 2))]
-    other_orders = [memory.empty((n,), int64) for _ in range(min(passes - 1, 2))]
+    counts, up_to = (empty((256 * tiles,), each, like=keys) for each in (int32, int64))
+    other_keys = [empty((n,), _UINT64, like=keys) for _ in range(min(passes, 2))]
+    other_orders = [empty((n,), int64, like=keys) for _ in range(min(passes - 1, 2))]
     source: tuple[Array, Array | None] = (keys, None)
     for number in range(passes):
         last = number == passes - 1
         target_order = order if last and order is not None else None
         if target_order is None:
-            target_order = memory.empty((n,), int64) if last else other_orders[number % 2]
+            target_order = empty((n,), int64, like=keys) if last else other_orders[number % 2]
         target = other_keys[number % 2], target_order
         launch("random_sort", "count", None, tiles, BLOCK, source[0], counts, n, number * _DIGIT)
         scan.cumsum(counts, dim=0, out=up_to)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import check, memory
-from ..cuda_launch import BLOCK, SHORT_ROW, WARP, blocks, launch, planes, rows_of, threads_for, written
+from .. import check
+from ..cuda_launch import BLOCK, SHORT_ROW, WARP, blocks, empty, launch, planes, rows_of, threads_for, written
 from ..dtypes import accumulator, int32, int64, is_floating
 
 Array = Any
@@ -43,7 +43,7 @@ def _reduce(name: str, x: Array, dim: Any, out: Array, partial: np.dtype[Any]) -
             return
         chunk = -(-n // chunks)
         chunks = -(-n // chunk)
-        parts = memory.empty((out.size, chunks), partial)
+        parts = empty((out.size, chunks), partial, like=out)
         launch("reduce", f"{first}_partial_{kind}", x.dtype, (count, chunks), block, flat, parts, *shape, chunk)
         grid = blocks(out.size, BLOCK // WARP)
         launch("reduce", f"{name}_final", x.dtype, grid, BLOCK, parts, result, out.size, chunks, n)

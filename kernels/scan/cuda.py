@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import check, memory
-from ..cuda_launch import BLOCK, SHORT_ROW, WARP, blocks, contiguous, copy, launch, size, written
+from .. import check
+from ..cuda_launch import BLOCK, SHORT_ROW, WARP, blocks, contiguous, copy, empty, launch, size, written
 from ..dtypes import accumulator, int64, is_floating
 
 Array = Any
@@ -30,7 +30,7 @@ def _scan(x: Array, axis: int, direction: str, out: Array) -> None:
     if 1 < inner < _NARROW:
         order = [*(d for d in range(x.ndim) if d != axis), axis]
         source, target = x.transpose(order), out.transpose(order)
-        result = memory.empty(target.shape, target.dtype)
+        result = empty(target.shape, target.dtype, like=target)
         _rows(contiguous(source), result, outer * inner, n, direction)
         copy(result, target)
         return
@@ -55,7 +55,7 @@ def _rows(x: Array, out: Array, rows: int, n: int, direction: str) -> None:
     grid = (blocks(rows, 1), -(-n // chunk))
     starts = None
     if grid[1] > 1:
-        starts = _totals(x.dtype, rows, grid[1])
+        starts = _totals(x, rows, grid[1])
         launch("scan", f"rows_totals{direction}", x.dtype, grid, BLOCK, x, starts, rows, n, chunk)
         launch("scan", "starts", x.dtype, blocks(rows, BLOCK // WARP), BLOCK, starts, rows, grid[1])
     launch("scan", f"rows_long{direction}", x.dtype, grid, BLOCK, x, out, rows, n, chunk, starts)
@@ -69,11 +69,11 @@ def _columns(x: Array, out: Array, outer: int, n: int, inner: int, direction: st
     grid = (across, -(-n // chunk))
     starts = None
     if grid[1] > 1:
-        starts = _totals(x.dtype, columns, grid[1])
+        starts = _totals(x, columns, grid[1])
         launch("scan", f"columns_totals{direction}", x.dtype, grid, BLOCK, x, starts, outer, n, inner, chunk)
         launch("scan", "starts", x.dtype, blocks(columns, BLOCK // WARP), BLOCK, starts, columns, grid[1])
     launch("scan", f"columns{direction}", x.dtype, grid, BLOCK, x, out, outer, n, inner, chunk, starts)
 
 
-def _totals(dtype: Any, rows: int, chunks: int) -> Array:
-    return memory.empty((rows, chunks), accumulator(dtype) if is_floating(dtype) else int64)
+def _totals(x: Array, rows: int, chunks: int) -> Array:
+    return empty((rows, chunks), accumulator(x.dtype) if is_floating(x.dtype) else int64, like=x)

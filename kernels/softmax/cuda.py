@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import check, memory
+from .. import check
 from ..cuda_launch import (
     BLOCK,
     WARP,
     blocks,
     contiguous,
     copy,
+    empty,
     flat_grid,
     launch,
     layout_of,
@@ -32,7 +33,7 @@ def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
         order.append(order.pop(dim % out.ndim))
     inputs = [contiguous(x.transpose(*order)) for x in arrays]
     target = out.transpose(*order)
-    result = target if target.flags.c_contiguous else memory.empty(target.shape, target.dtype)
+    result = target if target.flags.c_contiguous else empty(target.shape, target.dtype, like=target)
     n = target.shape[-1] if target.ndim else 1
     rows = target.size // n
     kind, grid = ("short", blocks(rows, BLOCK // WARP)) if n <= _SHORT else ("long", blocks(rows, 1))
