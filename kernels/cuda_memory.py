@@ -24,7 +24,7 @@ def is_host(x: Any) -> bool:
 
 def is_gpu(x: Any) -> bool:
     """Whether an array is a GPU's: CuPy's, since kernels know no other."""
-    return not isinstance(x, np.ndarray) and hasattr(x, "__cuda_array_interface__")
+    return not isinstance(x, np.ndarray) and hasattr(type(x), "__cuda_array_interface__")
 
 
 def empty(shape: tuple[int, ...], dtype: DType, like: Array) -> Array:

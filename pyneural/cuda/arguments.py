@@ -82,7 +82,7 @@ class Buffer(NamedTuple):
 
     position: int
     name: str
-    array: np.ndarray[Any, Any]
+    array: Any
     element: int
     writable: bool
     offset: int = 0
@@ -107,8 +107,12 @@ class Struct(NamedTuple):
         return filled
 
 
-def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -> tuple[list[bytes], list[Buffer]]:
+def convert(
+    kernel: str, parameters: list[Parameter], values: tuple[Any, ...], *, gpu: bool = False
+) -> tuple[list[bytes], list[Buffer]]:
     """The bytes of each parameter (zeros for arrays: their address is filled in later) and the arrays.
+
+    Arrays are NumPy's, or with ``gpu`` CuPy's.
 
     Raises TypeError for a wrong count, type or dtype, ValueError for a value or layout that does not fit.
     """
@@ -119,12 +123,16 @@ def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -
     buffers: list[Buffer] = []
     for position, (parameter, value) in enumerate(zip(parameters, values, strict=True)):
         if parameter.kind == POINTER:
-            array = _array(kernel, parameter, value)
+            array = _array(kernel, parameter, value, gpu)
             if array is not None:
                 buffers.append(
                     Buffer(position, parameter.name, array, _element(parameter, array), not parameter.constant)
                 )
             data.append(bytes(8))
+        elif gpu and isinstance(value, TensorMap) and parameter.kind == STRUCT and parameter.size == 128:
+            if not is_gpu(value.array):
+                raise TypeError(f"{kernel}: {parameter} got a tensor map of an array in host memory")
+            data.append(value.encoded(int(value.array.data.ptr)).tobytes())
         elif isinstance(value, TensorMap) and parameter.kind == STRUCT and parameter.size == len(value.data):
             # The address of its array comes first, as that of any other is filled in.
             writable = value.array.flags.writeable
@@ -135,9 +143,10 @@ def convert(kernel: str, parameters: list[Parameter], values: tuple[Any, ...]) -
         elif isinstance(value, Struct):
             data.append(_struct(kernel, parameter, value.value))
             for offset, array in value.arrays.items():
-                if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
-                    raise TypeError(f"{kernel}: {parameter} takes contiguous NumPy arrays at byte {offset}")
-                name, writable = f"{parameter.name}+{offset}", array.flags.writeable
+                if not (is_gpu(array) if gpu else isinstance(array, np.ndarray)) or not array.flags.c_contiguous:
+                    kind = "arrays of a GPU" if gpu else "NumPy arrays"
+                    raise TypeError(f"{kernel}: {parameter} takes contiguous {kind} at byte {offset}")
+                name, writable = f"{parameter.name}+{offset}", gpu or array.flags.writeable
                 buffers.append(Buffer(position, name, array, array.itemsize, writable, offset))
         else:
             data.append(_struct(kernel, parameter, value))
@@ -149,12 +158,21 @@ def _element(parameter: Parameter, array: np.ndarray[Any, Any]) -> int:
     return array.dtype.itemsize if parameter.type == "void" else parameter.element
 
 
-def _array(kernel: str, parameter: Parameter, value: Any) -> np.ndarray[Any, Any] | None:
+def is_gpu(value: Any) -> bool:
+    """Whether a value is an array of a GPU."""
+    return not isinstance(value, np.ndarray) and hasattr(type(value), "__cuda_array_interface__")
+
+
+def _array(kernel: str, parameter: Parameter, value: Any, gpu: bool) -> Any:
     if value is None:
         return None
-    if hasattr(value, "__cuda_array_interface__"):
+    if gpu and isinstance(value, np.ndarray):
+        raise TypeError(f"{kernel}: {parameter} lies in host memory; a kernel on a GPU takes cupy.asarray(it)")
+    if gpu and not is_gpu(value):
+        raise TypeError(f"{kernel}: {parameter} takes an array of CuPy's, got {type(value).__name__}")
+    if not gpu and is_gpu(value):
         raise TypeError(f"{kernel}: {parameter} got an array of a GPU; a kernel in the simulator takes NumPy arrays")
-    if not isinstance(value, np.ndarray):
+    if not gpu and not isinstance(value, np.ndarray):
         raise TypeError(f"{kernel}: {parameter} takes a NumPy array, got {type(value).__name__}")
     if not _matches(parameter, value.dtype):
         wanted = parameter.dtype or f"elements of {parameter.element} bytes"
@@ -163,7 +181,7 @@ def _array(kernel: str, parameter: Parameter, value: Any) -> np.ndarray[Any, Any
         raise ValueError(
             f"{kernel}: {parameter} must be C-contiguous, got shape {value.shape} with strides {value.strides}"
         )
-    if not parameter.constant and not value.flags.writeable:
+    if not gpu and not parameter.constant and not value.flags.writeable:
         raise ValueError(f"{kernel}: {parameter} is written by the kernel, but the array is read-only")
     return value
 

@@ -32,6 +32,7 @@ class Library:
         size, count, names_at = struct.unpack_from("<HHH", self.data, 0x3A)
         headers = [struct.unpack_from("<IIQQQQIIQQ", self.data, offset + i * size) for i in range(count)]
         names = self._bytes(headers[names_at])
+        self.headers = headers
         self.sections = {self._text(names, header[0]): self._bytes(header) for header in headers}
 
     def _bytes(self, header: tuple[int, ...]) -> bytes:
@@ -54,6 +55,20 @@ class Library:
     @functools.cached_property
     def lines(self) -> LineTable:
         return LineTable(self.sections.get(".debug_line", b""))
+
+
+def variables(path: str | pathlib.Path, prefix: str) -> dict[str, bytes]:
+    """The initial values of the variables whose names begin with ``prefix``, of a shared object or a cubin."""
+    library = Library(path)
+    table, names = library.sections.get(".symtab", b""), library.sections.get(".strtab", b"")
+    found = {}
+    for name_at, info, _, section, value, size in struct.iter_unpack("<IBBHQQ", table):
+        name = Library._text(names, name_at)
+        if info & 15 == _STT_OBJECT and 0 < section < len(library.headers) and name.startswith(prefix):
+            _, _, _, address, _, _, *_ = library.headers[section]
+            data = library._bytes(library.headers[section])
+            found[name] = data[value - address : value - address + size]
+    return found
 
 
 class LineTable:

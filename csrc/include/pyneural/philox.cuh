@@ -9,9 +9,19 @@
 // IEEE operation that no compiler may contract into a fused multiply-add.
 #pragma once
 
+#if defined(__CUDACC_RTC__)  // NVRTC has no standard library; memcpy is built in
+namespace std {
+using int32_t = int;
+using uint32_t = unsigned;
+using int64_t = long long;
+using uint64_t = unsigned long long;
+using ::memcpy;
+}  // namespace std
+#else
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#endif
 
 #if defined(__CUDACC__)
 #define PYNEURAL_HOST_DEVICE __host__ __device__ __forceinline__

@@ -262,7 +262,7 @@ def test_gpu_target_without_a_gpu() -> None:
         with pytest.raises(TypeError, match="lies in host memory"):
             cuda.compile(SOURCE, "gpu")["saxpy"][1, 32](np.float32(1), f32(4), f32(4), np.int32(4))
     else:
-        with pytest.raises(RuntimeError, match="needs an NVIDIA GPU and CuPy"):
+        with pytest.raises(RuntimeError, match=r"target \"gpu\" cannot be used: .*`.+`"):
             cuda.compile(SOURCE, "gpu")
 
 
