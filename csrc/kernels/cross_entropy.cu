@@ -1,7 +1,9 @@
 // Cross-entropy of class indices for logits (N, classes, span) of PYNEURAL_ELEMENT, and the logarithms of the sums of
-// exponentials. Each logit is read once: a few lanes or a block hold a row in registers; longer rows, and classes
-// that do not lie behind one another, take the sum "online" (Milakov and Gimelshein 2018).
+// exponentials; and, with `dx`, the gradient of `scale` times the sum of all losses. Each logit is read once: a few lanes
+// or a block hold a row in registers. Longer rows, and classes that do not lie behind one another, take the sum "online"
+// (Milakov and Gimelshein 2018), and the gradient reads them a second time.
 #include <pyneural/classes.cuh>
+#include <pyneural/cross_entropy.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
@@ -11,7 +13,6 @@ constexpr int kWide = 16 / sizeof(Element);
 constexpr int kItems = sizeof(Element) == 8 ? 8 : 16;  // of a row a thread holds
 
 __device__ __forceinline__ Real minus_infinity() { return -Real(__int_as_float(0x7f800000)); }
-__device__ __forceinline__ Real not_a_number() { return Real(__int_as_float(0x7fffffff)); }
 
 // NaN spreads.
 struct Largest {
@@ -26,13 +27,16 @@ struct Rule {
   Real smoothing;
   Element* loss;
   Real* logsumexp;
+  const Real *scale, *total;  // of the gradient; see CrossEntropySlope
+  Element* dx;                // null: none
 
+  __device__ __forceinline__ CrossEntropySlope<Element> slope() const { return {weight, total, ignored, classes, smoothing}; }
   __device__ __forceinline__ Real weight_of(Index c) const { return weight == nullptr ? Real(1) : widen(weight[c]); }
   // The loss, from the logits' largest, the logarithm of the sum of e^(x - top), the target's logit and, if there is
   // smoothing, the sum of w (top + log_sum - x).
   __device__ __forceinline__ Real of(Index t, Real top, Real log_sum, Real own, Real all) const {
     if (t == ignored) return 0;
-    const Real w = t >= 0 && t < classes ? weight_of(t) : not_a_number();
+    const Real w = t >= 0 && t < classes ? weight_of(t) : not_a_number<Real>();
     const Real value = (Real(1) - smoothing) * w * (log_sum - (own - top));
     return smoothing == Real(0) ? value : value + smoothing / static_cast<Real>(classes) * all;
   }
@@ -91,6 +95,12 @@ __device__ __forceinline__ void held_row(Team& team, const Rule& rule, const Ele
     team.sum(all);
   }
   if (team.rank() == 0 && n != 0) rule.finish(row, target, top, log_sum, sum[1], all[0]);
+  if (rule.dx == nullptr) return;
+  const auto slope = rule.slope();
+  const auto position = slope.start(target, *rule.scale, top + log_sum);
+  Row::for_parts(team, n, [&](int j, int i) {
+    store_part<Element, Width>(rule.dx + row * rule.classes + i, [&](int k) { return slope.of(position, i + k, held.at(j, k)); });
+  });
 }
 
 template <int Width>
@@ -105,9 +115,9 @@ __device__ __forceinline__ void rows_by_lanes(const Classes& at, const Rule& rul
 }
 __global__ void __launch_bounds__(256) cross_entropy_lanes(
     Classes at, const Element* x, const long long* target, const Element* weight, Index ignored, Real smoothing,
-    Element* loss, Real* logsumexp) {
-  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp};
-  if (at.wide_rows(x)) {
+    Element* loss, Real* logsumexp, const Real* scale, const Real* total, Element* dx) {
+  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp, scale, total, dx};
+  if (at.wide_rows(x) && at.wide_rows(dx)) {
     rows_by_lanes<kWide>(at, rule, x);
   } else {
     rows_by_lanes<1>(at, rule, x);
@@ -124,9 +134,9 @@ __device__ __forceinline__ void rows_by_block(const Classes& at, const Rule& rul
 }
 __global__ void __launch_bounds__(512, 1) cross_entropy_block(
     Classes at, const Element* x, const long long* target, const Element* weight, Index ignored, Real smoothing,
-    Element* loss, Real* logsumexp) {
-  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp};
-  if (at.wide_rows(x)) {
+    Element* loss, Real* logsumexp, const Real* scale, const Real* total, Element* dx) {
+  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp, scale, total, dx};
+  if (at.wide_rows(x) && at.wide_rows(dx)) {
     rows_by_block<kWide>(at, rule, x);
   } else {
     rows_by_block<1>(at, rule, x);
@@ -155,7 +165,7 @@ struct Online {
     weights += w;
   }
   // Where no number was seen there is no probability.
-  __device__ __forceinline__ Real log_sum() const { return top == minus_infinity() ? not_a_number() : log(sum); }
+  __device__ __forceinline__ Real log_sum() const { return top == minus_infinity() ? not_a_number<Real>() : log(sum); }
 };
 
 template <int Width> __device__ __forceinline__ void long_rows(const Classes& at, const Rule& rule, const Element* x) {
@@ -185,13 +195,21 @@ template <int Width> __device__ __forceinline__ void long_rows(const Classes& at
     seen.sum = sum[0];
     const Real log_sum = seen.log_sum();
     if (threadIdx.x == 0) rule.finish(row, target, seen.top, log_sum, sum[1], sum[2] * log_sum - sum[3]);
+    if (rule.dx == nullptr) continue;
+    const auto slope = rule.slope();
+    const auto position = slope.start(target, *rule.scale, seen.top + log_sum);
+    for (Index i = Index(threadIdx.x) * Width; i < at.classes; i += Index(blockDim.x) * Width) {
+      Real value[Width];
+      load_wide(x + row * at.classes + i, value);
+      store_part<Element, Width>(rule.dx + row * at.classes + i, [&](int k) { return slope.of(position, i + k, value[k]); });
+    }
   }
 }
 __global__ void __launch_bounds__(512) cross_entropy_long(
     Classes at, const Element* x, const long long* target, const Element* weight, Index ignored, Real smoothing,
-    Element* loss, Real* logsumexp) {
-  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp};
-  if (at.wide_rows(x)) {
+    Element* loss, Real* logsumexp, const Real* scale, const Real* total, Element* dx) {
+  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp, scale, total, dx};
+  if (at.wide_rows(x) && at.wide_rows(dx)) {
     long_rows<kWide>(at, rule, x);
   } else {
     long_rows<1>(at, rule, x);
@@ -232,13 +250,24 @@ template <int Width> __device__ __forceinline__ void columns(const Classes& at, 
     }
     store_wide<Width>(rule.logsumexp + position, sum);
     store_part<Element, Width>(rule.loss + position, [&](int k) { return loss[k]; });
+    if (rule.dx == nullptr) return;
+    const auto slope = rule.slope();
+    typename CrossEntropySlope<Element>::Position of[Width];
+#pragma unroll
+    for (int k = 0; k < Width; ++k) of[k] = slope.start(target[k], *rule.scale, sum[k]);
+    const Index n = position / at.span, base = n * at.classes * at.span + position - n * at.span;
+    for (Index c = 0; c < at.classes; ++c) {
+      Real value[Width];
+      load_wide(x + base + c * at.span, value);
+      store_part<Element, Width>(rule.dx + base + c * at.span, [&](int k) { return slope.of(of[k], c, value[k]); });
+    }
   });
 }
 __global__ void __launch_bounds__(128) cross_entropy_columns(
     Classes at, const Element* x, const long long* target, const Element* weight, Index ignored, Real smoothing,
-    Element* loss, Real* logsumexp) {
-  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp};
-  if (at.wide_columns(x) && is_aligned<kWide>(loss) && is_aligned_16(target) && is_aligned_16(logsumexp)) {
+    Element* loss, Real* logsumexp, const Real* scale, const Real* total, Element* dx) {
+  const Rule rule{target, weight, ignored, at.classes, smoothing, loss, logsumexp, scale, total, dx};
+  if (at.wide_columns(x) && at.wide_columns(dx) && is_aligned<kWide>(loss) && is_aligned_16(target) && is_aligned_16(logsumexp)) {
     columns<kWide>(at, rule, x);
   } else {
     columns<1>(at, rule, x);

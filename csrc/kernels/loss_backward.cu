@@ -1,14 +1,13 @@
 // The gradients of cross-entropy and of the negative log-likelihood for logits (N, classes, span) of
 // PYNEURAL_ELEMENT: one value a class and position, each logit read once and each result written once.
 #include <pyneural/classes.cuh>
+#include <pyneural/cross_entropy.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 using Real = Computed<Element>;
 
 constexpr int kWide = 16 / sizeof(Element);
-
-__device__ __forceinline__ Real not_a_number() { return Real(__int_as_float(0x7fffffff)); }
 
 // The weights' sum, for smoothing. One block.
 __global__ void __launch_bounds__(256) total_of_weights(const Element* weight, Real* total, Index classes) {
@@ -20,52 +19,27 @@ __global__ void __launch_bounds__(256) total_of_weights(const Element* weight, R
   if (threadIdx.x == 0) *total = sum[0];
 }
 
-// grad ((1 - e) w_t (p - onehot) + e / classes (p sum w - w_c)), p = e^(x - logsumexp), of one position.
-struct Position {
-  Real grad, logsumexp, own, ignored;
-  Index target;
-};
 struct CrossEntropy {
   const Element *grad, *x;
   const long long* target;
   const Real* logsumexp;
-  const Element* weight;  // null: 1
-  const Real* total;      // of the weights; null: as many as classes
-  Index ignored, classes;
-  Real smoothing;
-
-  __device__ __forceinline__ Position start(Index t, Real g, Real log_sum) const {
-    if (t == ignored) return {0, 0, 0, 1, t};
-    const Real w = t < 0 || t >= classes ? not_a_number() : weight == nullptr ? Real(1) : widen(weight[t]);
-    return {g, log_sum, (Real(1) - smoothing) * w, 0, t};
-  }
-  __device__ __forceinline__ Real of(const Position& position, Index c, Real x) const {
-    if (position.ignored != Real(0)) return 0;
-    const Real p = exp(x - position.logsumexp);
-    Real slope = position.own * (c == position.target ? p - Real(1) : p);
-    if (smoothing != Real(0)) {
-      const Real w = weight == nullptr ? Real(1) : widen(weight[c]);
-      const Real all = total == nullptr ? static_cast<Real>(classes) : *total;
-      slope += smoothing / static_cast<Real>(classes) * (p * all - w);
-    }
-    return position.grad * slope;
-  }
+  CrossEntropySlope<Element> slope;
 };
 
 template <int Width> __device__ __forceinline__ void rows(const Classes& at, const CrossEntropy& rule, Element* dx) {
   const auto start = [&](Index row) {
-    return rule.start(rule.target[row], widen(rule.grad[row]), rule.logsumexp[row]);
+    return rule.slope.start(rule.target[row], widen(rule.grad[row]), rule.logsumexp[row]);
   };
-  for_rows<Width>(at, start, [&](const Position& position, Index c, Index offset) {
+  for_rows<Width>(at, start, [&](const auto& position, Index c, Index offset) {
     Real value[Width];
     load_wide(rule.x + offset, value);
-    store_part<Element, Width>(dx + offset, [&](int k) { return rule.of(position, c + k, value[k]); });
+    store_part<Element, Width>(dx + offset, [&](int k) { return rule.slope.of(position, c + k, value[k]); });
   });
 }
 __global__ void __launch_bounds__(256) cross_entropy_backward_rows(
     Classes at, const Element* grad, const Element* x, const long long* target, const Real* logsumexp,
     const Element* weight, const Real* total, Index ignored, Real smoothing, Element* dx) {
-  const CrossEntropy rule{grad, x, target, logsumexp, weight, total, ignored, at.classes, smoothing};
+  const CrossEntropy rule{grad, x, target, logsumexp, {weight, total, ignored, at.classes, smoothing}};
   if (at.wide_rows(x) && at.wide_rows(dx)) {
     rows<kWide>(at, rule, dx);
   } else {
@@ -74,7 +48,7 @@ __global__ void __launch_bounds__(256) cross_entropy_backward_rows(
 }
 
 template <int Width> __device__ __forceinline__ void columns(const Classes& at, const CrossEntropy& rule, Element* dx) {
-  Position position[Width];
+  typename CrossEntropySlope<Element>::Position position[Width];
   const auto begin = [&](Index first) {
     Index target[Width];
     Real grad[Width], log_sum[Width];
@@ -82,19 +56,19 @@ template <int Width> __device__ __forceinline__ void columns(const Classes& at, 
     load_wide(rule.grad + first, grad);
     load_wide(rule.logsumexp + first, log_sum);
 #pragma unroll
-    for (int k = 0; k < Width; ++k) position[k] = rule.start(target[k], grad[k], log_sum[k]);
+    for (int k = 0; k < Width; ++k) position[k] = rule.slope.start(target[k], grad[k], log_sum[k]);
   };
   const auto use = [&](Index c, Index offset) {
     Real value[Width];
     load_wide(rule.x + offset, value);
-    store_part<Element, Width>(dx + offset, [&](int k) { return rule.of(position[k], c, value[k]); });
+    store_part<Element, Width>(dx + offset, [&](int k) { return rule.slope.of(position[k], c, value[k]); });
   };
   for_columns<Width>(at, begin, use, [](Index) {});
 }
 __global__ void __launch_bounds__(128) cross_entropy_backward_columns(
     Classes at, const Element* grad, const Element* x, const long long* target, const Real* logsumexp,
     const Element* weight, const Real* total, Index ignored, Real smoothing, Element* dx) {
-  const CrossEntropy rule{grad, x, target, logsumexp, weight, total, ignored, at.classes, smoothing};
+  const CrossEntropy rule{grad, x, target, logsumexp, {weight, total, ignored, at.classes, smoothing}};
   const bool wide = at.wide_columns(x) && at.wide_columns(dx) && at.wide_columns(grad);
   if (wide && is_aligned_16(target) && is_aligned_16(logsumexp)) {
     columns<kWide>(at, rule, dx);

@@ -112,6 +112,21 @@ def _backward_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample
         yield Sample((normal(rng, target.shape, dtype), logits, target, lse, weight), attributes, name)
 
 
+def _with_gradient_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
+    for name, logits, target, weight, attributes in _cases(rng, dtype):
+        if name == "one class":
+            continue
+        scale = np.asarray(rng.random() + 0.5).astype(dtypes.accumulator(dtype))
+        yield Sample((logits, target, scale, weight), attributes, name)
+
+
+def _wrong_with_gradient() -> Iterator[Wrong]:
+    x, t, s = np.ones((2, 3), np.float32), np.zeros(2, np.int64), np.ones((), np.float32)
+    yield Wrong((x, t, np.ones(2, np.float32)), {}, ValueError, r"scale must have shape \(\), not \(2,\)")
+    yield Wrong((x, t, s.astype(float)), {}, TypeError, "scale must have dtype float32, not float64")
+    yield Wrong((x, np.array([0, 9]), s), {}, IndexError, r"target \(=9\) at \(1,\)")
+
+
 def _wrong() -> Iterator[Wrong]:
     x, t = np.ones((2, 3), np.float32), np.zeros(2, np.int64)
     out_of_range = r"target \(=3\) at \(1,\) must be in \[0, 2\] for 3 classes, or ignore_index \(=-100\)"
@@ -180,6 +195,34 @@ def cross_entropy_backward(
     if logsumexp.dtype != kept:
         raise TypeError(f"{name}: logsumexp must have dtype {kept}, not {logsumexp.dtype}")
     return Spec(logits.shape, logits.dtype)
+
+
+@operation(
+    samples=_with_gradient_samples,
+    wrong=_wrong_with_gradient,
+    source="cross_entropy and cross_entropy_backward in one pass (Hsu et al., Liger Kernel, 2024, arXiv:2410.10989)",
+)
+def cross_entropy_with_gradient(
+    logits: Array,
+    target: Array,
+    scale: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> tuple[Spec, Spec, Spec]:
+    """The two results of `cross_entropy`, and the gradient of ``scale`` times the sum of all losses.
+
+    ``scale`` has shape () and the dtype of the log-sum-exp, float32 for 16-bit logits; the gradient has the
+    logits' shape and dtype. The rest is as for `cross_entropy`, errors as well.
+    """
+    name = "cross_entropy_with_gradient"
+    _classification(name, logits, target, weight, ignore_index, label_smoothing)
+    kept = dtypes.accumulator(logits.dtype)
+    check.shape(name, "scale", scale, ())
+    if scale.dtype != kept:
+        raise TypeError(f"{name}: scale must have dtype {kept}, not {scale.dtype}")
+    return Spec(target.shape, logits.dtype), Spec(target.shape, kept), Spec(logits.shape, logits.dtype)
 
 
 REDUCTIONS = ("mean", "sum", "none")

@@ -55,8 +55,32 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     out: tuple[Array, Array],
 ) -> None:
-    if target.size == 0:
-        return
+    if target.size:
+        with written(out[0]) as loss, written(out[1]) as logsumexp:
+            arguments = (contiguous(logits), contiguous(target), _weight(weight), ignore_index, label_smoothing)
+            _forward(*arguments, loss, logsumexp, None, None, None)
+
+
+def cross_entropy_with_gradient(
+    logits: Array,
+    target: Array,
+    scale: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    out: tuple[Array, Array, Array],
+) -> None:
+    if target.size:
+        weight = _weight(weight)
+        total = _total(weight, label_smoothing)
+        with written(out[0]) as loss, written(out[1]) as logsumexp, written(out[2]) as dx:
+            arguments = (contiguous(logits), contiguous(target), weight, ignore_index, label_smoothing)
+            _forward(*arguments, loss, logsumexp, contiguous(scale), total, dx)
+
+
+def _forward(logits: Array, target: Array, *arguments: Any) -> None:
+    """Launch the kernel of ``cross_entropy.cu`` for contiguous logits of this shape."""
     dtype = logits.dtype
     positions, classes, span = _sizes(logits.shape, target.size)
     held = 8 if dtype.itemsize == 8 else 16  # kItems of cross_entropy.cu
@@ -72,9 +96,16 @@ def cross_entropy(
     else:
         kind = "long"
     at = _record(positions, classes, span, classes, lanes)
-    with written(out[0]) as loss, written(out[1]) as logsumexp:
-        arguments = (contiguous(logits), contiguous(target), _weight(weight), ignore_index, label_smoothing)
-        launch("cross_entropy", f"cross_entropy_{kind}", dtype, grid, block, at, *arguments, loss, logsumexp)
+    launch("cross_entropy", f"cross_entropy_{kind}", dtype, grid, block, at, logits, target, *arguments)
+
+
+def _total(weight: Array | None, label_smoothing: float) -> Array | None:
+    """The sum of the weights where the gradient needs it; without any it is the number of classes."""
+    if weight is None or not label_smoothing:
+        return None
+    total = empty((1,), accumulator(weight.dtype), like=weight)
+    launch("loss_backward", "total_of_weights", weight.dtype, 1, BLOCK, weight, total, weight.size)
+    return total
 
 
 def _backward_walk(shape: tuple[int, ...], positions: int, dtype: np.dtype[Any]) -> tuple[str, Any, int, Any]:
@@ -108,10 +139,7 @@ def cross_entropy_backward(
         return
     dtype, weight = logits.dtype, _weight(weight)
     kind, grid, block, at = _backward_walk(logits.shape, target.size, dtype)
-    total = None
-    if weight is not None and label_smoothing:
-        total = empty((1,), accumulator(dtype), like=logits)
-        launch("loss_backward", "total_of_weights", dtype, 1, BLOCK, weight, total, weight.size)
+    total = _total(weight, label_smoothing)
     arrays = [contiguous(each) for each in (grad, logits, target, logsumexp)]
     with written(out) as dx:
         arguments = (*arrays, weight, total, ignore_index, label_smoothing, dx)

@@ -29,25 +29,71 @@ def _smoothed_sum(x: Array, top: Any, weight: Array) -> Any:
     return total
 
 
+@compiled
+def _keep_exponentials(x: Array, top: Any, out: Array) -> Any:
+    """``e**(x - top)`` into ``out``, and their sum.
+
+    Two loops: the compiler makes two versions of one that reads and writes, for arrays that might overlap,
+    and a sum's rounding would depend on where its arrays lie.
+    """
+    for i in range(x.size):
+        out[i] = exp(x[i] - top)
+    total = x.dtype.type(0)
+    for i in range(x.size):
+        total += out[i]
+    return total
+
+
+@exact
+def _row_loss(row: Array, t: int, top: Any, log_sum: Any, weight: Array, weight_sum: float, smoothing: float) -> Any:
+    kind = row.dtype.type
+    own = log_sum + (top - row[t])
+    if weight.size:
+        own *= weight[t]
+    if smoothing > 0:
+        every = _smoothed_sum(row, top, weight) + kind(weight_sum) * log_sum
+        own = kind(1 - smoothing) * own + kind(smoothing / row.size) * every
+    return own
+
+
 @exact
 def _rows(arguments: Any, start: int, stop: int) -> None:
     x, target, weight, weight_sum, ignored, smoothing, loss, lse = arguments
-    kind = x.dtype.type
     for r in range(start, stop):
         row, t = x[r], target[r]
         top = row_max(row)
         log_sum = log(exponential_sum(row, top))
         lse[r] = top + log_sum
+        loss[r] = 0 if t == ignored else _row_loss(row, t, top, log_sum, weight, weight_sum, smoothing)
+
+
+@exact
+def _rows_with_gradient(arguments: Any, start: int, stop: int) -> None:
+    x, target, weight, weight_sum, ignored, smoothing, scale, loss, lse, out = arguments
+    kind = x.dtype.type
+    for r in range(start, stop):
+        row, to, t = x[r], out[r], target[r]
+        top = row_max(row)
+        total = _keep_exponentials(row, top, to)
+        log_sum = log(total)
+        lse[r] = top + log_sum
         if t == ignored:
             loss[r] = 0
+            to[:] = 0
             continue
-        own = log_sum + (top - row[t])
+        loss[r] = _row_loss(row, t, top, log_sum, weight, weight_sum, smoothing)
+        own = kind(scale) * kind(1 - smoothing)
         if weight.size:
             own *= weight[t]
-        if smoothing > 0:
-            every = _smoothed_sum(row, top, weight) + kind(weight_sum) * log_sum
-            own = kind(1 - smoothing) * own + kind(smoothing / row.size) * every
-        loss[r] = own
+        spread_over = kind(scale) * kind(smoothing / row.size)
+        factor = (own + spread_over * kind(weight_sum)) / total
+        if smoothing > 0 and weight.size:
+            for i in range(to.size):
+                to[i] = factor * to[i] - spread_over * weight[i]
+        else:
+            for i in range(to.size):
+                to[i] = factor * to[i] - spread_over
+        to[t] -= own
 
 
 @exact
@@ -142,8 +188,18 @@ def _backward_strips(arguments: Any, start: int, stop: int) -> None:
                 out[o, t, first + i] -= own[i]
 
 
+@exact
+def _strips_with_gradient(arguments: Any, start: int, stop: int) -> None:
+    x, target, weight, weight_sum, ignored, smoothing, scale, loss, lse, out = arguments
+    for c in range(start, stop):  # the gradient while the strip is still in the cache
+        _strips((x, target, weight, weight_sum, ignored, smoothing, loss, lse), c, c + 1)
+        _backward_strips((scale, x, target, lse, weight, weight_sum, ignored, smoothing, out), c, c + 1)
+
+
 _row_kernel = spread_kernel("cross_entropy_rows", _rows)
 _strip_kernel = spread_kernel("cross_entropy_strips", _strips)
+_row_kernel_with_gradient = spread_kernel("cross_entropy_rows_with_gradient", _rows_with_gradient)
+_strip_kernel_with_gradient = spread_kernel("cross_entropy_strips_with_gradient", _strips_with_gradient)
 _backward_row_kernel = spread_kernel("cross_entropy_backward_rows", _backward_rows)
 _backward_strip_kernel = spread_kernel("cross_entropy_backward_strips", _backward_strips)
 
@@ -185,6 +241,40 @@ def cross_entropy(
         )
 
 
+def cross_entropy_with_gradient(
+    logits: Array,
+    target: Array,
+    scale: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    out: tuple[Array, Array, Array],
+) -> None:
+    if not all(each.flags.c_contiguous for each in out):
+        results = tuple(memory.empty(each.shape, each.dtype) for each in out)
+        attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+        cross_entropy_with_gradient(logits, target, scale, weight, out=results, **attributes)  # type: ignore[arg-type]
+        for each, result in zip(out, results, strict=True):
+            each[...] = result
+    elif logits.size:
+        loss, lse, gradient = out
+        outer, classes, inner = sizes(logits.shape)
+        shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
+        (_row_kernel_with_gradient if inner == 1 else _strip_kernel_with_gradient)(
+            *pieces(outer, classes, inner),
+            contiguous(logits).reshape(shape),
+            contiguous(target).reshape(places),
+            *_weights(logits, weight, classes),
+            int(ignore_index),
+            float(label_smoothing),
+            float(scale) if inner == 1 else np.broadcast_to(scale, places),
+            loss.reshape(places),
+            lse.reshape(places),
+            gradient.reshape(shape),
+        )
+
+
 def cross_entropy_backward(
     grad: Array,
     logits: Array,
@@ -215,4 +305,4 @@ def cross_entropy_backward(
         )
 
 
-__all__ = ["cross_entropy", "cross_entropy_backward", "nll_loss", "nll_loss_backward"]
+__all__ = ["cross_entropy", "cross_entropy_backward", "cross_entropy_with_gradient", "nll_loss", "nll_loss_backward"]

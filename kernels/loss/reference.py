@@ -67,6 +67,15 @@ def cross_entropy_backward(
     return np.moveaxis(dx.reshape(*target.shape, logits.shape[1]), -1, 1)
 
 
+def cross_entropy_with_gradient(
+    logits: Array, target: Array, scale: Array, weight: Array | None = None, **attributes: Any
+) -> tuple[Array, Array, Array]:
+    loss, logsumexp = cross_entropy(logits, target, weight, **attributes)
+    # A cotangent in the dtype of the sums: it is rounded only with the gradient.
+    grad = np.broadcast_to(scale, target.shape)
+    return loss, logsumexp, cross_entropy_backward(grad, logits, target, logsumexp, weight, **attributes)
+
+
 @np.errstate(all="ignore")
 def nll_loss(
     x: Array, target: Array, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"

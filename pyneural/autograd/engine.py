@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import sys
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from . import anomaly
 from .autocast_mode import suspended
 from .function import Function
 from .grad_mode import set_grad_enabled
+
+_ones: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()  # by id
 
 Key = tuple[int, int]  # id of a node and number of its result, or id of a leaf and -1
 
@@ -81,6 +84,14 @@ def grad(
     return results
 
 
+def is_implicit_one(grad: Tensor) -> bool:
+    """Whether this cotangent is the 1 that a backward started with because it was given none.
+
+    A function may have written its gradient for that one when it ran forward; no memory is read to tell.
+    """
+    return _ones.get(id(grad)) is grad and grad._version[0] == 0
+
+
 def _sequence(tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
 
@@ -100,6 +111,7 @@ def _cotangents(name: str, roots: tuple[Tensor, ...], given: Tensor | Sequence[T
                     "only one element has an implicit one"
                 )
             cotangent = root._filled(1)
+            _ones[id(cotangent)] = cotangent
         elif cotangent.shape != root.shape or cotangent.device is not root.device:
             raise RuntimeError(
                 f"{name}: cotangent of shape {cotangent.shape} on {cotangent.device} for a tensor of shape "

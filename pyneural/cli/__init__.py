@@ -30,7 +30,7 @@ app.add_typer(predict_app, name="predict")
 cuda.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-DeviceName = Annotated[str, typer.Option("--device", help="cpu or reference.")]
+DeviceName = Annotated[str, typer.Option("--device", help="cpu, reference, simulator or cuda.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same run.")]
 Epochs = Annotated[int, typer.Option("--epochs", help="Passes over the training images.")]
 

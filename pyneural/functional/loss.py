@@ -6,7 +6,9 @@ from typing import Any
 
 from pyneural.autocast import raised
 from pyneural.autograd.autocast_mode import state as autocast
+from pyneural.autograd.engine import is_implicit_one
 from pyneural.autograd.function import Function
+from pyneural.autograd.grad_mode import is_grad_enabled
 from pyneural.kernels import Backend, dtypes
 from pyneural.tensor import Tensor
 
@@ -38,6 +40,36 @@ class CrossEntropy(Function):
         logits, target, logsumexp, weight = self.saved
         attributes = (self.ignore_index, self.label_smoothing)
         return CrossEntropyBackward(*attributes)(grad, logits, target, logsumexp, weight), None, None
+
+
+class ReducedCrossEntropy(Function):
+    """``scale`` times the sum of the losses; its gradient for a cotangent of 1 is written as the logits are read."""
+
+    def __init__(self, ignore_index: int, label_smoothing: float) -> None:
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, kernels: Backend, logits: Tensor, target: Tensor, weight: Tensor | None, scale: Tensor) -> Any:
+        loss, logsumexp, gradient = kernels.cross_entropy_with_gradient(
+            logits.array,
+            target.array,
+            scale.array,
+            None if weight is None else weight.array,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+        )
+        kept = (Tensor._over(each, logits.device) for each in (logsumexp, gradient))
+        self.save(logits, target, weight, scale, *kept)
+        total = kernels.sum(kernels.cast(loss, dtype=scale.dtype))
+        return kernels.cast(kernels.mul(total, scale.array), dtype=logits.dtype)
+
+    def backward(self, grad: Tensor) -> Any:
+        logits, target, weight, scale, logsumexp, gradient = self.saved
+        if is_implicit_one(grad) and not is_grad_enabled():
+            return gradient, None, None, None
+        # From the logits again: the gradient that was written is rounded, and below 16 bits' range might be 0.
+        each = cast(grad * scale, logits.dtype).expand(target.shape)
+        attributes = (self.ignore_index, self.label_smoothing)
+        return CrossEntropyBackward(*attributes)(each, logits, target, logsumexp, weight), None, None, None
 
 
 class CrossEntropyBackward(Function):
@@ -173,17 +205,27 @@ def cross_entropy(
         if ignore_index >= 0:
             raise ValueError(f"cross_entropy: ignore_index (={ignore_index}) has no meaning for probabilities")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    loss, _ = CrossEntropy(ignore_index, label_smoothing)(input, target, weight)
+    attributes = (ignore_index, label_smoothing)
     if reduction == "none":
-        return loss  # type: ignore[no-any-return]
+        return CrossEntropy(*attributes)(input, target, weight)[0]  # type: ignore[no-any-return]
+    scale = _scale(input, target, weight, ignore_index, reduction)
+    if input.requires_grad and is_grad_enabled():
+        return ReducedCrossEntropy(*attributes)(input, target, weight, scale)  # type: ignore[no-any-return]
+    loss, _ = CrossEntropy(*attributes)(input, target, weight)
+    return cast(cast(loss, scale.dtype).sum() * scale, input.dtype)
+
+
+def _scale(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+    """What the sum of the losses is multiplied by, in the dtype it is summed in."""
+    dtype = dtypes.accumulator(input.dtype)
     if reduction == "sum":
-        return loss.sum()  # type: ignore[no-any-return]
+        return input.new_ones((), dtype=dtype)  # type: ignore[no-any-return]
     kept = ne(target, ignore_index)
     if weight is None:
-        counted = cast(kept, input.dtype).sum()
+        counted = cast(kept, dtype)
     else:
-        counted = where(kept, weight.detach()[where(kept, target, 0)], 0.0).sum()
-    return loss.sum() / counted  # type: ignore[no-any-return]
+        counted = where(kept, cast(weight.detach(), dtype)[where(kept, target, 0)], 0.0)
+    return 1.0 / counted.sum()  # type: ignore[no-any-return]
 
 
 def _soft_cross_entropy(
