@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from pyneural.cuda import Report
 
 __all__ = [
-    "ACCESS", "BLOCK", "DIVIDER", "ENOUGH", "ITEMS", "MAX_DIMS", "MOST_BLOCKS", "SHORT_ROW", "WARP", "address",
-    "binary", "bits", "blocks", "contiguous", "copy", "divider", "empty", "flat_grid", "flat_memory", "launch",
-    "layout", "layout_of", "planes", "rows_of", "sanitized", "size", "threads_for", "unary", "written",
+    "ACCESS", "BLOCK", "DIVIDER", "ENOUGH", "ITEMS", "MAX_DIMS", "MOST_BLOCKS", "SHORT_ROW", "WARP", "Launch",
+    "address", "binary", "bits", "blocks", "contiguous", "copy", "divider", "element_option", "empty", "flat_grid",
+    "flat_memory", "launch", "launched_by", "layout", "layout_of", "planes", "rows_of", "sanitized", "size",
+    "threads_for", "unary", "written",
 ]  # fmt: skip
 
 Array = Any
@@ -50,13 +51,36 @@ _BITS = {1: np.dtype("uint8"), 2: np.dtype("uint16"), 4: np.dtype("uint32"), 8: 
 _sanitizing: list[tuple[int | None, list[Report]]] = []
 
 
+class Launch(NamedTuple):
+    """A launch: which kernel instance, its geometry (dynamic shared memory in bytes), its arguments."""
+
+    source: str
+    name: str
+    dtype: DType | None
+    grid: Any
+    block: Any
+    shared: int
+    arguments: tuple[Any, ...]
+
+    def simulated(self) -> Any:
+        """The kernel, compiled for the simulator."""
+        return _kernel(self.source, self.name, self.dtype, "simulator")
+
+
+_runners: list[Callable[[Launch], None]] = []
+
+
+def element_option(dtype: DType | None) -> list[str]:
+    """The compiler's options that tell a source its element type; none for a source that has none."""
+    return [] if dtype is None else [f"-DPYNEURAL_ELEMENT={_C_TYPES[dtype.name]}"]
+
+
 @functools.cache
 def _module(source: str, dtype: DType | None, target: str) -> Any:
     from pyneural import csrc, cuda
 
     path = f"{next(iter(csrc.__path__))}/kernels/{source}.cu"
-    options = [] if dtype is None else [f"-DPYNEURAL_ELEMENT={_C_TYPES[dtype.name]}"]
-    return cuda.compile(path, target, options=options)
+    return cuda.compile(path, target, options=element_option(dtype))
 
 
 @functools.cache
@@ -73,14 +97,21 @@ def _arrays(arguments: tuple[Any, ...]) -> Iterator[Array]:
             yield from each.arrays.values()
 
 
-def launch(source: str, name: str, dtype: DType | None, grid: Any, block: Any, *arguments: Any) -> None:
+def launch(
+    source: str, name: str, dtype: DType | None, grid: Any, block: Any, *arguments: Any, shared: int = 0
+) -> None:
     """Run the kernel ``name`` of ``csrc/kernels/<source>.cu`` for elements of ``dtype``.
+
+    ``shared`` is its dynamic shared memory in bytes.
 
     It runs where its arrays are: in the simulator for NumPy's, else on their GPU and CuPy's current stream, without
     waiting for the end.
 
     Raises TypeError where arrays of NumPy's and CuPy's are mixed, ValueError where they are on several GPUs.
     """
+    if _runners:
+        _runners[-1](Launch(source, name, dtype, grid, block, shared, arguments))
+        return
     array = place(name, _arrays(arguments))
     target = "simulator" if isinstance(array, np.ndarray) else "gpu"
     kernel = _kernel(source, name, dtype, target)
@@ -88,15 +119,25 @@ def launch(source: str, name: str, dtype: DType | None, grid: Any, block: Any, *
         if _sanitizing:
             raise TypeError(f"{name}: only launches in the simulator can be sanitized, and its arrays are on a GPU")
         with on_device_of(array):
-            kernel[grid, block](*arguments)
+            kernel[grid, block, shared](*arguments)
         return
     if not _sanitizing:
-        kernel[grid, block](*arguments)
+        kernel[grid, block, shared](*arguments)
         return
     from pyneural import cuda
 
     schedule, reports = _sanitizing[-1]
-    reports.append(cuda.sanitize(kernel, schedule=schedule, timeout=60.0)[grid, block](*arguments))
+    reports.append(cuda.sanitize(kernel, schedule=schedule, timeout=60.0)[grid, block, shared](*arguments))
+
+
+@contextmanager
+def launched_by(runner: Callable[[Launch], None]) -> Iterator[None]:
+    """Hand every launch inside the ``with`` block to ``runner``, which runs it, counts it, or only notes it down."""
+    _runners.append(runner)
+    try:
+        yield
+    finally:
+        _runners.pop()
 
 
 @contextmanager
@@ -202,6 +243,15 @@ def copy(source: Array, target: Array) -> None:
         source, target = (x[..., None].view(np.uint8) for x in (source, target))
     at, (x, out) = layout_of("copy", source.shape, source, target)
     launch("move", f"copy_{x.itemsize}", None, flat_grid(source.size), BLOCK, at, bits(x), bits(out), source.size)
+
+
+def fill(out: Array, value: Any) -> None:
+    """Write one number everywhere; OverflowError where the dtype cannot hold it."""
+    if out.size == 0:
+        return
+    pattern = int.from_bytes(np.array(value, out.dtype).tobytes(), "little")
+    with written(out) as result:
+        launch("move", f"fill_{out.itemsize}", None, flat_grid(out.size), BLOCK, bits(result), out.size, pattern)
 
 
 def contiguous(x: Array) -> Array:
