@@ -22,6 +22,7 @@ import numpy as np
 from . import dtypes
 from .backend import Backend, backend
 from .contract import Operation, Sample
+from .cuda_memory import is_array
 from .record import copied
 
 DRAWS = 8  # of moved inputs
@@ -81,17 +82,18 @@ def _on_moved_inputs(operation: Operation, sample: Sample, dtype: np.dtype[Any])
 
 def evaluate(operation: Operation, sample: Sample, subject: Backend) -> list[np.ndarray]:
     """The results of a call, as a list; the outputs handed to the kernel are full of NaN (or ones' bits)."""
-    args, kwargs = copied(sample.args), copied(sample.kwargs)
+    engine = subject.engine
+    args, kwargs = (engine.moved(copied(each)) for each in (sample.args, sample.kwargs))
     specs = operation.check(*args, **kwargs)
     call = getattr(subject, operation.name)
     if specs is None:
         call(*args, **kwargs)
         bound = operation.signature.bind(*args, **kwargs).arguments
-        return [array for name in operation.writes for array in _flat(bound[name])]
+        return [engine.to_host(array) for name in operation.writes for array in _flat(bound[name])]
     single = not isinstance(specs, tuple)
-    out = tuple(poisoned(spec.shape, spec.dtype) for spec in ((specs,) if single else specs))
+    out = tuple(engine.moved(poisoned(spec.shape, spec.dtype)) for spec in ((specs,) if single else specs))
     call(*args, out=out[0] if single else out, **kwargs)
-    return list(out)
+    return [engine.to_host(each) for each in out]
 
 
 def poisoned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
@@ -135,7 +137,7 @@ def _changed(sample: Sample, change: Callable[[np.ndarray], np.ndarray]) -> Samp
 def _flat(value: Any) -> list[np.ndarray]:
     if isinstance(value, (list, tuple)):
         return [array for each in value for array in _flat(each)]
-    return [value] if isinstance(value, np.ndarray) else []
+    return [value] if is_array(value) else []
 
 
 def _judge(

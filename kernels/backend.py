@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,25 @@ import numpy as np
 
 from . import memory
 from .contract import OPERATIONS, Operation, Spec
+from .cuda_memory import strided
 from .dtypes import HALVES, float32
 
 Array = Any
 _HALF_CHARS = frozenset(dtype.char for dtype in HALVES)
+
+
+def _host_copy(array: np.ndarray) -> Array:
+    copy = memory.empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def _same(array: Array) -> Array:
+    return array
+
+
+def _host_fill(array: Array, value: Any) -> None:
+    array[...] = value
 
 
 @dataclass(frozen=True)
@@ -27,11 +42,29 @@ class Engine:
         array_type: the class of its arrays.
         empty: ``empty(shape, dtype)`` allocates one.
         widen_halves: float16 and bfloat16 inputs are computed in float32 and rounded once at the end.
+        from_host: a copy of a NumPy array in the engine's memory, C-contiguous.
+        to_host: the engine's array as one of NumPy's, copied where it lies elsewhere.
+        fill: write one number everywhere.
+        strided: a view from an array's first element, of any shape and strides in bytes.
+        uploaded: the engine's array for a NumPy array, with its strides; itself on the host.
     """
 
     array_type: type
     empty: Callable[[tuple[int, ...], np.dtype[Any]], Array]
     widen_halves: bool
+    from_host: Callable[[np.ndarray], Array] = _host_copy
+    to_host: Callable[[Array], np.ndarray] = _same
+    fill: Callable[[Array, Any], None] = _host_fill
+    strided: Callable[[Array, Sequence[int], Sequence[int]], Array] = strided
+    uploaded: Callable[[np.ndarray], Array] = _same
+
+    def moved(self, value: Any) -> Any:
+        """``value`` with every NumPy array in it, also in tuples, lists and dicts, as the engine's with its strides."""
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.moved(each) for each in value)
+        if isinstance(value, dict):
+            return {key: self.moved(each) for key, each in value.items()}
+        return self.uploaded(value) if isinstance(value, np.ndarray) else value
 
 
 HOST = Engine(np.ndarray, memory.empty, widen_halves=True)
@@ -227,7 +260,26 @@ BACKENDS: dict[str, Backend] = {
 }
 
 _choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",), "simulator": ("cuda",)}
-_active: dict[str, Backend] = {device: BACKENDS[names[0]] for device, names in _choices.items()}
+_replacing: list[Callable[[Backend], Backend]] = []
+
+
+class _Active(dict[str, Backend]):
+    """The backend of each device by its name; those of GPUs are made when they are first asked for."""
+
+    def __missing__(self, device: str) -> Backend:
+        kind, _, index = device.partition(":")
+        if kind != "cuda" or not index.isdecimal():
+            raise KeyError(device)
+        from . import gpu
+
+        found = Backend("cuda", gpu.engine(int(index)), device=device)
+        for replace in _replacing:
+            found = replace(found)
+        self[device] = found
+        return found
+
+
+_active = _Active({device: BACKENDS[names[0]] for device, names in _choices.items()})
 
 
 def backend(name: str) -> Backend:
@@ -238,9 +290,9 @@ def backend(name: str) -> Backend:
         raise ValueError(f"backend: {name!r} is none of {', '.join(BACKENDS)}") from None
 
 
-def active(device_type: str) -> Backend:
-    """The backend that computes for a device type (``"cpu"``, ``"reference"``, ``"simulator"``) at present."""
-    return _active[device_type]
+def active(device: str) -> Backend:
+    """The backend that computes for a device (``"cpu"``, ``"reference"``, ``"simulator"``, ``"cuda:0"``) at present."""
+    return _active[device]
 
 
 @contextmanager
@@ -263,7 +315,10 @@ def replaced(replace: Callable[[Backend], Backend]) -> Iterator[None]:
     """Put ``replace(backend)`` in the place of every active backend inside the ``with`` block."""
     before = dict(_active)
     _active.update({device: replace(each) for device, each in before.items()})
+    _replacing.append(replace)
     try:
         yield
     finally:
+        _replacing.pop()
+        _active.clear()
         _active.update(before)

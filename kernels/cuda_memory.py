@@ -5,6 +5,7 @@ Nothing here copies between the two, and only `scalar` waits for a GPU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -17,6 +18,10 @@ Array = Any
 DType = np.dtype[Any]
 
 
+class OutOfMemoryError(RuntimeError, MemoryError):
+    """A GPU has no memory left for an array. What was allocated before stays usable, and so does the device."""
+
+
 def is_host(x: Any) -> bool:
     """Whether an array is NumPy's."""
     return isinstance(x, np.ndarray)
@@ -27,14 +32,47 @@ def is_gpu(x: Any) -> bool:
     return not isinstance(x, np.ndarray) and hasattr(type(x), "__cuda_array_interface__")
 
 
+def is_array(x: Any) -> bool:
+    """Whether a value is an array of either."""
+    return isinstance(x, np.ndarray) or is_gpu(x)
+
+
 def empty(shape: tuple[int, ...], dtype: DType, like: Array) -> Array:
     """Uninitialised C-contiguous memory beside an array: in NumPy's pool, or in CuPy's on the array's GPU."""
     if isinstance(like, np.ndarray):
         return memory.empty(shape, dtype)
+    return gpu_empty(like.data.device_id, shape, dtype)
+
+
+def gpu_empty(index: int, shape: tuple[int, ...], dtype: DType) -> Array:
+    """Uninitialised C-contiguous memory of CuPy's pool on a GPU.
+
+    Raises OutOfMemoryError where it does not suffice even after the pool gave back all that it kept.
+    """
     import cupy
 
-    with on_device_of(like):
-        return cupy.empty(shape, dtype)
+    with cupy.cuda.Device(index) as device:
+        try:
+            return cupy.empty(shape, dtype)
+        except cupy.cuda.memory.OutOfMemoryError:
+            pool = cupy.get_default_memory_pool()
+            free, total = device.mem_info
+            wanted = math.prod(shape) * dtype.itemsize
+            raise OutOfMemoryError(
+                f"cuda:{index}: no memory for {_size(wanted)} (shape {tuple(shape)}, {dtype}): {_size(free)} of "
+                f"{_size(total)} are free; arrays hold {_size(pool.used_bytes())}, the pool keeps "
+                f"{_size(pool.free_bytes())}"
+            ) from None
+
+
+def _size(nbytes: int) -> str:
+    """Bytes as people read them."""
+    value, unit = float(nbytes), "bytes"
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{nbytes} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
 def on_device_of(x: Array) -> AbstractContextManager[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .backend import Backend, replaced
 from .contract import Operation, Sample
+from .cuda_memory import is_gpu
 
 
 @dataclass
@@ -60,9 +61,15 @@ class _RecordingBackend(Backend):
 
 
 def copied(value: Any) -> Any:
-    """``value`` with every array in it copied, strides and all; other values as they are."""
+    """``value`` with every array in it copied, strides and all (a GPU's to the host, without); others as they are."""
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(copied(each) for each in value)
+    if is_gpu(value):
+        from .gpu import to_host
+
+        return to_host(value)
     return _copied_array(value) if isinstance(value, np.ndarray) else value
 
 

@@ -12,9 +12,11 @@ from .autocast import autocast, is_autocast_enabled
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .device import Device, device, get_default_device, set_default_device
 from .functional import *  # noqa: F403
+from .interop import from_dlpack, from_numpy
+from .kernels.cuda_memory import OutOfMemoryError
 from .kernels.dtypes import bfloat16, bool_, float16, float32, float64, int8, int16, int32, int64, uint8
 from .random import Generator, manual_seed
-from .tensor import Tensor, from_dlpack, from_numpy, get_default_dtype, set_default_dtype
+from .tensor import Tensor, get_default_dtype, set_default_dtype
 
 __version__ = "0.1.0"
 
@@ -22,6 +24,7 @@ __all__ = [
     *functional.__all__,
     "Device",
     "Generator",
+    "OutOfMemoryError",
     "Tensor",
     "amp",
     "autocast",

@@ -13,6 +13,7 @@ import numpy as np
 
 from pyneural.device import Device, device, get_default_device
 from pyneural.kernels import dtypes
+from pyneural.kernels.cuda_memory import is_gpu
 
 if TYPE_CHECKING:
     from pyneural.autograd.function import Function
@@ -118,12 +119,18 @@ class Tensor:
         target = _device(device) if device is not None else None
         if isinstance(data, Tensor):
             target = target or data.device
-            host = data.device.to_host(data.array)
+            given, source = data.array, data.device
+        elif is_gpu(data):
+            source = _device(f"cuda:{data.device.id}")
+            target, given = target or source, data
         else:
-            target = target or get_default_device()
-            host = _host_array(data)
-        wanted = check_dtype("Tensor", host.dtype if dtype is None else dtype)
-        self._set(target.from_host(host.astype(wanted, copy=False)), target)
+            target, given, source = target or get_default_device(), _host_array(data), None
+        wanted = check_dtype("Tensor", given.dtype if dtype is None else dtype)
+        if source is not None and source.type == "cuda":  # converted where it lies
+            cast = source.kernels.cast(given, dtype=wanted)
+            self._set(cast if target is source else target.take_over(cast, source), target)
+        else:
+            self._set(target.from_host(given.astype(wanted, copy=False)), target)
         if requires_grad:
             self.requires_grad_()
 
@@ -155,9 +162,7 @@ class Tensor:
 
     def _filled(self, value: float) -> Tensor:
         """A new tensor of this one's shape, dtype and device, full of ``value``."""
-        array = self.device.empty(self.array.shape, self.array.dtype)
-        array[...] = value
-        return Tensor._over(array, self.device)
+        return Tensor._over(self.device.full(self.array.shape, value, self.array.dtype), self.device)
 
     def _copy(self) -> Tensor:
         """A contiguous copy outside the graph."""
@@ -272,9 +277,12 @@ class Tensor:
 
         Raises:
             RuntimeError: the tensor requires a gradient: use ``detach().numpy()``.
+            TypeError: it is on a GPU: use ``cpu().numpy()``.
         """
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires a gradient; use tensor.detach().numpy()")
+        if self.device.type == "cuda":
+            raise TypeError(f"numpy: the tensor is on {self.device}; use tensor.cpu().numpy() to copy it to the host")
         return self.device.to_host(self.array)
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
@@ -284,6 +292,15 @@ class Tensor:
                 raise ValueError(f"__array__: {array.dtype} cannot become {np.dtype(dtype)} without a copy")
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3 of the CUDA array interface, of a tensor on a GPU."""
+        if self.device.type != "cuda":
+            raise AttributeError(f"__cuda_array_interface__: the tensor is on {self.device}, not on a GPU")
+        if self.requires_grad:
+            raise RuntimeError("__cuda_array_interface__: the tensor requires a gradient; export tensor.detach()")
+        return self.array.__cuda_array_interface__  # type: ignore[no-any-return]
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
@@ -357,6 +374,15 @@ class Tensor:
     def cpu(self) -> Tensor:
         """On the CPU: itself if it is there."""
         return self.to("cpu")  # type: ignore[no-any-return]
+
+    def cuda(self, device: int | str | Device | None = None) -> Tensor:
+        """On a GPU, the first one unless another is named: itself if it is there."""
+        return self.to(f"cuda:{device}" if isinstance(device, int) else device or "cuda")  # type: ignore[no-any-return]
+
+    @property
+    def is_cuda(self) -> bool:
+        """True on a GPU."""
+        return self.device.type == "cuda"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
@@ -443,22 +469,3 @@ def _host_array(data: Any) -> np.ndarray:
     if array.dtype.kind in "iu":
         array = array.astype(dtypes.int64)
     return array
-
-
-def from_numpy(array: np.ndarray) -> Tensor:
-    """A CPU tensor that shares memory with a NumPy array.
-
-    Raises:
-        TypeError: it is no NumPy array, or has a dtype that tensors cannot have (byte order included).
-    """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a NumPy array, not {type(array).__name__}")
-    check_dtype("from_numpy", array.dtype)
-    if not array.dtype.isnative:
-        raise TypeError(f"from_numpy: dtype {array.dtype} is not in this machine's byte order")
-    return Tensor._over(array, device("cpu"))
-
-
-def from_dlpack(source: Any) -> Tensor:
-    """A CPU tensor that shares memory with an object that offers DLPack on the host."""
-    return from_numpy(np.from_dlpack(source))

@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     "pyneural.optim": 5,
     "pyneural.data": 5,
     "pyneural.io": 5,
+    "pyneural.interop": 5,
     "pyneural.doctor": 6,
     "pyneural.apps": 6,
     "pyneural.learn": 6,

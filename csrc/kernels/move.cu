@@ -44,3 +44,25 @@ __global__ void where_8(
     unsigned long long* out, Index n) {
   map(n, out, Choose{}, at, condition, a, b);
 }
+
+// One value everywhere.
+template <typename T> __device__ __forceinline__ void fill(T* out, Index n, unsigned long long pattern) {
+  const T value = static_cast<T>(pattern);
+  constexpr int width = vector_width<T>();
+  Index done = 0;
+  if (is_aligned<width>(out)) {
+    Vector<T, width> vector;
+#pragma unroll
+    for (int k = 0; k < width; ++k) vector.item[k] = value;
+    done = n / width * width;
+    for (Index i = thread_of_grid(); i < done / width; i += threads_of_grid()) {
+      reinterpret_cast<Vector<T, width>*>(out)[i] = vector;
+    }
+  }
+  for (Index i = done + thread_of_grid(); i < n; i += threads_of_grid()) out[i] = value;
+}
+
+__global__ void fill_1(unsigned char* out, Index n, unsigned long long pattern) { fill(out, n, pattern); }
+__global__ void fill_2(unsigned short* out, Index n, unsigned long long pattern) { fill(out, n, pattern); }
+__global__ void fill_4(unsigned int* out, Index n, unsigned long long pattern) { fill(out, n, pattern); }
+__global__ void fill_8(unsigned long long* out, Index n, unsigned long long pattern) { fill(out, n, pattern); }

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda_memory import is_array
+
 Array = Any
 Axis = tuple[int, int]  # size, stride in elements
 
@@ -61,7 +63,9 @@ def selected_shape(operation: str, shape: tuple[int, ...], key: tuple[Any, ...])
     """The shape of ``x[key]`` for ``x`` of ``shape``; TypeError, ValueError or IndexError for a bad key."""
     parsed = parse(operation, shape, key)
     for array, dim, size, _ in parsed.arrays:
-        if array.size:
+        if array.size and isinstance(
+            array, np.ndarray
+        ):  # of a GPU's the host knows no element: see docs/architecture.md
             low, high = int(array.min()), int(array.max())
             if low < -size or high >= size:
                 bad = low if low < -size else high
@@ -138,7 +142,7 @@ def _complete(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> l
         raise TypeError(f"{operation}: key must be a tuple, not {type(key).__name__}")
     used, ellipses, has_array = 0, 0, False
     for item in key:
-        if isinstance(item, np.ndarray):
+        if is_array(item):
             has_array = True
             used += item.ndim if item.dtype == np.bool_ else 1
             if item.dtype != np.bool_ and not np.issubdtype(item.dtype, np.integer):
@@ -171,13 +175,17 @@ def _complete(operation: str, shape: tuple[int, ...], key: tuple[Any, ...]) -> l
 
 def _integers(operation: str, item: Any, shape: tuple[int, ...], dim: int) -> list[Array]:
     """An int, an integer array or a bool array as int64 arrays, one for each dimension it indexes."""
-    if not isinstance(item, np.ndarray):
+    if not is_array(item):
         return [np.asarray(item, np.int64)]
     if item.dtype != np.bool_:
-        return [item.astype(np.int64, copy=False)]
+        return [item.astype(np.int64, copy=False) if isinstance(item, np.ndarray) else item]
     expected = tuple(shape[dim : dim + item.ndim])
     if item.shape != expected:
         raise IndexError(
             f"{operation}: a boolean index array at dimension {dim} must have shape {expected}, not {item.shape}"
         )
-    return list(np.nonzero(item))
+    if isinstance(item, np.ndarray):
+        return list(np.nonzero(item))
+    from .cuda_index import coordinates
+
+    return coordinates(item)

@@ -183,7 +183,7 @@ def train(
 
 def correct(logits: Tensor, labels: Tensor) -> int:
     """How many rows of (N, 10) logits are largest at their label."""
-    return int(np.count_nonzero(logits.argmax(dim=1).numpy() == labels.numpy()))
+    return int(np.count_nonzero(logits.argmax(dim=1).cpu().numpy() == labels.cpu().numpy()))
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

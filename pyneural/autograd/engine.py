@@ -267,7 +267,7 @@ def _exclusive(gradient: Tensor) -> bool:
         sys.getrefcount(gradient) <= _WALK_REFERENCES
         and sys.getrefcount(array) <= 3  # the tensor, this variable, getrefcount's own
         and type(array.base) is not type(array)  # not a view of another array
-        and bool(array.flags.c_contiguous and array.flags.writeable)
+        and bool(array.flags.c_contiguous and getattr(array.flags, "writeable", True))  # CuPy knows no read-only array
     )
 
 

@@ -142,7 +142,7 @@ class Function:
             self.needs = tuple([each is not None and each.requires_grad for each in inputs])
         else:
             tracked = False
-        result = self.forward(active(device.type), *inputs)
+        result = self.forward(active(device.name), *inputs)
         if self.target is not None:
             device = self.target
         if not tracked and not self.is_view and type(result) is not tuple:  # the usual case, decided at once

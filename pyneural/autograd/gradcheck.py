@@ -127,15 +127,16 @@ def _central_differences(
     numeric = np.zeros(moved.shape)
 
     def weighted(sign: float, index: tuple[int, ...]) -> list[np.ndarray]:
-        before = moved.array[index].copy()
-        moved.array[index] = before + sign * eps
+        place = moved.array[(*index, ...)]  # the Ellipsis keeps one element an array
+        before = np.array(moved.device.to_host(place), copy=True)
+        moved.device.kernels.cast(moved.device.from_host(before + sign * eps), dtype=moved.dtype, out=place)
         try:
             with enable_grad():  # f may itself differentiate
                 outputs = _floating_outputs(f(*arguments))
             with no_grad():
                 return [np.array(each.device.to_host(each.array), copy=True) for each in outputs]
         finally:
-            moved.array[index] = before
+            moved.device.kernels.cast(moved.device.from_host(before), dtype=moved.dtype, out=place)
 
     for index in np.ndindex(*moved.shape):
         up, down = weighted(+1.0, index), weighted(-1.0, index)

@@ -43,10 +43,10 @@ def run(out: Path, seed: int, epochs: int) -> None:
 
     save(where / WEIGHTS, model, optimizer, epochs, seed)
     _prove_reload(where / WEIGHTS, data, logits)
-    predictions = logits.argmax(dim=1).numpy()
-    labels = data.test_labels.numpy()
+    predictions = logits.argmax(dim=1).cpu().numpy()
+    labels = data.test_labels.cpu().numpy()
     with console.status("drawing"):
-        draw_predictions(where / "digits-predictions.png", data.test_images.numpy()[:, 0], labels, predictions)
+        draw_predictions(where / "digits-predictions.png", data.test_images.cpu().numpy()[:, 0], labels, predictions)
         draw_loss(where / "loss.png", history.losses, history.accuracies)
     note(f"wrote {where / 'digits-predictions.png'} and {where / 'loss.png'}")
 
@@ -97,7 +97,7 @@ def _prove_reload(path: Path, data: digits.Digits, logits: pyneural.Tensor) -> N
 def _check(uses: list[Use]) -> dict[str, Report]:
     """Each kernel's first call in the training, repeated with its inputs and held against the reference."""
     reports = {}
-    backend = kernels.active(pyneural.get_default_device().type)
+    backend = kernels.active(pyneural.get_default_device().name)
     with progress_bar() as bar:
         task = bar.add_task("checking kernels", total=len(uses), note="")
         for use in uses:

@@ -52,6 +52,13 @@ def obstacle() -> str | None:
     return None if count > 0 else "CUDA finds no GPU (is CUDA_VISIBLE_DEVICES empty?)"
 
 
+def count() -> int:
+    """How many GPUs there are."""
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceCount())
+
+
 def _driver_version(cupy: Any) -> int:
     try:
         return int(cupy.cuda.runtime.driverGetVersion())

@@ -45,9 +45,7 @@ def full(size: Any, fill_value: float, *, dtype: Any = None, device: Any = None,
         kinds = {bool: dtypes.bool_, int: dtypes.int64}
         dtype = kinds.get(type(fill_value), get_default_dtype())
     target = get_default_device() if device is None else find_device(device)
-    array = target.empty(shape, check_dtype("full", dtype))
-    array.fill(fill_value)
-    result = Tensor._over(array, target)
+    result = Tensor._over(target.full(shape, fill_value, check_dtype("full", dtype)), target)
     return result.requires_grad_() if requires_grad else result
 
 

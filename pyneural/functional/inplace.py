@@ -73,7 +73,7 @@ def copy_(self: Tensor, source: Any) -> Tensor:
 def fill_(self: Tensor, value: float) -> Tensor:
     """Set every element to ``value``; returns the tensor."""
     check_writable("fill_", self)
-    self.array[...] = value
+    self.device.engine.fill(self.array, value)
     self._version[0] += 1
     return self
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend, check
+from pyneural.kernels.cuda_memory import broadcast, is_array
 from pyneural.tensor import Tensor
 
 from .operands import cast, pair, require_tensor, result_dtype
@@ -59,7 +60,7 @@ class Expand(Function):
             else array
         )
         strides = tuple(s if n == m else 0 for n, m, s in zip(padded.shape, self.shape, padded.strides, strict=True))
-        return np.lib.stride_tricks.as_strided(array, self.shape, strides)
+        return x.device.engine.strided(array, self.shape, strides)
 
     def backward(self, grad: Tensor) -> Any:
         return grad
@@ -87,8 +88,7 @@ class ViewBackward(Function):
         self.key, self.shape = key, shape
 
     def forward(self, kernels: Backend, grad: Tensor) -> Any:
-        result = grad.device.empty(self.shape, grad.array.dtype)
-        result.fill(0)
+        result = grad.device.full(self.shape, 0, grad.array.dtype)
         kernels.cast(grad.array, dtype=grad.array.dtype, out=result[self.key])
         return result
 
@@ -412,9 +412,11 @@ def index_key(operation: str, input: Tensor, key: Any) -> tuple[tuple[Any, ...],
             part = part.array
         elif isinstance(part, (list, bool, np.bool_)):
             part = np.asarray(part) if not isinstance(part, list) or part else np.zeros(0, np.int64)
-        if isinstance(part, np.ndarray):
+        if is_array(part):
             if part.dtype.kind not in "iub":
                 raise IndexError(f"{operation}: an index must have an integer or bool dtype, not {part.dtype}")
+            if isinstance(part, np.ndarray):
+                part = input.device.engine.uploaded(part)
             advanced = True
         elif not (part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))):
             raise IndexError(f"{operation}: {type(part).__name__} is no index")
@@ -463,8 +465,10 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
         while source_array.ndim > target.ndim and source_array.shape[0] == 1:
             source_array = source_array[0]
         try:
-            spread = np.broadcast_to(source_array, target.shape)
+            if np.broadcast_shapes(source_array.shape, target.shape) != target.shape:
+                raise ValueError
         except ValueError:
             raise ValueError(f"setitem: value of shape {source.shape} for a place of shape {target.shape}") from None
+        spread = broadcast(source_array, target.shape)
         input.device.kernels.cast(spread, dtype=target.dtype, out=target)
     input._version[0] += 1

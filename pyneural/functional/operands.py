@@ -22,7 +22,7 @@ Operand = Any  # a Tensor or a Python number
 
 @functools.lru_cache(maxsize=1024)
 def _constant(value: Any, dtype: np.dtype[Any], device: Device) -> Tensor:
-    return Tensor._over(device.from_host(np.array(value, dtype)), device)
+    return Tensor._over(device.full((), value, dtype), device)
 
 
 def constant(value: Any, dtype: np.dtype[Any], device: Device) -> Tensor:

@@ -158,7 +158,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """``val`` everywhere."""
-    tensor.array[...] = val
+    tensor.device.engine.fill(tensor.array, val)
     tensor._version[0] += 1
     return tensor
 

@@ -78,8 +78,7 @@ class _BatchNorm(Module):
             raise ValueError(f"{type(self).__name__}: input must have shape {wanted}, not {tuple(input.shape)}")
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array += 1  # without a kernel, and without waiting for a device
-            self.num_batches_tracked._version[0] += 1
+            self.num_batches_tracked.add_(1)
             if momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
         use_batch = self.training or not self.track_running_stats
