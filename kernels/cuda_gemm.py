@@ -9,15 +9,36 @@ import numpy as np
 
 from .cuda_launch import blocks
 
+Array = Any
 DType = np.dtype[Any]
 
 _FULL = 128
 """Blocks that occupy a large GPU: with fewer of them, a product takes smaller tiles or splits its inner dimension."""
 
-_LEAST_SPLIT = 256
+LEAST_SPLIT = 256
 """Inner places that a split sums at least: partial sums are written to memory and read again."""
 
-_MOST_SPLITS = 64
+MOST_SPLITS = 64
+
+simulated_architecture = (9, 0)
+"""The compute capability of the GPU that the simulator stands for: it chooses the kernels."""
+
+_SIMULATED_MULTIPROCESSORS = 132  # of an H100 SXM
+
+
+def architecture(like: Array) -> tuple[int, int]:
+    """The compute capability of the device that an array lives on, major and minor."""
+    if isinstance(like, np.ndarray):
+        return simulated_architecture
+    number = str(like.device.compute_capability)
+    return int(number[:-1]), int(number[-1])
+
+
+def multiprocessors(like: Array) -> int:
+    """How many multiprocessors the device has that an array lives on."""
+    if isinstance(like, np.ndarray):
+        return _SIMULATED_MULTIPROCESSORS
+    return int(like.device.attributes["MultiProcessorCount"])
 
 
 @dataclass(frozen=True)
@@ -49,7 +70,7 @@ def tile_for(m: int, n: int, products: int, dtype: DType) -> Tile:
 def splits_for(tile: Tile, m: int, n: int, inner: int, products: int) -> int:
     """Parts into which the inner dimension is cut, so that a thin product occupies a GPU; a matter of sizes alone."""
     wanted = _FULL // max(tile.count(m, n) * products, 1)
-    return max(1, min(wanted, inner // _LEAST_SPLIT, _MOST_SPLITS))
+    return max(1, min(wanted, inner // LEAST_SPLIT, MOST_SPLITS))
 
 
 def tile_grid(tile: Tile, m: int, n: int) -> int:

@@ -1,4 +1,7 @@
-"""Launches of ``csrc/kernels/matmul.cu``: operands of any strides are read where they lie."""
+"""Launches of ``csrc/kernels/matmul.cu``: operands of any strides are read where they lie.
+
+Large 16-bit products on a GPU of compute capability 9.0 are another kernel's: see `cuda_hopper`.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from ..cuda_launch import (
 )
 from ..cuda_launch import size as _size
 from ..dtypes import accumulator
+from . import cuda_hopper
 from .contract import ACTIVATIONS
 
 Array = Any
@@ -56,6 +60,9 @@ def _product(
     ``tile`` and ``splits`` are chosen by the sizes unless given.
     """
     if out.size == 0:
+        return
+    if tile is None and (plan := cuda_hopper.plan(a, b, out.shape[:-2])) is not None:
+        cuda_hopper.run(plan, bias, activation, out)
         return
     m, n, inner = out.shape[-2], out.shape[-1], a.shape[-1]
     if inner:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import itertools
 import shutil
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -381,6 +384,50 @@ def test_arrays_that_have_no_map() -> None:
         cuda.tensor_map(np.zeros((8, 8), np.float32)[::-1], (8, 8))
     with pytest.raises(ValueError, match="only floating types"):
         cuda.tensor_map(np.zeros((8, 8), np.int32), (8, 8), fill_nan=True)
+
+
+def test_a_map_of_a_view(module: cuda.Module, rng: np.random.Generator) -> None:
+    """Rows with others between them, and outer dimensions in another order than in memory."""
+    whole = rng.integers(0, 99, (3, 4, 5, 8)).astype(np.float32)
+    for x in (whole[1:, :3, 2:, 4:], whole.transpose(0, 2, 1, 3)):
+        box = (2, 2, 2, x.shape[-1])
+        y, raw = np.zeros(box, np.float32), np.zeros(4 * np.prod(box), np.uint8)
+        at, zero = np.array([0, 1, 1, 0], np.int32), np.zeros(4, np.int32)
+        clean(
+            module["box_4"],
+            (1, 32, y.nbytes),
+            cuda.tensor_map(x, box),
+            cuda.tensor_map(y, box),
+            raw,
+            at,
+            zero,
+            y.nbytes,
+        )
+        np.testing.assert_array_equal(y, x[:2, 1:3, 1:3])
+
+
+def test_what_the_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a GPU the driver makes the map: its parameters in their order and types, memory aligned for the result."""
+    told: list[Any] = []
+
+    def encode(place: ctypes.c_void_p, *arguments: Any) -> int:
+        assert place.value is not None
+        assert place.value % 64 == 0
+        ctypes.memmove(place, bytes(range(128)), 128)
+        told.extend(arguments)
+        return int(arguments[1] == 1)
+
+    driver = importlib.import_module("pyneural.cuda.tensor_map")
+    monkeypatch.setattr(driver, "driver", lambda: SimpleNamespace(cuTensorMapEncodeTiled=encode))
+    array = np.zeros((3, 5, 16), np.float16)
+    made = cuda.tensor_map(array, (1, 4, 8), swizzle=32, element_strides=(1, 2, 1)).encoded(4096)
+    assert made.tobytes() == bytes(range(128))
+    kind, rank, address, sizes, strides, box, steps, *rest = told
+    assert (kind, rank, address.value, rest) == (6, 3, 4096, [0, 1, 3, 0])
+    assert [list(each) for each in (sizes, strides, box, steps)] == [[16, 5, 3], [32, 160], [8, 4, 1], [1, 2, 1]]
+    assert [each._type_ for each in (sizes, strides, box, steps)] == [ctypes.c_ulonglong] * 2 + [ctypes.c_uint] * 2
+    with pytest.raises(ValueError, match=r"cuTensorMapEncodeTiled refused .* \(error 1\)"):
+        cuda.tensor_map(np.zeros(32, np.float32), (32,)).encoded(4096)
 
 
 @pytest.mark.parametrize(("number", "threads"), [(16, 32), (1, 96), (1, 48), (1, 0)])

@@ -126,6 +126,15 @@ __global__ void transposed(const half* x, half* y) {
   ptx::ldmatrix<1, true>(r, &s[threadIdx.x % 8][0]);
   reinterpret_cast<unsigned*>(y)[threadIdx.x] = r[0];
 }
+// Each lane's words to the 8x8 matrices that they belong to, a row of 16 bytes after the other.
+template <int Count> __global__ void stored(const unsigned* words, unsigned* y) {
+  __shared__ __align__(16) unsigned s[Count * 8][4];
+  unsigned r[Count];
+  for (int i = 0; i < Count; ++i) r[i] = words[threadIdx.x * Count + i];
+  ptx::stmatrix<Count>(s[threadIdx.x % (Count * 8)], r);
+  __syncwarp();
+  for (int i = threadIdx.x; i < Count * 32; i += 32) y[i] = s[i / 4][i % 4];
+}
 """
 
 
@@ -210,3 +219,10 @@ def test_transposed_load(module: cuda.Module, rng: np.random.Generator) -> None:
     y = np.zeros_like(x)
     module["transposed"][1, 32](x, y)
     np.testing.assert_array_equal(y, x.T)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_matrices_stored(module: cuda.Module, count: int) -> None:
+    words, y = np.arange(32 * count, dtype=np.uint32), np.zeros(32 * count, np.uint32)
+    clean(module[f"stored<{count}>"], (1, 32), words, y)
+    np.testing.assert_array_equal(y.reshape(count, 32), words.reshape(32, count).T)

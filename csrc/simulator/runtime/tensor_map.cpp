@@ -37,7 +37,7 @@ extern "C" const char* pnsim_tensor_map(void* map, int type, unsigned rank, cons
   m.swizzle = static_cast<unsigned char>(swizzle);
   m.fill = fill ? m.width : 0;
   m.mark = TENSOR_MAP_MARK;
-  unsigned long long below = m.width;
+  const unsigned long long row = rank > 1 ? sizes[0] * m.width : 0;
   for (unsigned i = 0; i < rank; ++i) {
     if (sizes[i] < 1 || sizes[i] > 1ull << 32) return wrong("size %llu of dimension %u must be between 1 and 2**32", sizes[i], i);
     if (box[i] < 1 || box[i] > 256) return wrong("box (=%u) of dimension %u must be between 1 and 256", box[i], i);
@@ -45,17 +45,17 @@ extern "C" const char* pnsim_tensor_map(void* map, int type, unsigned rank, cons
     if (i) {
       const unsigned long long stride = strides[i - 1];
       if (stride % 16 || stride >= 1ull << 40) return wrong("stride (=%llu bytes) of dimension %u must be a multiple of 16 below 2**40", stride, i);
-      if (stride < below) return wrong("stride (=%llu bytes) of dimension %u is less than the %llu bytes of the dimension within", stride, i, below);
+      // Outer dimensions may lie in any order (heads within the rows of a sequence, say), as the driver takes them.
+      if (stride < row) return wrong("stride (=%llu bytes) of dimension %u is less than the %llu bytes of a row", stride, i, row);
       m.strides[i - 1] = stride;
-      below = stride;
     }
     m.sizes[i] = unsigned(sizes[i] - 1);
     m.box[i] = static_cast<unsigned short>(box[i]);
     m.steps[i] = static_cast<unsigned char>(steps[i]);
   }
-  const unsigned row = (box[0] + steps[0] - 1) / steps[0] * m.width;
-  if (row % 16) return wrong("the box's inner dimension (=%u bytes) must be a multiple of 16 bytes", row);
-  if (swizzle && row > 16u << swizzle) return wrong("the box's inner dimension (=%u bytes) must not exceed the swizzle's %u bytes", row, 16u << swizzle);
+  const unsigned line = (box[0] + steps[0] - 1) / steps[0] * m.width;
+  if (line % 16) return wrong("the box's inner dimension (=%u bytes) must be a multiple of 16 bytes", line);
+  if (swizzle && line > 16u << swizzle) return wrong("the box's inner dimension (=%u bytes) must not exceed the swizzle's %u bytes", line, 16u << swizzle);
   memset(map, 0, 128);
   memcpy(map, &m, sizeof m);
   return nullptr;

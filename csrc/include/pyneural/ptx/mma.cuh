@@ -1,4 +1,4 @@
-// mma.sync and ldmatrix (PTX ISA, sm_80): products of small matrices spread over the lanes of a warp.
+// mma.sync and ldmatrix (PTX ISA, sm_80), stmatrix (sm_90): products of small matrices spread over the lanes of a warp.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -18,6 +18,11 @@ __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const unsigned (&a)[
 template <int Count, bool Transposed = false>
 __device__ __forceinline__ void ldmatrix(unsigned (&r)[Count], const void* row, PNSIM_HERE) {
   pnsim::load_8x8<Count, Transposed>(r, row, file, line);
+}
+// The other way.
+template <int Count>
+__device__ __forceinline__ void stmatrix(void* row, const unsigned (&r)[Count], PNSIM_HERE) {
+  pnsim::store_8x8<Count>(row, r, file, line);
 }
 #else
 template <typename T>
@@ -50,6 +55,19 @@ __device__ __forceinline__ void ldmatrix(unsigned (&r)[Count], const void* row) 
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(r[0]) : "r"(address) : "memory");
   } else {
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];" : "=r"(r[0]) : "r"(address) : "memory");
+  }
+}
+template <int Count>
+__device__ __forceinline__ void stmatrix(void* row, const unsigned (&r)[Count]) {
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  static_assert(Count == 1 || Count == 2 || Count == 4, "stmatrix stores 1, 2 or 4 matrices");
+  if constexpr (Count == 4) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};"
+                 ::"r"(address), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3]) : "memory");
+  } else if constexpr (Count == 2) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1,%2};" ::"r"(address), "r"(r[0]), "r"(r[1]) : "memory");
+  } else {
+    asm volatile("stmatrix.sync.aligned.m8n8.x1.shared.b16 [%0], {%1};" ::"r"(address), "r"(r[0]) : "memory");
   }
 }
 #endif

@@ -4,7 +4,13 @@
 // group, which has to be committed and waited for. Shared memory that threads wrote is handed to a store, or to
 // wgmma, with fence_proxy_async().
 #pragma once
+#if defined(__CUDACC_RTC__)  // which has no cuda.h; the driver fills a map in, kernels pass its address on
+struct alignas(64) CUtensorMap {
+  unsigned long long opaque[16];
+};
+#else
 #include <cuda.h>
+#endif
 
 #include "mbarrier.cuh"
 #if defined(__PYNEURAL_SIMULATOR__)

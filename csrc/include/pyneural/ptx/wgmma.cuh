@@ -2,7 +2,7 @@
 // warpgroup; K is 16 for half and bfloat16, 8 for tf32. Thread t holds of d, for each 8 columns, rows
 // 16 * (t / 32) + t % 32 / 4 and that plus 8, columns 2 * (t % 4) and the next.
 //
-// wgmma_fence(); wgmma<N, T>(d, a, b, true); wgmma_commit(); wgmma_wait<0>(); and d is not touched between.
+// wgmma_fence(); wgmma<N, T>(d, a, b, true); wgmma_commit(); wgmma_wait<0>(); wgmma_settle(d); d is not touched between.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -34,6 +34,9 @@ __device__ __forceinline__ void wgmma_wait(PNSIM_HERE) {
   pnsim_wgmma_wait(Newest);
   pnsim_warp(PNSIM_SYNC, 0xffffffffu, 0, 0, 32, file, line);
 }
+// Between a wait and the first use of the accumulators: the compiler moves no use of them to before it.
+template <int Count>
+__device__ __forceinline__ void wgmma_settle(float (&)[Count]) {}
 // Both tiles lie in shared memory. Transposed: the rows of a, or the columns of b, lie side by side, not their K.
 template <int N, typename T, bool TransposedA = false, bool TransposedB = false>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], unsigned long long a, unsigned long long b, bool accumulate, PNSIM_HERE) {
@@ -62,6 +65,11 @@ __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_grou
 template <int Newest>
 __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Newest) : "memory");
+}
+template <int Count>
+__device__ __forceinline__ void wgmma_settle(float (&d)[Count]) {
+#pragma unroll
+  for (int i = 0; i < Count; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
 
 // The accumulators of 8 columns as operands, and their numbers in the text of an instruction.

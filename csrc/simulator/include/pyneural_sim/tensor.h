@@ -51,4 +51,20 @@ PNSIM_INLINE void load_8x8(unsigned (&r)[Count], const void* row, const char* fi
   pnsim_warp(PNSIM_SYNC, 0xffffffffu, 0, 0, 32, file, line);
 }
 
+template <int Count>
+PNSIM_INLINE void store_8x8(void* row, const unsigned (&r)[Count], const char* file, int line) {
+  unsigned words[4] = {};
+  for (int pair = 0; pair < (Count + 1) / 2; ++pair) {
+    unsigned long long all[32];
+    pnsim_gather(0xffffffffu, (unsigned long long)r[Count > 1 ? 2 * pair + 1 : 0] << 32 | r[2 * pair], all, file, line);
+    if (int(lane()) / 16 != pair) continue;  // lane 8 i + k stores row k of matrix i, which the lanes 4 k to 4 k + 3 hold
+    for (int i = 0; i < 4; ++i) words[i] = unsigned(all[lane() % 8 * 4 + i] >> (32 * (lane() / 8 % 2)));
+  }
+  if (int(lane()) < Count * 8) {
+    told(row, 16, PNSIM_WRITE, file, line);
+    for (int i = 0; i < 4; ++i) apply<Take>(static_cast<unsigned*>(row) + i, words[i]);
+  }
+  pnsim_warp(PNSIM_SYNC, 0xffffffffu, 0, 0, 32, file, line);
+}
+
 }  // namespace pnsim

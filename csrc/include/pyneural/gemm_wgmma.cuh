@@ -1,0 +1,154 @@
+// The main loop of sm_90a: wgmma over shared memory that TMA fills, for half and bfloat16 with float sums. One warpgroup
+// loads, stage by stage of a ring; two multiply, half of the tile's rows each. Blocks are persistent: they take tile
+// after tile, and the next tile's loads are under way while the last one's results are stored.
+// After P. Shankhdhar, "Outperforming cuBLAS on H100", 2024, and NVIDIA, CUTLASS, "Efficient GEMM in CUDA".
+#pragma once
+#include "gemm.cuh"
+#include "ptx/mma.cuh"
+#include "ptx/tma.cuh"
+#include "ptx/warpgroup.cuh"
+#include "ptx/wgmma.cuh"
+
+namespace pyneural {
+
+// A tile of 128 x N in steps of 64. Shared memory: the stages; the results on their way out; the tile's bias; barriers.
+template <int N, int Stages> struct WgmmaTile {
+  static constexpr int m = 128, n = N, k = 64, stages = Stages, groups = 2, rows = m / groups, threads = (groups + 1) * 128;
+  static constexpr int box = 64;  // elements of a swizzled line of 128 bytes
+  static constexpr int left_bytes = m * k * 2, stage_bytes = left_bytes + n * k * 2, box_bytes = box * 64 * 2;
+  static constexpr int out = stages * stage_bytes, out_bytes = rows * n * 2, bias = out + groups * out_bytes;
+  static constexpr int barriers = bias + groups * n * 4, bytes = barriers + 2 * stages * 8;
+  static_assert(N == 128 || N == 256, "whole boxes");
+};
+using WideWgmmaTile = WgmmaTile<256, 3>;
+using SquareWgmmaTile = WgmmaTile<128, 4>;
+
+// Filled in by kernels/matmul/cuda_hopper.py. Product z is (z % near, z / near) in two batch dimensions; an operand has
+// steps of 0 along those that it is broadcast over. A split sums `each` inner places, a multiple of 64; none is empty.
+struct WgmmaProblem {
+  Index count, near;
+  int m, n, inner, splits, each, a_step[2], b_step[2], by_tma;
+};
+
+struct WgmmaWork {
+  int row, column, begin, end, split;
+  Index z;
+};
+
+// This block's share of all tiles of all splits of all products.
+template <typename T, typename Run> __device__ __forceinline__ void wgmma_tiles(const WgmmaProblem& problem, const Run& run) {
+  const Index tiles_m = (problem.m + T::m - 1) / T::m, tiles_n = (problem.n + T::n - 1) / T::n, tiles = tiles_m * tiles_n;
+  for (Index i = blockIdx.x; i < tiles * problem.count * problem.splits; i += gridDim.x) {
+    const Index product = i / tiles, split = product / problem.count;
+    const TilePlace at = tile_place(i - product * tiles, tiles_m, tiles_n);
+    const int begin = static_cast<int>(split) * problem.each, end = begin + problem.each;
+    run(WgmmaWork{static_cast<int>(at.row) * T::m, static_cast<int>(at.column) * T::n, begin,
+                  end < problem.inner ? end : problem.inner, static_cast<int>(split), product - split * problem.count});
+  }
+}
+
+// The stage that comes next in a ring, and the parity of the phase in which it does.
+template <int Stages> struct Ring {
+  int stage = 0;
+  unsigned parity = 0;
+  __device__ __forceinline__ void advance() {
+    if (++stage == Stages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+};
+
+// A box of an operand for each 64 rows (or columns) that lie beside each other, or one of all of them with their inner
+// places beside each other: both are lines of 128 bytes.
+template <Along along, int Rows>
+__device__ __forceinline__ void load_operand(
+    unsigned char* to, const CUtensorMap& map, ptx::mbarrier* full, int outer, int k, int z_near, int z_far) {
+  if constexpr (along == kAlongInner) {
+    const int at[4] = {k, outer, z_near, z_far};
+    ptx::tma_load(to, &map, full, at);
+  } else {
+#pragma unroll
+    for (int i = 0; i < Rows / 64; ++i) {
+      const int at[4] = {outer + i * 64, k, z_near, z_far};
+      ptx::tma_load(to + i * 64 * 128, &map, full, at);
+    }
+  }
+}
+
+// What wgmma is told of such an operand, and how far 16 inner places are in it.
+template <Along along> __device__ __forceinline__ unsigned long long operand_descriptor(const unsigned char* tile) {
+  return ptx::wgmma_descriptor(tile, along == kAlongInner ? 16 : 64 * 128, 8 * 128, ptx::Swizzle::B128);
+}
+template <Along along> constexpr unsigned long long kInnerStep = (along == kAlongInner ? 16 * 2 : 16 * 128) >> 4;
+
+// `finish(work, d, out, bias)` is called by the 128 threads of a group for each tile of 64 rows from work.row on.
+template <typename T, typename Element, Along A, Along B, typename Start, typename Finish>
+__device__ __forceinline__ void gemm_wgmma(const WgmmaProblem& problem, const CUtensorMap& a, const CUtensorMap& b,
+                                           unsigned char* shared, const Start& start, const Finish& finish) {
+  ptx::mbarrier* full = reinterpret_cast<ptx::mbarrier*>(shared + T::barriers);
+  ptx::mbarrier* empty = full + T::stages;
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < T::stages; ++i) {
+      ptx::mbarrier_init(&full[i], 1);
+      ptx::mbarrier_init(&empty[i], T::groups * 4);  // an arrival from each warp that multiplies
+    }
+    ptx::fence_mbarrier_init();
+  }
+  __syncthreads();
+  Ring<T::stages> ring;
+  if (threadIdx.x < 128) {
+    ptx::setmaxnreg_decrease<40>();
+    if (threadIdx.x == 0) {
+      ptx::prefetch_tensor_map(&a);
+      ptx::prefetch_tensor_map(&b);
+      wgmma_tiles<T>(problem, [&](const WgmmaWork& work) {
+        const int z_near = static_cast<int>(work.z % problem.near), z_far = static_cast<int>(work.z / problem.near);
+        for (int k = work.begin; k < work.end; k += T::k, ring.advance()) {
+          unsigned char* stage = shared + ring.stage * T::stage_bytes;
+          ptx::mbarrier_wait(&empty[ring.stage], ring.parity ^ 1);  // passes at once in the first round
+          ptx::mbarrier_arrive_expect_tx(&full[ring.stage], T::stage_bytes);
+          load_operand<A, T::m>(stage, a, &full[ring.stage], work.row, k, z_near * problem.a_step[0], z_far * problem.a_step[1]);
+          load_operand<B, T::n>(stage + T::left_bytes, b, &full[ring.stage], work.column, k, z_near * problem.b_step[0],
+                                z_far * problem.b_step[1]);
+        }
+      });
+    }
+    return;
+  }
+  ptx::setmaxnreg_increase<232>();
+  const int group = threadIdx.x / 128 - 1;
+  unsigned char* out = shared + T::out + group * T::out_bytes;
+  float* bias = reinterpret_cast<float*>(shared + T::bias) + group * T::n;
+  float d[T::n / 2];
+  wgmma_tiles<T>(problem, [&](WgmmaWork work) {
+    start(work, bias);
+    int last = -1;  // the stage whose products are still under way
+    const auto release = [&] {
+      if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(&empty[last]);
+    };
+    for (int k = work.begin; k < work.end; k += T::k, ring.advance()) {
+      const unsigned char* stage = shared + ring.stage * T::stage_bytes;
+      const unsigned long long left = operand_descriptor<A>(stage + group * T::left_bytes / T::groups);
+      const unsigned long long right = operand_descriptor<B>(stage + T::left_bytes);
+      ptx::mbarrier_wait(&full[ring.stage], ring.parity);
+      ptx::wgmma_fence();
+#pragma unroll
+      for (int i = 0; i < T::k / 16; ++i) {
+        ptx::wgmma<T::n, Element, A == kAlongOuter, B == kAlongOuter>(
+            d, left + i * kInnerStep<A>, right + i * kInnerStep<B>, i > 0 || k > work.begin);
+      }
+      ptx::wgmma_commit();
+      ptx::wgmma_wait<1>();
+      if (last >= 0) release();
+      last = ring.stage;
+    }
+    ptx::wgmma_wait<0>();
+    ptx::wgmma_settle(d);
+    release();
+    work.row += group * T::rows;
+    finish(work, d, out, bias);
+  });
+}
+
+}  // namespace pyneural
