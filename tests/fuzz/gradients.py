@@ -78,8 +78,8 @@ def _attention(query: Any, key: Any, value: Any, mask: Any = None, *, is_causal:
 def _index(x: Any, key: Any) -> Any:
     if any(isinstance(each, slice) and (each.step or 1) < 0 for each in key):
         reject()  # PyTorch has no negative steps
-    if any(isinstance(each, int) for each in key):
-        reject()  # an int counts as an index array here, as in NumPy, and as none in PyTorch
+    if any(isinstance(each, int) or (isinstance(each, torch.Tensor) and each.ndim == 0) for each in key):
+        reject()  # one number counts as an index array here, as in NumPy, and as none in PyTorch
     return x[
         tuple(each.long() if isinstance(each, torch.Tensor) and each.dtype != torch.bool else each for each in key)
     ]

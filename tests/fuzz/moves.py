@@ -227,6 +227,12 @@ def _cross_entropy(d: Draw) -> Call:
     return (logits, target, weight), {**attributes, "label_smoothing": d.pick(0.0, 0.1, 1.0, d.number(0, 1))}
 
 
+def _cross_entropy_with_gradient(d: Draw) -> Call:
+    (logits, target, weight), attributes = _cross_entropy(d)
+    scale = np.asarray(d.pick(1.0, 0.37, -2.0)).astype(dtypes.accumulator(logits.dtype))
+    return (logits, target, scale, weight), attributes
+
+
 def _cross_entropy_backward(d: Draw) -> Call:
     (logits, target, weight), attributes = _cross_entropy(d)
     with np.errstate(all="ignore"):
@@ -336,6 +342,7 @@ CASES: dict[str, Case] = {
     "pad_backward": _pad_backward,
     "cross_entropy": _cross_entropy,
     "cross_entropy_backward": _cross_entropy_backward,
+    "cross_entropy_with_gradient": _cross_entropy_with_gradient,
     "nll_loss": _nll,
     "nll_loss_backward": _nll_backward,
     "random_bits": _random(),
