@@ -229,6 +229,8 @@ def _cross_entropy(d: Draw) -> Call:
 
 def _cross_entropy_with_gradient(d: Draw) -> Call:
     (logits, target, weight), attributes = _cross_entropy(d)
+    if logits.size == target.size:
+        d.reject()  # as below
     scale = np.asarray(d.pick(1.0, 0.37, -2.0)).astype(dtypes.accumulator(logits.dtype))
     return (logits, target, scale, weight), attributes
 
