@@ -214,6 +214,7 @@ def _logistic(d: Draw) -> Call:
 
 def _logistic_backward(d: Draw) -> Call:
     arrays, kwargs = _logistic(d)
+    d.specials = False  # an infinite gradient meets a difference that rounding may make 0
     return (d.array(arrays[0].shape if kwargs["reduction"] == "none" else ()), *arrays), kwargs
 
 
