@@ -174,7 +174,7 @@ def _scatter_add(d: Draw) -> Call:
 
 
 def _one_hot(d: Draw) -> Call:
-    classes, shape = d.size(1), d.shape(0, 3)
+    classes, shape = min(d.size(1), 2 * d.limit), d.shape(0, 3)
     while math.prod(shape) * classes > 2 * d.limit:
         shape = tuple(n // 2 for n in shape)
     return (d.indices(0, classes, shape, d.dtype),), {"num_classes": classes}
