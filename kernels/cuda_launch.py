@@ -113,14 +113,13 @@ def launch(
         _runners[-1](Launch(source, name, dtype, grid, block, shared, arguments))
         return
     array = place(name, _arrays(arguments))
-    target = "simulator" if isinstance(array, np.ndarray) else "gpu"
-    kernel = _kernel(source, name, dtype, target)
-    if target == "gpu":
+    if not isinstance(array, np.ndarray):
         if _sanitizing:
             raise TypeError(f"{name}: only launches in the simulator can be sanitized, and its arrays are on a GPU")
         with on_device_of(array):
-            kernel[grid, block, shared](*arguments)
+            _kernel(source, name, dtype, "gpu")[grid, block, shared](*arguments)
         return
+    kernel = _kernel(source, name, dtype, "simulator")
     if not _sanitizing:
         kernel[grid, block, shared](*arguments)
         return

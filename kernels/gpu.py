@@ -10,7 +10,7 @@ import numpy as np
 
 from .backend import Engine
 from .cuda_launch import contiguous, fill
-from .cuda_memory import gpu_empty, strided
+from .cuda_memory import gpu_empty, is_gpu, strided
 
 Array = Any
 
@@ -34,8 +34,9 @@ def engine(index: int) -> Engine:
 
 def from_host(index: int, array: Any) -> Array:
     """A copy of a NumPy array, or of another GPU's, on the GPU with this number; C-contiguous."""
-    if not isinstance(array, np.ndarray):
+    if is_gpu(array):
         return _from_gpu(index, array)
+    array = np.asarray(array)
     copy = gpu_empty(index, array.shape, array.dtype)
     if copy.size:
         with copy.device:

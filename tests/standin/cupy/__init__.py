@@ -15,7 +15,17 @@ from . import cuda, lib
 from .cuda.memory import MemoryPointer
 
 __version__ = "14.2.0"
-__all__ = ["RawKernel", "RawModule", "asarray", "asnumpy", "cuda", "empty", "from_dlpack", "get_default_memory_pool"]
+__all__ = [
+    "RawKernel",
+    "RawModule",
+    "asarray",
+    "asnumpy",
+    "cuda",
+    "empty",
+    "from_dlpack",
+    "get_default_memory_pool",
+    "lib",
+]
 STANDIN = True
 
 
@@ -28,7 +38,7 @@ class _Flags:
         self.owndata = owndata
 
 
-class ndarray:  # noqa: N801
+class ndarray:
     """An array in the memory of a GPU."""
 
     __slots__ = ("__weakref__", "_host", "base", "data")

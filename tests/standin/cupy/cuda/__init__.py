@@ -34,7 +34,11 @@ class Device:
 
     @property
     def compute_capability(self) -> str:
-        return "80"
+        return "90"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 227 * 1024, "ClockRate": 1_980_000}
 
     @property
     def mem_info(self) -> tuple[int, int]:

@@ -6,11 +6,26 @@ import ctypes
 import json
 import pathlib
 import struct
+import sys
 from typing import Any
 
 import numpy as np
 
 from . import memory, nvrtc, runtime
+
+
+class Driver:
+    """What of NVIDIA's driver is called directly."""
+
+    def cuTensorMapEncodeTiled(self, place: Any, *arguments: Any) -> int:
+        from pyneural.cuda import runtime as simulator
+
+        *described, interleave, swizzle, _, fill = arguments
+        data = (ctypes.c_char * 128)()
+        if simulator.library().pnsim_tensor_map(data, *described, interleave, swizzle, fill):
+            return 1
+        ctypes.memmove(place, data, 128)
+        return 0
 
 
 class Loaded:
@@ -19,6 +34,8 @@ class Loaded:
     def __init__(self, given: dict[str, Any]) -> None:
         from pyneural.cuda.module import Module, gather, host_options
 
+        # The package has a function of the module's name.
+        sys.modules["pyneural.cuda.tensor_map"].driver = Driver  # type: ignore[attr-defined]
         options = [each for each in given["options"] if not each.startswith(("-I", "--device-as"))]
         folders = [pathlib.Path(each[2:]) for each in given["options"] if each.startswith("-I")]
         folders = [each for each in folders if each.parent.name != "toolkit"]

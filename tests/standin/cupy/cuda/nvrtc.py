@@ -16,29 +16,29 @@ class NVRTCError(RuntimeError):
         super().__init__("NVRTC_ERROR_COMPILATION (6)")
 
 
-def getVersion() -> tuple[int, int]:  # noqa: N802
+def getVersion() -> tuple[int, int]:
     return 12, 9
 
 
-def getSupportedArchs() -> tuple[int, ...]:  # noqa: N802
+def getSupportedArchs() -> tuple[int, ...]:
     return 75, 80, 86, 89, 90, 100, 120
 
 
-def createProgram(src: str, name: str, headers: Any, include_names: Any) -> int:  # noqa: N802
+def createProgram(src: str, name: str, headers: Any, include_names: Any) -> int:
     number = len(_programs) + 1
     _programs[number] = {"text": src, "file": name, "names": [], "log": "", "code": b""}
     return number
 
 
-def destroyProgram(prog: int) -> None:  # noqa: N802
+def destroyProgram(prog: int) -> None:
     _programs[prog] = {}
 
 
-def addNameExpression(prog: int, name: str) -> None:  # noqa: N802
+def addNameExpression(prog: int, name: str) -> None:
     _programs[prog]["names"].append(name)
 
 
-def compileProgram(prog: int, options: tuple[str, ...]) -> None:  # noqa: N802
+def compileProgram(prog: int, options: tuple[str, ...]) -> None:
     from pyneural.cuda import CompileError
 
     from . import _launch
@@ -58,20 +58,22 @@ def compileProgram(prog: int, options: tuple[str, ...]) -> None:  # noqa: N802
         for name in program["names"]:
             module.instance(name)
     except CompileError as error:
-        program["log"] = "".join(f"{d.file}({d.line}): error: {d.message.removeprefix('error: ')}\n\n" for d in error.diagnostics)
+        program["log"] = "".join(
+            f"{d.file}({d.line}): error: {d.message.removeprefix('error: ')}\n\n" for d in error.diagnostics
+        )
         raise NVRTCError(6) from None
     program["code"] = module.module.plain.path().read_bytes() + MARK + json.dumps(given).encode()
 
 
-def getCUBIN(prog: int) -> bytes:  # noqa: N802
+def getCUBIN(prog: int) -> bytes:
     return bytes(_programs[prog]["code"])
 
 
-def getProgramLog(prog: int) -> str:  # noqa: N802
+def getProgramLog(prog: int) -> str:
     return str(_programs[prog]["log"])
 
 
-def getLoweredName(prog: int, name: str) -> str:  # noqa: N802
+def getLoweredName(prog: int, name: str) -> str:
     if name not in _programs[prog]["names"]:
         raise NVRTCError(10)
     return lowered(name)

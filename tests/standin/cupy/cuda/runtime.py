@@ -13,34 +13,34 @@ class CUDARuntimeError(RuntimeError):
         super().__init__(f"cudaError {status}")
 
 
-def getDeviceCount() -> int:  # noqa: N802
+def getDeviceCount() -> int:
     return COUNT
 
 
-def getDevice() -> int:  # noqa: N802
+def getDevice() -> int:
     return getattr(_state, "device", 0)
 
 
-def setDevice(device: int) -> None:  # noqa: N802
+def setDevice(device: int) -> None:
     if not 0 <= device < COUNT:
         raise CUDARuntimeError(101)
     _state.device = device
 
 
-def deviceSynchronize() -> None:  # noqa: N802
+def deviceSynchronize() -> None:
     pass
 
 
-def runtimeGetVersion() -> int:  # noqa: N802
+def runtimeGetVersion() -> int:
     return 12090
 
 
-def driverGetVersion() -> int:  # noqa: N802
+def driverGetVersion() -> int:
     return 12090
 
 
-def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802
+def getDeviceProperties(device: int) -> dict[str, Any]:
     return {
-        "name": b"Stand-in GPU", "major": 8, "minor": 0, "multiProcessorCount": 108, "totalGlobalMem": 2 * 1024**3,
-        "clockRate": 1_410_000, "memoryClockRate": 1_215_000, "memoryBusWidth": 5120,
+        "name": b"Stand-in GPU", "major": 9, "minor": 0, "multiProcessorCount": 132, "totalGlobalMem": 2 * 1024**3,
+        "clockRate": 1_980_000, "memoryClockRate": 2_619_000, "memoryBusWidth": 5120,
     }  # fmt: skip

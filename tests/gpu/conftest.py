@@ -1,0 +1,52 @@
+"""The tests of the device "cuda": on the machine's GPU, or on the stand-in for CuPy where there is none."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from pyneural.cuda import gpu, nvrtc
+from pyneural.device import _devices
+from pyneural.kernels import gpu as engines
+from pyneural.kernels.backend import _active
+
+tensor_map = sys.modules["pyneural.cuda.tensor_map"]  # the package has a function of this name
+STANDIN = pathlib.Path(__file__).resolve().parents[1] / "standin"
+_CACHES = (gpu.available, gpu.obstacle, nvrtc.binding, nvrtc.headers, engines.engine)
+
+
+def _cupy() -> dict[str, object]:
+    return {name: each for name, each in sys.modules.items() if name.split(".")[0] == "cupy"}
+
+
+def _forget() -> None:
+    for each in _CACHES:
+        each.cache_clear()
+    for known in (_devices, _active):
+        for name in [name for name in known if name.startswith("cuda")]:
+            del known[name]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standin() -> Iterator[bool]:
+    """Whether the tests of this module run on the stand-in."""
+    if gpu.available():
+        yield hasattr(sys.modules["cupy"], "STANDIN")
+        return
+    before, driver = _cupy(), tensor_map.driver
+    for name in before:
+        del sys.modules[name]
+    sys.path.insert(0, str(STANDIN))
+    _forget()
+    try:
+        yield True
+    finally:
+        sys.path.remove(str(STANDIN))
+        for name in _cupy():
+            del sys.modules[name]
+        sys.modules.update(before)  # type: ignore[arg-type]
+        tensor_map.driver = driver
+        _forget()
