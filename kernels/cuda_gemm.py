@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from .cuda_launch import blocks
+from .dtypes import float32
+from .precision import get_float32_matmul_precision
 
 Array = Any
 DType = np.dtype[Any]
@@ -43,11 +45,12 @@ def multiprocessors(like: Array) -> int:
 
 @dataclass(frozen=True)
 class Tile:
-    """A main loop of gemm_loops.cuh: its ``name`` there, its side, and the threads of a block."""
+    """A main loop of gemm_loops.cuh: its ``name`` there, its side, a block's threads, whether it rounds to tf32."""
 
     name: str
     side: int
     threads: int
+    tf32: bool = False
 
     def count(self, m: int, n: int) -> int:
         """Tiles of an m by n result."""
@@ -57,7 +60,22 @@ class Tile:
 SMALL, MEDIUM, LARGE = Tile("Small", 16, 256), Tile("Medium", 64, 128), Tile("Large", 128, 256)
 
 
-def tile_for(m: int, n: int, products: int, dtype: DType) -> Tile:
+TF32 = {
+    precision: {each: Tile(f"{name}{each.name}", each.side, each.threads, tf32=True) for each in (MEDIUM, LARGE)}
+    for precision, name in (("high", "Tf32x3"), ("medium", "Tf32"))
+}
+"""By `precision`, what stands for each tile where float32 is multiplied on tensor cores."""
+
+
+def tile_for(m: int, n: int, products: int, like: Array) -> Tile:
+    """The tile for m by n results such as ``like``, with the main loop that the precision asked for allows."""
+    tile = _size_for(m, n, products, like.dtype)
+    if like.dtype != float32 or architecture(like) < (8, 0):
+        return tile
+    return TF32.get(get_float32_matmul_precision(), {}).get(tile, tile)
+
+
+def _size_for(m: int, n: int, products: int, dtype: DType) -> Tile:
     """The largest tile that a result fills by half, and of which a GPU has enough to be full."""
     if min(m, n) <= MEDIUM.side // 2:
         return SMALL

@@ -15,6 +15,7 @@ from .functional import *  # noqa: F403
 from .interop import from_dlpack, from_numpy
 from .kernels.cuda_memory import OutOfMemoryError
 from .kernels.dtypes import bfloat16, bool_, float16, float32, float64, int8, int16, int32, int64, uint8
+from .kernels.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .random import Generator, manual_seed
 from .tensor import Tensor, get_default_dtype, set_default_dtype
 
@@ -42,6 +43,7 @@ __all__ = [
     "functional",
     "get_default_device",
     "get_default_dtype",
+    "get_float32_matmul_precision",
     "int16",
     "int32",
     "int64",
@@ -56,6 +58,7 @@ __all__ = [
     "optim",
     "set_default_device",
     "set_default_dtype",
+    "set_float32_matmul_precision",
     "set_grad_enabled",
     "uint8",
 ]

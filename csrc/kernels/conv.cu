@@ -20,7 +20,7 @@ using Medium = Loops<Element>::Medium;
 using Large = Loops<Element>::Large;
 
 // Elements of a gathered operand that a thread finds at once: as many as an access has on tensor cores, else one.
-template <typename Loop> constexpr int kGathered = Loop::width == 8 ? 8 : 1;
+template <typename Loop> constexpr int kGathered = kCopies<Loop> ? Loop::width : 1;
 
 template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads) forward(
     ConvShape<Dims> shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {

@@ -1,6 +1,6 @@
 """Launches of ``csrc/kernels/conv.cu`` in 2 and 3 dimensions: direct for few terms a result, else implicit GEMM.
 
-3x3 filters at stride 1 in float32 are another kernel's: see `cuda_winograd`.
+3x3 filters at stride 1 in float32 are another kernel's, unless a tf32 main loop is asked for: see `cuda_winograd`.
 """
 
 from __future__ import annotations
@@ -77,16 +77,21 @@ def forward(
         return
     k = weight.shape[0] // groups
     places, terms = out.size // out.shape[1], math.prod(weight.shape[1:])
+    chosen = tile or tile_for(k, places, groups, out)
     shape = _shape(operation, x.shape, out.shape, weight.shape, stride, padding, dilation, groups)
     arrays = (contiguous(x), contiguous(weight), None if bias is None else contiguous(bias))
     with written(out) as result:
         arguments = (*arrays, ACTIVATIONS.index(activation), result)
         if tile is None and terms <= _DIRECT and k < 16:
             launch("conv", f"forward_direct<{out.ndim - 2}>", out.dtype, flat_grid(out.size), BLOCK, shape, *arguments)
-        elif tile is None and cuda_winograd.fits(weight, weight.shape[1], k, stride, padding, dilation):
+        elif (
+            tile is None
+            and not chosen.tf32
+            and cuda_winograd.fits(weight, weight.shape[1], k, stride, padding, dilation)
+        ):
             cuda_winograd.run(x, weight, bias, activation, result, padding, groups, back=False)
         else:
-            _product("forward", tile or tile_for(k, places, groups, out.dtype), k, places, shape, 1, *arguments)
+            _product("forward", chosen, k, places, shape, 1, *arguments)
 
 
 def dgrad(
@@ -98,15 +103,20 @@ def dgrad(
         return
     c, terms = weight.shape[1], weight.size // groups // weight.shape[1]
     places = out.size // out.shape[1]
+    chosen = tile or tile_for(c, places, groups, out)
     shape = _shape(operation, out.shape, grad.shape, weight.shape, stride, padding, dilation, groups)
     with written(out) as result:
         arguments = (contiguous(grad), contiguous(weight), result)
         if tile is None and terms <= _DIRECT and c < 16:
             launch("conv", f"dgrad_direct<{out.ndim - 2}>", out.dtype, flat_grid(out.size), BLOCK, shape, *arguments)
-        elif tile is None and cuda_winograd.fits(weight, weight.shape[0] // groups, c, stride, padding, dilation):
+        elif (
+            tile is None
+            and not chosen.tf32
+            and cuda_winograd.fits(weight, weight.shape[0] // groups, c, stride, padding, dilation)
+        ):
             cuda_winograd.run(grad, weight, None, None, result, padding, groups, back=True)
         else:
-            _product("dgrad", tile or tile_for(c, places, groups, out.dtype), c, places, shape, 1, *arguments)
+            _product("dgrad", chosen, c, places, shape, 1, *arguments)
 
 
 def wgrad(
@@ -125,7 +135,7 @@ def wgrad(
             name = f"wgrad_direct<{out.ndim - 2}>"
             launch("conv", name, out.dtype, blocks(out.size, 1), BLOCK, shape, *arrays, result)
             return
-        tile = tile or tile_for(k, terms, groups, out.dtype)
+        tile = tile or tile_for(k, terms, groups, out)
         splits = splits or splits_for(tile, k, terms, places, groups)
         partial = None if splits == 1 else empty((splits, *out.shape), accumulator(out.dtype), like=out)
         _product("wgrad", tile, k, terms, shape, splits, splits, *arrays, partial, result)

@@ -76,7 +76,7 @@ def _product(
         for each, strides in ((a, x_steps), (b, y_steps))
     ]
     record, _ = layout("matmul", batch, (x_start, y_start), [tuple(each) for each in batch_steps])
-    tile = tile or tile_for(m, n, products, out.dtype)
+    tile = tile or tile_for(m, n, products, out)
     splits = splits or splits_for(tile, m, n, inner, products)
     a_steps, b_steps = (*x_steps[-2:],), (y_steps[-1], y_steps[-2])
     name = f"matmul<{tile.name}, {_along(*a_steps)}, {_along(*b_steps)}>"

@@ -15,6 +15,7 @@ SOURCE = r"""
 #include <pyneural/ptx/cp_async.cuh>
 #include <pyneural/ptx/mbarrier.cuh>
 #include <pyneural/ptx/mma.cuh>
+#include <pyneural/ptx/tf32.cuh>
 using namespace pyneural;
 
 __global__ void copy_edge(const float* x, float* y, int n) {
@@ -126,6 +127,18 @@ __global__ void transposed(const half* x, half* y) {
   ptx::ldmatrix<1, true>(r, &s[threadIdx.x % 8][0]);
   reinterpret_cast<unsigned*>(y)[threadIdx.x] = r[0];
 }
+__global__ void rounded(const float* x, unsigned* y, int n) {
+  for (int i = threadIdx.x; i < n; i += 32) y[i] = ptx::round_to_tf32(x[i]);
+}
+__global__ void tf32_product(const unsigned* a, const unsigned* b, float* c) {
+  const int lane = threadIdx.x;
+  unsigned fa[4], fb[2];
+  for (int i = 0; i < 4; ++i) fa[i] = a[(lane / 4 + i % 2 * 8) * 8 + lane % 4 + i / 2 * 4];
+  for (int i = 0; i < 2; ++i) fb[i] = b[lane / 4 * 8 + lane % 4 + i * 4];
+  float d[4] = {1, 1, 1, 1};
+  ptx::mma_m16n8k8<ptx::tf32>(d, fa, fb);
+  for (int i = 0; i < 4; ++i) c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
+}
 // Each lane's words to the 8x8 matrices that they belong to, a row of 16 bytes after the other.
 template <int Count> __global__ void stored(const unsigned* words, unsigned* y) {
   __shared__ __align__(16) unsigned s[Count * 8][4];
@@ -226,3 +239,36 @@ def test_matrices_stored(module: cuda.Module, count: int) -> None:
     words, y = np.arange(32 * count, dtype=np.uint32), np.zeros(32 * count, np.uint32)
     clean(module[f"stored<{count}>"], (1, 32), words, y)
     np.testing.assert_array_equal(y.reshape(count, 32), words.reshape(32, count).T)
+
+
+def test_rounding_to_tf32(module: cuda.Module, rng: np.random.Generator) -> None:
+    """To the nearest of 11 significant bits, ties away from zero; what is neither finite nor normal too."""
+    random = rng.integers(0, 2**32, 1000, dtype=np.uint32)
+    special = np.array(
+        [0, 0x80000000, 1, 0x1000, 0x0FFF, 0x3F801000, 0x3F800FFF, 0x3F803000, 0xBF801000, 0x7F7FFFFF, 0x7F800000,
+         0xFF800000, 0x7FC00001, 0x7F800001, 0x007FFFFF],
+        np.uint32,
+    )  # fmt: skip
+    want = {0x1000: 0x2000, 0x0FFF: 0, 0x3F801000: 0x3F802000, 0x3F800FFF: 0x3F800000, 0x3F803000: 0x3F804000,
+            0xBF801000: 0xBF802000, 0x7F7FFFFF: 0x7F800000, 0x007FFFFF: 0x00800000}  # fmt: skip
+    bits = np.concatenate([special, random])
+    y = np.zeros(len(bits), np.uint32)
+    clean(module["rounded"], (1, 32), bits.view(np.float32), y, len(bits))
+    for given, got in zip(bits.tolist(), y.tolist(), strict=True):
+        x, rounded = (float(np.uint32(each).view(np.float32)) for each in (given, got))
+        if given in want:
+            assert got == want[given], hex(given)
+        elif np.isnan(x) or np.isinf(x) or got & 0x7FFFFFFF == 0x7F800000:
+            assert np.array_equal(x, rounded, equal_nan=True), hex(given)
+        else:
+            assert got & 0x1FFF == 0
+            assert abs(x - rounded) <= 2.0**-11 * max(abs(x), 2.0**-126)
+
+
+def test_product_of_tf32(module: cuda.Module, rng: np.random.Generator) -> None:
+    """What tf32 does not hold is cut off, as wgmma does."""
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((16, 8), (8, 8)))
+    c = np.zeros((16, 8), np.float32)
+    clean(module["tf32_product"], (1, 32), a.view(np.uint32), b.view(np.uint32), c)
+    cut_a, cut_b = ((x.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32).astype(np.float64) for x in (a, b))
+    np.testing.assert_allclose(c, 1 + cut_a @ cut_b.T, rtol=1e-5, atol=1e-6)

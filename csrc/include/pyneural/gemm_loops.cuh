@@ -1,8 +1,10 @@
-// The main loops for each element type: tensor cores for the 16-bit floats, FMA units for float and double.
+// The main loops for each element type: tensor cores for the 16-bit floats, FMA units for float and double, and tensor
+// cores for float too where tf32 is asked for.
 #pragma once
 #include "gemm_mma.cuh"
 #include "gemm_simt.cuh"
 #include "gemm_small.cuh"
+#include "gemm_tf32.cuh"
 
 namespace pyneural {
 
@@ -23,12 +25,12 @@ template <typename T> struct SimtLoop {
     gemm_simt<T>(product, a, b, store);
   }
 };
-template <typename Element, typename T> struct MmaLoop {
+template <typename Math, typename T> struct MmaLoop {
   using Real = float;
-  static constexpr int width = 8, threads = T::threads, step = T::k;
+  static constexpr int width = Math::vector, threads = T::threads, step = Math::step;
   template <typename A, typename B, typename Store>
   static __device__ __forceinline__ void run(const Product& product, const A& a, const B& b, const Store& store) {
-    gemm_mma<T, Element>(product, a, b, store);
+    gemm_mma<T, Math>(product, a, b, store);
   }
 };
 
@@ -39,14 +41,24 @@ template <typename Element> struct Loops {
 };
 template <> struct Loops<__half> {
   using Small = SmallLoop<__half>;
-  using Medium = MmaLoop<__half, MediumMmaTile>;
-  using Large = MmaLoop<__half, LargeMmaTile>;
+  using Medium = MmaLoop<HalfMath<__half>, MediumMmaTile>;
+  using Large = MmaLoop<HalfMath<__half>, LargeMmaTile>;
 };
 template <> struct Loops<__nv_bfloat16> {
   using Small = SmallLoop<__nv_bfloat16>;
-  using Medium = MmaLoop<__nv_bfloat16, MediumMmaTile>;
-  using Large = MmaLoop<__nv_bfloat16, LargeMmaTile>;
+  using Medium = MmaLoop<HalfMath<__nv_bfloat16>, MediumMmaTile>;
+  using Large = MmaLoop<HalfMath<__nv_bfloat16>, LargeMmaTile>;
 };
+
+// Whether a thread copies what it fetches into shared memory as it is, and so must fetch whole accesses.
+template <typename Loop> constexpr bool kCopies = false;
+template <typename Math, typename T> constexpr bool kCopies<MmaLoop<Math, T>> = true;
+
+// Those of float where less than float32's accuracy, or the same at more products, is asked for (kernels/precision.py).
+using Tf32Medium = MmaLoop<Tf32Math<1>, MediumMmaTile>;
+using Tf32Large = MmaLoop<Tf32Math<1>, LargeMmaTile>;
+using Tf32x3Medium = MmaLoop<Tf32Math<3>, MediumMmaTile>;
+using Tf32x3Large = MmaLoop<Tf32Math<3>, LargeMmaTile>;
 
 // A row of results as the memory of an array: whole vectors where all rows allow it, one by one at its end.
 template <typename Element, typename Real, int Width>

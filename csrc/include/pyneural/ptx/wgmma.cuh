@@ -6,6 +6,8 @@
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+
+#include "tf32.cuh"
 #if defined(__PYNEURAL_SIMULATOR__)
 #include "pyneural_sim/wgmma.h"
 #endif
@@ -20,8 +22,6 @@ template <int N>
 constexpr bool wgmma_width = N == 8 || N == 16 || N == 32 || N == 64 || N == 96 || N == 128 || N == 192 || N == 256;
 
 #if defined(__PYNEURAL_SIMULATOR__)
-using tf32 = pnsim::tf32;
-
 // A tile of shared memory as wgmma takes it. `stride` bytes lie between groups of 8 rows; `leading` bytes between
 // the two halves of K without a swizzle, or between the spans of a transposed tile (see the PTX ISA).
 __device__ __forceinline__ unsigned long long wgmma_descriptor(const void* tile, unsigned leading, unsigned stride, Swizzle swizzle) {
@@ -52,9 +52,6 @@ __device__ __forceinline__ void wgmma(float (&d)[N / 2], const unsigned (&a)[4],
   pnsim::wgmma<T, N, false, TransposedB>(d, a, 0, b, accumulate, file, line);
 }
 #else
-struct tf32 {
-  float value;
-};
 __device__ __forceinline__ unsigned long long wgmma_descriptor(const void* tile, unsigned leading, unsigned stride, Swizzle swizzle) {
   const unsigned long long address = static_cast<unsigned>(__cvta_generic_to_shared(tile));
   return (address & 0x3ffff) >> 4 | static_cast<unsigned long long>(leading >> 4 & 0x3fff) << 16 |

@@ -34,6 +34,39 @@ PNSIM_INLINE void mma_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsig
   }
 }
 
+// cvt.rna.tf32: 10 bits of fraction, ties away from zero; what is rounded beyond the largest number is infinite.
+PNSIM_INLINE unsigned round_to_tf32(float x) {
+  unsigned bits;
+  __builtin_memcpy(&bits, &x, 4);
+  if (x != x) return 0x7fffffffu;
+  return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & ~0x1fffu;
+}
+
+PNSIM_INLINE float tf32_value(unsigned long long word) {
+  const unsigned bits = unsigned(word) & ~0x1fffu;
+  float value;
+  __builtin_memcpy(&value, &bits, 4);
+  return value;
+}
+
+PNSIM_INLINE void mma_16x8x8(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* file, int line) {
+  unsigned long long a01[32], a23[32], bs[32];
+  pnsim_gather(0xffffffffu, (unsigned long long)a[1] << 32 | a[0], a01, file, line);
+  pnsim_gather(0xffffffffu, (unsigned long long)a[3] << 32 | a[2], a23, file, line);
+  pnsim_gather(0xffffffffu, (unsigned long long)b[1] << 32 | b[0], bs, file, line);
+  const int group = int(lane()) / 4, member = int(lane()) % 4;
+  for (int i = 0; i < 4; ++i) {
+    const int row = group + 8 * (i / 2), column = 2 * member + i % 2;
+    float sum = d[i];
+    for (int k = 0; k < 8; ++k) {
+      // a: register (k >= 4) * 2 + (row >= 8) of lane row % 8 * 4 + k % 4; b: register k >= 4 of lane column * 4 + k % 4
+      const float left = tf32_value((k < 4 ? a01 : a23)[row % 8 * 4 + k % 4] >> (32 * (row / 8)));
+      sum += left * tf32_value(bs[column * 4 + k % 4] >> (32 * (k / 4)));
+    }
+    d[i] = sum;
+  }
+}
+
 template <int Count, bool Transposed>
 PNSIM_INLINE void load_8x8(unsigned (&r)[Count], const void* row, const char* file, int line) {
   unsigned long long rows[32];

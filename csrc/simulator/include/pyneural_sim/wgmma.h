@@ -8,8 +8,6 @@
 
 namespace pnsim {
 
-struct tf32 { float value; };
-
 // Read unseen: the checker has been told of all operands when the product was issued.
 template <typename T>
 PNSIM_INLINE float product_value(const T* p) {
