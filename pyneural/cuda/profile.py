@@ -42,6 +42,12 @@ class Counters(Mapping[str, float]):
         for key in ("requests", "lanes", "sectors", "wavefronts", "ideal_wavefronts", "ways", "contention", "bytes"):
             sums[key] = sums.get(key, 0) + row[key]
 
+    def merge(self, other: Counters) -> None:
+        """Add what was counted of another launch."""
+        for kind, sums in other._sums.items():
+            for key, value in sums.items():
+                self._sums[kind][key] = self._sums[kind].get(key, 0) + value
+
     def _sum(self, kind: str, key: str) -> int:
         return int(self._sums[kind].get(key, 0))
 

@@ -163,7 +163,9 @@ def resources(
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CompileError(_errors(done.stderr), done.stderr)
-    return {r.name: r for r in _read(done.stderr, arch, tool)}
+    found = read_report(done.stderr, arch)
+    names = _demangle(list(found), tool)
+    return {name: each._replace(name=name) for name, each in zip(names, found.values(), strict=True)}
 
 
 def _errors(log: str) -> list[Diagnostic]:
@@ -171,11 +173,11 @@ def _errors(log: str) -> list[Diagnostic]:
     return [Diagnostic(file, int(line), 0, f"error: {message}") for file, line, message in found]
 
 
-def _read(log: str, arch: str, tool: str) -> list[Resources]:
+def read_report(log: str, arch: str) -> dict[str, Resources]:
+    """What ptxas reported of each kernel (``-Xptxas -v``), by the linker's names."""
     blocks = re.split(r"Compiling entry function '(\w+)' for '[^']*'", log)[1:]
-    names = _demangle(blocks[::2], tool)
-    found = []
-    for name, text in zip(names, blocks[1::2], strict=True):
+    found = {}
+    for name, text in zip(blocks[::2], blocks[1::2], strict=True):
 
         def number(pattern: str, text: str = text) -> int:
             match = re.search(pattern, text)
@@ -183,7 +185,7 @@ def _read(log: str, arch: str, tool: str) -> list[Resources]:
 
         sizes = ("smem", r"cmem\[0\]", "stack frame", "spill stores", "spill loads")
         bytes_of = [number(rf"(\d+) bytes {size}") for size in sizes]
-        found.append(Resources(name, arch, number(r"Used (\d+) registers"), *bytes_of))
+        found[name] = Resources(name, arch, number(r"Used (\d+) registers"), *bytes_of)
     return found
 
 
