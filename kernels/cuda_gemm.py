@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .cuda_launch import blocks
-from .dtypes import float32
+from .dtypes import bfloat16, float32
 from .precision import get_float32_matmul_precision
 
 Array = Any
@@ -69,6 +69,8 @@ TF32 = {
 
 def tile_for(m: int, n: int, products: int, like: Array) -> Tile:
     """The tile for m by n results such as ``like``, with the main loop that the precision asked for allows."""
+    if like.dtype == bfloat16 and architecture(like) < (8, 0):
+        return SMALL  # the others multiply on tensor cores, which know no bfloat16 before
     tile = _size_for(m, n, products, like.dtype)
     if like.dtype != float32 or architecture(like) < (8, 0):
         return tile

@@ -1,4 +1,4 @@
-"""Launches of ``csrc/kernels/attention*.cu``: 16-bit elements of up to 128 features go to tensor cores."""
+"""Launches of ``csrc/kernels/attention*.cu``: 16 bits of up to 128 features go to tensor cores, from sm_80 on.
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda_gemm import architecture
 from ..cuda_launch import BLOCK, WARP, blocks, contiguous, empty, flat_memory, launch, layout, size, written
 from ..dtypes import accumulator, bool_, is_half
 from .contract import default_scale
@@ -98,7 +99,7 @@ def scaled_dot_product_attention_backward(
 
 
 def _on_tensor_cores(query: Array, features: int) -> bool:
-    return is_half(query.dtype) and features <= _WIDTHS[-1]
+    return is_half(query.dtype) and features <= _WIDTHS[-1] and architecture(query) >= (8, 0)
 
 
 def _width(features: int) -> int:

@@ -1,4 +1,5 @@
-// cp.async (PTX ISA, sm_80): copies of 4, 8 or 16 bytes from global to shared memory that bypass registers.
+// cp.async (PTX ISA, sm_80): copies of 4, 8 or 16 bytes from global to shared memory that bypass registers. Before sm_80
+// they go through registers, and a group is complete when it is committed.
 #pragma once
 namespace pyneural::ptx {
 
@@ -19,6 +20,25 @@ __device__ __forceinline__ void cp_async_wait() {
   pnsim_copy_wait(Newest);
 }
 __device__ __forceinline__ void cp_async_wait_all() { pnsim_copy_wait(~0u); }
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+template <int Bytes> struct CopiedWord;
+template <> struct CopiedWord<4> { unsigned part[1]; };
+template <> struct alignas(8) CopiedWord<8> { unsigned part[2]; };
+template <> struct alignas(16) CopiedWord<16> { unsigned part[4]; };
+template <int Bytes>
+__device__ __forceinline__ void cp_async_zfill(void* to, const void* from, bool take) {
+  CopiedWord<Bytes> word = {};
+  if (take) word = *static_cast<const CopiedWord<Bytes>*>(from);
+  *static_cast<CopiedWord<Bytes>*>(to) = word;
+}
+template <int Bytes>
+__device__ __forceinline__ void cp_async(void* to, const void* from) {
+  cp_async_zfill<Bytes>(to, from, true);
+}
+__device__ __forceinline__ void cp_async_commit() {}
+template <int Newest>
+__device__ __forceinline__ void cp_async_wait() {}
+__device__ __forceinline__ void cp_async_wait_all() {}
 #else
 template <int Bytes>
 __device__ __forceinline__ void cp_async(void* to, const void* from) {
