@@ -3,6 +3,7 @@
 # make test-simulator   the CUDA kernels' contract tests in their other dtypes: minutes of C++ compilation
 # make lint    ruff, ruff format, mypy --strict
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
+# make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
 # make docs    write docs/operations.md anew from the contracts
 # make clean   remove what the other targets made, .venv included
 #
@@ -11,7 +12,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator lint bench docs clean
+.PHONY: help demo test test-simulator lint bench gpu-check docs clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -55,6 +56,13 @@ lint: $(VENV)/.installed-apps-dev-test
 bench: $(VENV)/.installed-apps-bench
 	set -e; for each in bench/bench_*.py; do \
 		env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PY) -m bench.$$(basename $$each .py); done
+
+# With the environment's Python if there is one, else with the machine's; GPU_CHECK="--minutes 9 --resume" has options.
+GPU_CHECK ?=
+gpu-check:
+	@py="$(if $(wildcard $(PY)),$(PY),$(PYTHON))"; \
+		test -n "$$py" || { echo "no Python 3.10 to 3.13 found; name one: make gpu-check PYTHON=/path/to/python3" >&2; exit 1; }; \
+		PYTHONPATH="$(CURDIR)" "$$py" -m bench.gpu_check $(GPU_CHECK)
 
 docs: $(VENV)/.installed-apps
 	$(PY) docs/generate.py

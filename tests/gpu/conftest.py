@@ -18,6 +18,22 @@ STANDIN = pathlib.Path(__file__).resolve().parents[1] / "standin"
 _CACHES = (gpu.available, gpu.obstacle, nvrtc.binding, nvrtc.headers, engines.engine)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--operations", default="", help="contract tests of these operations only, comma-separated")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    names = {each for each in config.getoption("--operations", "").split(",") if each}
+    if names:
+        kept = []
+        for item in items:
+            operation = getattr(item, "callspec", None) and item.callspec.params.get("operation")
+            if operation is None or operation.name in names:
+                kept.append(item)
+        config.hook.pytest_deselected(items=[each for each in items if each not in kept])
+        items[:] = kept
+
+
 def _cupy() -> dict[str, object]:
     return {name: each for name, each in sys.modules.items() if name.split(".")[0] == "cupy"}
 
