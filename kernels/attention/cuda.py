@@ -1,4 +1,4 @@
-"""Launches of ``csrc/kernels/attention*.cu``: 16 bits of up to 128 features go to tensor cores, from sm_80 on.
+"""Launches of ``csrc/kernels/attention*.cu``: 16 bits of up to 128 features go to tensor cores, from sm_80 on."""
 
 from __future__ import annotations
 
