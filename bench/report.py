@@ -27,6 +27,9 @@ def tables(folder: pathlib.Path = harness.RESULTS) -> str:
         path = folder / f"{name}.json"
         if path.exists():
             parts.append(_table(title, json.loads(path.read_text())))
+    path = folder / "ladder.json"
+    if path.exists():
+        parts.append(_ladder(json.loads(path.read_text())))
     return "\n\n".join(parts) if parts else "No benchmark has been run yet."
 
 
@@ -53,6 +56,28 @@ def _table(title: str, result: dict[str, Any]) -> str:
         {_described(name, race["contestants"][name]) for race in result["races"] for name in race["contestants"]}
     )
     return "\n".join([*lines, "", f"Contestants: {'; '.join(details)}."])
+
+
+def _ladder(result: dict[str, Any]) -> str:
+    """The CPU's ladder: a row for each rung, how many times faster than NumPy it is at each size."""
+    machine, cases = result["machine"], [race["cases"][0] for race in result["races"]]
+    rungs = [name for name in cases[0]["seconds"] if not name.startswith("NumPy")]
+    lines = [
+        "**The ladder of the matrix product on a CPU** (`kernels/matmul/ladder_cpu.py`), float32. Speed as a share of "
+        "NumPy's OpenBLAS on as many threads: one, for the last rung two. "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}.",
+        "",
+        "| rung | " + " | ".join(case["case"] for case in cases) + " |",
+        "|---|" + "---:|" * len(cases),
+    ]
+    for rung in rungs:
+        against = "NumPy, 2 threads" if rung == rungs[-1] else "NumPy, 1 thread"
+        shares = (
+            f"{case['seconds'][against] / case['seconds'][rung]:.3f}" if rung in case["seconds"] else ""
+            for case in cases
+        )
+        lines.append(f"| {rung} | " + " | ".join(shares) + " |")
+    return "\n".join(lines)
 
 
 def _threads(race: dict[str, Any]) -> str:

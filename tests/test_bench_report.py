@@ -29,6 +29,16 @@ def test_a_table_gives_ratios(tmp_path: pathlib.Path) -> None:
     assert "2026-01-02, commit abc" in text
 
 
+def test_the_ladder_is_held_against_as_many_threads(tmp_path: pathlib.Path) -> None:
+    seconds = {"naive": 8.0, "last": 0.5, "NumPy, 1 thread": 2.0, "NumPy, 2 threads": 1.0}
+    races = [{"cases": [{"case": "4 x 4 x 4", "seconds": seconds}]}]
+    machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
+    (tmp_path / "ladder.json").write_text(json.dumps({"machine": machine, "races": races}))
+    text = report.tables(tmp_path)
+    assert "| naive | 0.250 |" in text
+    assert "| last | 2.000 |" in text
+
+
 def test_missing_markers_are_refused() -> None:
     with pytest.raises(ValueError, match="bench:begin"):
         report.rewritten("nothing", "x")
