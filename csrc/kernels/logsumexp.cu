@@ -1,34 +1,30 @@
 // The logarithm of the sum of exponentials of contiguous rows of PYNEURAL_ELEMENT, and its gradient. A block takes
-// a row.
-#include <pyneural/map.cuh>
-#include <pyneural/reduce.cuh>
+// a row, and reads it once.
+#include <pyneural/online.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 using Real = Computed<Element>;
 
-struct Largest {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a > b || a != a ? a : b; }
-};
-struct Add {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a + b; }
-};
+constexpr int kWide = 16 / sizeof(Element);
 
-__global__ void logsumexp(const Element* x, Element* out, Index rows, Index n) {
+template <int Width>
+__device__ __forceinline__ void rows_of(const Element* x, Element* out, Index rows, Index n) {
   __shared__ Real tops[kWarp], sums[kWarp];
-  const Real lowest = -Real(__int_as_float(0x7f800000));
   for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
-    const Element* from = x + row * n;
-    Real top = lowest;
-    for (Index i = threadIdx.x; i < n; i += blockDim.x) top = Largest{}(top, widen(from[i]));
-    top = block_reduce(top, lowest, tops, Largest{});
-    // What no number can be taken from, an infinity or NaN, comes through the sum as it is.
-    if (!(fabs(top) < -lowest)) top = 0;
-    Real sum = 0;
-    for (Index i = threadIdx.x; i < n; i += blockDim.x) sum += exp(widen(from[i]) - top);
-    sum = block_reduce(sum, Real(0), sums, Add{});
-    if (threadIdx.x == 0) out[row] = narrow<Element>(log(sum) + top);
+    const Online<Real> seen = online_of_row<Width>(x + row * n, n, tops, sums);
+    // Of an infinity the distance to itself is no number: it, and NaN, are the result as they are.
+    const bool finite = fabs(seen.top) < -minus_infinity<Real>();
+    if (threadIdx.x == 0) out[row] = narrow<Element>(finite ? log(seen.sum) + seen.top : seen.top);
     __syncthreads();
+  }
+}
+
+__global__ void __launch_bounds__(256) logsumexp(const Element* x, Element* out, Index rows, Index n) {
+  if (n % kWide == 0 && is_aligned<kWide>(x)) {
+    rows_of<kWide>(x, out, rows, n);
+  } else {
+    rows_of<1>(x, out, rows, n);
   }
 }
 

@@ -1,164 +1,214 @@
 // Softmax and its logarithm along contiguous rows of PYNEURAL_ELEMENT, and their gradients.
 //
-// A warp takes a row that fits its registers: each element is read once. A block takes a longer one, finds maximum
-// and sum in one pass ("online": Milakov and Gimelshein 2018), and reads the row again to write the result.
-#include <pyneural/map.cuh>
-#include <pyneural/reduce.cuh>
+// A warp or a block holds a row in registers: each element is read once, 16 bytes an access. Of longer rows a block finds
+// maximum and sum in one pass ("online": Milakov and Gimelshein 2018), and reads the row again to write the result.
+#include <pyneural/held_rows.cuh>
+#include <pyneural/online.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 using Real = Computed<Element>;
 
-constexpr int kItems = 16;  // of a lane: rows of up to 512 elements stay in registers
-
-__device__ __forceinline__ Real minus_infinity() { return -Real(__int_as_float(0x7f800000)); }
-
-struct Largest {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a > b || a != a ? a : b; }
-};
-struct Add {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a + b; }
-};
-
-// The largest element seen, and the sum of e^(x - largest) over all seen.
-struct Online {
-  Real top, sum;
-  // An infinite top has met nothing but minus infinity so far, whose exponentials are 0.
-  __device__ __forceinline__ void scale_to(Real higher) {
-    sum = top == minus_infinity() ? Real(0) : sum * exp(top - higher);
-    top = higher;
-  }
-  __device__ __forceinline__ void take(Real x) {
-    if (x > top || x != x) scale_to(x);
-    if (x != minus_infinity()) sum += exp(x - top);
-  }
-};
+constexpr int kWide = 16 / sizeof(Element);
+constexpr int kItems = sizeof(Element) == 8 ? 8 : 16;  // of a row a thread holds
 
 struct Softmax {
   Real top, scale;
   __device__ __forceinline__ Softmax(Real top, Real sum) : top(top), scale(sum) {}
-  __device__ __forceinline__ Element operator()(Real x) const { return narrow<Element>(exp(x - top) / scale); }
+  __device__ __forceinline__ Real operator()(Real x) const { return exp(x - top) / scale; }
 };
 struct LogSoftmax {
   Real top, log_sum;
   __device__ __forceinline__ LogSoftmax(Real top, Real sum) : top(top), log_sum(log(sum)) {}
-  __device__ __forceinline__ Element operator()(Real x) const { return narrow<Element>(x - top - log_sum); }
+  __device__ __forceinline__ Real operator()(Real x) const { return x - top - log_sum; }
 };
 
-template <typename Finish>
-__device__ __forceinline__ void rows_in_registers(const Element* x, Element* out, Index rows, int n) {
-  const int lane = threadIdx.x % kWarp;
-  const Index warps = threads_of_grid() / kWarp;
-  for (Index row = thread_of_grid() / kWarp; row < rows; row += warps) {
-    Real value[kItems];
-    Real top = minus_infinity();
+template <typename Finish, int Width, typename Team>
+__device__ __forceinline__ void rows_held(Team team, const Element* x, Element* out, Index rows, int n) {
+  using Row = Held<Element, kItems, Width>;
+  for (Index row = team.first(); row < rows; row += team.step()) {
+    Row held;
+    held.load(team, x + row * n, n);
+    Real top = minus_infinity<Real>();
+    Row::for_parts(team, n, [&](int j, int) {
 #pragma unroll
-    for (int k = 0; k < kItems; ++k) {
-      const int i = lane + k * kWarp;
-      value[k] = i < n ? widen(x[row * n + i]) : minus_infinity();
-      top = Largest{}(top, value[k]);
-    }
-    top = warp_reduce(top, Largest{});
-    Real sum = 0;
+      for (int k = 0; k < Width; ++k) top = Largest{}(top, held.at(j, k));
+    });
+    top = team.combine(top, minus_infinity<Real>(), Largest{});
+    Real sum[1] = {0};
+    Row::for_parts(team, n, [&](int j, int) {
 #pragma unroll
-    for (int k = 0; k < kItems; ++k) {
-      if (lane + k * kWarp < n) sum += exp(value[k] - top);
-    }
-    const Finish finish(top, warp_reduce(sum, Add{}));
-#pragma unroll
-    for (int k = 0; k < kItems; ++k) {
-      const int i = lane + k * kWarp;
-      if (i < n) out[row * n + i] = finish(value[k]);
-    }
+      for (int k = 0; k < Width; ++k) sum[0] += exp(held.at(j, k) - top);
+    });
+    team.sum(sum);
+    const Finish finish(top, sum[0]);
+    Row::for_parts(team, n, [&](int j, int i) {
+      store_part<Element, Width>(out + row * n + i, [&](int k) { return finish(held.at(j, k)); });
+    });
   }
 }
 
-template <typename Finish>
+template <int Width, typename Finish>
 __device__ __forceinline__ void long_rows(const Element* x, Element* out, Index rows, Index n) {
   __shared__ Real tops[kWarp], sums[kWarp];
   for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
     const Element* from = x + row * n;
-    Online seen{minus_infinity(), Real(0)};
-    for (Index i = threadIdx.x; i < n; i += blockDim.x) seen.take(widen(from[i]));
-    const Real top = block_reduce(seen.top, minus_infinity(), tops, Largest{});
-    // A thread that saw minus infinity alone adds nothing, unless there was nothing else: then all is NaN.
-    if (seen.top != minus_infinity()) seen.scale_to(top);
-    const Real sum = block_reduce(seen.sum, Real(0), sums, Add{});
-    const Finish finish(top, sum);
-    for (Index i = threadIdx.x; i < n; i += blockDim.x) out[row * n + i] = finish(widen(from[i]));
+    const Online<Real> seen = online_of_row<Width>(from, n, tops, sums);
+    const Finish finish(seen.top, seen.sum);
+    for (Index i = Index(threadIdx.x) * Width; i < n; i += Index(blockDim.x) * Width) {
+      const Vector<Element, Width> some = *reinterpret_cast<const Vector<Element, Width>*>(from + i);
+      store_part<Element, Width>(out + row * n + i, [&](int k) { return finish(widen(some.item[k])); });
+    }
     __syncthreads();
   }
 }
 
-__global__ void softmax_short(const Element* x, Element* out, Index rows, int n) {
-  rows_in_registers<Softmax>(x, out, rows, n);
+__device__ __forceinline__ bool all_wide(Index n, const Element* x, const Element* y, const Element* out) {
+  return n % kWide == 0 && is_aligned<kWide>(x) && is_aligned<kWide>(y) && is_aligned<kWide>(out);
 }
-__global__ void softmax_long(const Element* x, Element* out, Index rows, Index n) { long_rows<Softmax>(x, out, rows, n); }
-__global__ void log_softmax_short(const Element* x, Element* out, Index rows, int n) {
-  rows_in_registers<LogSoftmax>(x, out, rows, n);
+
+template <typename Finish, typename Team>
+__device__ __forceinline__ void forward_held(const Team& team, const Element* x, Element* out, Index rows, int n) {
+  if (all_wide(n, x, x, out)) {
+    rows_held<Finish, kWide>(team, x, out, rows, n);
+  } else {
+    rows_held<Finish, 1>(team, x, out, rows, n);
+  }
 }
-__global__ void log_softmax_long(const Element* x, Element* out, Index rows, Index n) {
-  long_rows<LogSoftmax>(x, out, rows, n);
+template <typename Finish>
+__device__ __forceinline__ void forward_by_block(const Element* x, Element* out, Index rows, int n) {
+  __shared__ Real shared[2][1][kWarp];
+  forward_held<Finish>(BlockTeam<Real, 1>(shared), x, out, rows, n);
+}
+template <typename Finish>
+__device__ __forceinline__ void forward_of_long(const Element* x, Element* out, Index rows, Index n) {
+  if (all_wide(n, x, x, out)) {
+    long_rows<kWide, Finish>(x, out, rows, n);
+  } else {
+    long_rows<1, Finish>(x, out, rows, n);
+  }
+}
+
+__global__ void __launch_bounds__(256) softmax_warp(const Element* x, Element* out, Index rows, int n) {
+  forward_held<Softmax>(WarpTeam<Real, 1>{}, x, out, rows, n);
+}
+__global__ void __launch_bounds__(1024) softmax_block(const Element* x, Element* out, Index rows, int n) {
+  forward_by_block<Softmax>(x, out, rows, n);
+}
+__global__ void __launch_bounds__(256) softmax_long(const Element* x, Element* out, Index rows, Index n) {
+  forward_of_long<Softmax>(x, out, rows, n);
+}
+__global__ void __launch_bounds__(256) log_softmax_warp(const Element* x, Element* out, Index rows, int n) {
+  forward_held<LogSoftmax>(WarpTeam<Real, 1>{}, x, out, rows, n);
+}
+__global__ void __launch_bounds__(1024) log_softmax_block(const Element* x, Element* out, Index rows, int n) {
+  forward_by_block<LogSoftmax>(x, out, rows, n);
+}
+__global__ void __launch_bounds__(256) log_softmax_long(const Element* x, Element* out, Index rows, Index n) {
+  forward_of_long<LogSoftmax>(x, out, rows, n);
 }
 
 // What is summed over a row for the gradient, and the gradient from that sum.
 struct SoftmaxBackward {
-  __device__ __forceinline__ Real term(Real grad, Real y) const { return grad * y; }
-  __device__ __forceinline__ Real finish(Real grad, Real y, Real sum) const { return y * (grad - sum); }
+  static __device__ __forceinline__ Real term(Real grad, Real y) { return grad * y; }
+  static __device__ __forceinline__ Real finish(Real grad, Real y, Real sum) { return y * (grad - sum); }
 };
 struct LogSoftmaxBackward {
-  __device__ __forceinline__ Real term(Real grad, Real) const { return grad; }
-  __device__ __forceinline__ Real finish(Real grad, Real y, Real sum) const { return grad - exp(y) * sum; }
+  static __device__ __forceinline__ Real term(Real grad, Real) { return grad; }
+  static __device__ __forceinline__ Real finish(Real grad, Real y, Real sum) { return grad - exp(y) * sum; }
 };
 
-template <typename Op>
-__device__ __forceinline__ void backward_in_registers(
-    const Op& op, const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  const int lane = threadIdx.x % kWarp;
-  const Index warps = threads_of_grid() / kWarp;
-  for (Index row = thread_of_grid() / kWarp; row < rows; row += warps) {
-    Real g[kItems], p[kItems];
-    Real sum = 0;
+// Two arrays are held: half as many elements of each.
+template <typename Op, int Width, typename Team>
+__device__ __forceinline__ void gradients_held(
+    Team team, const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  using Row = Held<Element, kItems / 2, Width>;
+  for (Index row = team.first(); row < rows; row += team.step()) {
+    Row g, p;
+    g.load(team, grad + row * n, n);
+    p.load(team, y + row * n, n);
+    Real sum[1] = {0};
+    Row::for_parts(team, n, [&](int j, int) {
 #pragma unroll
-    for (int k = 0; k < kItems; ++k) {
-      const int i = lane + k * kWarp;
-      g[k] = i < n ? widen(grad[row * n + i]) : Real(0);
-      p[k] = i < n ? widen(y[row * n + i]) : Real(0);
-      sum += op.term(g[k], p[k]);
-    }
-    sum = warp_reduce(sum, Add{});
-#pragma unroll
-    for (int k = 0; k < kItems; ++k) {
-      const int i = lane + k * kWarp;
-      if (i < n) out[row * n + i] = narrow<Element>(op.finish(g[k], p[k], sum));
-    }
+      for (int k = 0; k < Width; ++k) sum[0] += Op::term(g.at(j, k), p.at(j, k));
+    });
+    team.sum(sum);
+    Row::for_parts(team, n, [&](int j, int i) {
+      store_part<Element, Width>(out + row * n + i, [&](int k) { return Op::finish(g.at(j, k), p.at(j, k), sum[0]); });
+    });
   }
 }
 
-template <typename Op>
-__device__ __forceinline__ void backward_of_long(
-    const Op& op, const Element* grad, const Element* y, Element* out, Index rows, Index n) {
+template <typename Op, int Width>
+__device__ __forceinline__ void gradients_of_long(
+    const Element* grad, const Element* y, Element* out, Index rows, Index n) {
+  using Some = Vector<Element, Width>;
   __shared__ Real sums[kWarp];
+  const Index first = Index(threadIdx.x) * Width, step = Index(blockDim.x) * Width;
   for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
+    const Element *of_grad = grad + row * n, *of_y = y + row * n;
     Real part = 0;
-    for (Index i = row * n + threadIdx.x; i < (row + 1) * n; i += blockDim.x) part += op.term(widen(grad[i]), widen(y[i]));
-    const Real sum = block_reduce(part, Real(0), sums, Add{});
-    for (Index i = row * n + threadIdx.x; i < (row + 1) * n; i += blockDim.x) {
-      out[i] = narrow<Element>(op.finish(widen(grad[i]), widen(y[i]), sum));
+    for (Index i = first; i < n; i += step) {
+      const Some g = *reinterpret_cast<const Some*>(of_grad + i), p = *reinterpret_cast<const Some*>(of_y + i);
+#pragma unroll
+      for (int k = 0; k < Width; ++k) part += Op::term(widen(g.item[k]), widen(p.item[k]));
+    }
+    const Real sum = block_reduce(part, Real(0), sums, Plus{});
+    for (Index i = first; i < n; i += step) {
+      const Some g = *reinterpret_cast<const Some*>(of_grad + i), p = *reinterpret_cast<const Some*>(of_y + i);
+      store_part<Element, Width>(
+          out + row * n + i, [&](int k) { return Op::finish(widen(g.item[k]), widen(p.item[k]), sum); });
     }
     __syncthreads();
   }
 }
 
-__global__ void softmax_backward_short(const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  backward_in_registers(SoftmaxBackward{}, grad, y, out, rows, n);
+template <typename Op, typename Team>
+__device__ __forceinline__ void backward_held(
+    const Team& team, const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  if (all_wide(n, grad, y, out)) {
+    gradients_held<Op, kWide>(team, grad, y, out, rows, n);
+  } else {
+    gradients_held<Op, 1>(team, grad, y, out, rows, n);
+  }
 }
-__global__ void softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
-  backward_of_long(SoftmaxBackward{}, grad, y, out, rows, n);
+template <typename Op>
+__device__ __forceinline__ void backward_by_block(
+    const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  __shared__ Real shared[2][1][kWarp];
+  backward_held<Op>(BlockTeam<Real, 1>(shared), grad, y, out, rows, n);
 }
-__global__ void log_softmax_backward_short(const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  backward_in_registers(LogSoftmaxBackward{}, grad, y, out, rows, n);
+template <typename Op>
+__device__ __forceinline__ void backward_of_long(
+    const Element* grad, const Element* y, Element* out, Index rows, Index n) {
+  if (all_wide(n, grad, y, out)) {
+    gradients_of_long<Op, kWide>(grad, y, out, rows, n);
+  } else {
+    gradients_of_long<Op, 1>(grad, y, out, rows, n);
+  }
 }
-__global__ void log_softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
-  backward_of_long(LogSoftmaxBackward{}, grad, y, out, rows, n);
+
+__global__ void __launch_bounds__(256)
+    softmax_backward_warp(const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  backward_held<SoftmaxBackward>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
+}
+__global__ void __launch_bounds__(1024)
+    softmax_backward_block(const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  backward_by_block<SoftmaxBackward>(grad, y, out, rows, n);
+}
+__global__ void __launch_bounds__(256)
+    softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
+  backward_of_long<SoftmaxBackward>(grad, y, out, rows, n);
+}
+__global__ void __launch_bounds__(256)
+    log_softmax_backward_warp(const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  backward_held<LogSoftmaxBackward>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
+}
+__global__ void __launch_bounds__(1024)
+    log_softmax_backward_block(const Element* grad, const Element* y, Element* out, Index rows, int n) {
+  backward_by_block<LogSoftmaxBackward>(grad, y, out, rows, n);
+}
+__global__ void __launch_bounds__(256)
+    log_softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
+  backward_of_long<LogSoftmaxBackward>(grad, y, out, rows, n);
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import check
 from ..cuda_launch import (
     BLOCK,
@@ -21,8 +23,14 @@ from ..cuda_launch import (
 )
 
 Array = Any
+DType = np.dtype[Any]
 
-_SHORT = 512  # elements that a warp's registers hold: kItems of softmax.cu a lane
+_MOST_THREADS = 1024
+
+
+def _held(dtype: DType, arrays: int) -> int:
+    """Elements of each row that a thread holds of ``arrays`` rows: kItems of softmax.cu, or half of them."""
+    return (8 if dtype.itemsize == 8 else 16) // arrays
 
 
 def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
@@ -36,8 +44,13 @@ def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     result = target if target.flags.c_contiguous else empty(target.shape, target.dtype, like=target)
     n = target.shape[-1] if target.ndim else 1
     rows = target.size // n
-    kind, grid = ("short", blocks(rows, BLOCK // WARP)) if n <= _SHORT else ("long", blocks(rows, 1))
-    launch("softmax", f"{name}_{kind}", out.dtype, grid, BLOCK, *inputs, result, rows, n)
+    team = -(-n // (_held(out.dtype, len(inputs)) * WARP)) * WARP
+    kind, grid, threads = "long", blocks(rows, 1), BLOCK
+    if team == WARP:
+        kind, grid = "warp", blocks(rows, BLOCK // WARP)
+    elif team <= _MOST_THREADS:
+        kind, threads = "block", team
+    launch("softmax", f"{name}_{kind}", out.dtype, grid, threads, *inputs, result, rows, n)
     if result is not target:
         copy(result, target)
 
