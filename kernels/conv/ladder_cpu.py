@@ -91,7 +91,7 @@ def im2col(x: Array, weight: Array, out: Array) -> None:
 
 
 def parallel(x: Array, weight: Array, out: Array) -> None:
-    """The micro-kernel finds each tap's inputs in the image itself, on all threads: the kernel that the package ships."""
+    """The micro-kernel finds each tap's inputs in the image itself, on all threads: what the package ships."""
     numba_cpu.conv2d(x, weight, out=out)
 
 
