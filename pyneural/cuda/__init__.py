@@ -16,10 +16,10 @@ from .profile import Counters, Profile, profile
 from .program import Result, run
 from .resources import Occupancy, Resources, Roofline, resources, roofline
 from .sanitize import sanitize
-from .tensor_map import TensorMap, tensor_map
+from .tensor_map import TensorMap, tensor_map, tensor_map_im2col
 
 __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
     "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "Struct", "TensorMap", "compile",
-    "empty", "profile", "resources", "roofline", "run", "sanitize", "tensor_map",
+    "empty", "profile", "resources", "roofline", "run", "sanitize", "tensor_map", "tensor_map_im2col",
 ]  # fmt: skip

@@ -58,6 +58,11 @@ def library() -> ctypes.CDLL:
     lib.pnsim_tensor_map.argtypes = [
         ctypes.c_void_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p, *[ctypes.c_void_p] * 4, *[ctypes.c_int] * 3
     ]  # fmt: skip
+    lib.pnsim_tensor_map_im2col.restype = ctypes.c_char_p
+    lib.pnsim_tensor_map_im2col.argtypes = [
+        ctypes.c_void_p, ctypes.c_int, ctypes.c_uint, *[ctypes.c_void_p] * 5, ctypes.c_uint, ctypes.c_uint,
+        ctypes.c_void_p, *[ctypes.c_int] * 3,
+    ]  # fmt: skip
     lib.pnsim_switches.restype = ctypes.c_uint64
     lib.pnsim_module_add.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     lib.pnsim_module_add.restype = ctypes.c_void_p

@@ -358,7 +358,8 @@ def test_warp_specialised_product(module: cuda.Module, rng: np.random.Generator)
 @pytest.mark.parametrize(
     ("shape", "box", "options", "message"),
     [
-        ((8, 16), (8,), {}, r"box \(=\(8,\)\) and element_strides must have the 2 dimensions"),
+        ((8, 16), (8,), {}, r"box \(=\(8,\)\) must have the 2 dimensions"),
+        ((8, 16), (8, 16), {"element_strides": (1,)}, r"element_strides \(=\[1\]\) must have the 2 dimensions"),
         ((8, 16), (8, 16), {"swizzle": 16}, r"swizzle \(=16\) must be 0, 32, 64 or 128"),
         ((8, 16), (8, 16), {"swizzle": 32}, r"inner dimension \(=64 bytes\) must not exceed the swizzle's 32"),
         ((8, 16), (8, 3), {}, r"inner dimension \(=12 bytes\) must be a multiple of 16"),
@@ -426,6 +427,13 @@ def test_what_the_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (kind, rank, address.value, rest) == (6, 3, 4096, [0, 1, 3, 0])
     assert [list(each) for each in (sizes, strides, box, steps)] == [[16, 5, 3], [32, 160], [8, 4, 1], [1, 2, 1]]
     assert [each._type_ for each in (sizes, strides, box, steps)] == [ctypes.c_ulonglong] * 2 + [ctypes.c_uint] * 2
+    told.clear()
+    monkeypatch.setattr(driver, "driver", lambda: SimpleNamespace(cuTensorMapEncodeIm2col=encode))
+    cuda.tensor_map_im2col(np.zeros((2, 5, 6, 8), np.float32), 4, 9, (-1, -2), (0, 1), fill_nan=True).encoded(4096)
+    assert [list(each) for each in told[5:7]] == [[-2, -1], [1, 0]]
+    assert [each._type_ for each in told[5:7]] == [ctypes.c_int] * 2
+    assert (told[7:9], list(told[9]), told[10:]) == ([4, 9], [1, 1, 1, 1], [0, 0, 3, 1])
+    monkeypatch.setattr(driver, "driver", lambda: SimpleNamespace(cuTensorMapEncodeTiled=encode))
     with pytest.raises(ValueError, match=r"cuTensorMapEncodeTiled refused .* \(error 1\)"):
         cuda.tensor_map(np.zeros(32, np.float32), (32,)).encoded(4096)
 

@@ -31,12 +31,22 @@ static inline CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataT
              ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
+static inline CUresult cuTensorMapEncodeIm2col(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* address,
+                                               const cuuint64_t* sizes, const cuuint64_t* strides, const int* lower,
+                                               const int* upper, cuuint32_t channels, cuuint32_t pixels, const cuuint32_t* steps,
+                                               CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
+                                               CUtensorMapL2promotion, CUtensorMapFloatOOBfill fill) {
+  return pnsim_tensor_map_im2col(map, type, rank, address, sizes, strides, lower, upper, channels, pixels, steps, interleave,
+                                 swizzle, fill)
+             ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
 #define cudaEnableDefault 0ull
 enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess, cudaDriverEntryPointSymbolNotFound, cudaDriverEntryPointVersionNotSufficent };
 static inline cudaError_t cudaGetDriverEntryPoint(const char* name, void** function, unsigned long long,
                                                   cudaDriverEntryPointQueryResult* result = nullptr) {
-  const bool known = strcmp(name, "cuTensorMapEncodeTiled") == 0;
-  *function = known ? reinterpret_cast<void*>(&cuTensorMapEncodeTiled) : nullptr;
+  const bool tiled = strcmp(name, "cuTensorMapEncodeTiled") == 0, known = tiled || strcmp(name, "cuTensorMapEncodeIm2col") == 0;
+  *function = tiled ? reinterpret_cast<void*>(&cuTensorMapEncodeTiled) : known ? reinterpret_cast<void*>(&cuTensorMapEncodeIm2col) : nullptr;
   if (result) *result = known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
   return cudaSuccess;
 }

@@ -25,6 +25,14 @@ template <int Rank>
 __device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], PNSIM_HERE) {
   pnsim::tensor_load(to, map, at, full, file, line);
 }
+// Of a map in im2col mode, a tensor of (N, D, H, W, C) with 1 to 3 of D, H, W: a column of pixels from the one at these
+// coordinates (innermost first: c, w, ..., n) on, along W, H, D and N within the map's bounding box; each is taken `offsets`
+// (w, ...) further, where it has the map's number of channels from c on.
+template <int Rank>
+__device__ __forceinline__ void tma_load_im2col(
+    void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], const unsigned short (&offsets)[Rank - 2], PNSIM_HERE) {
+  pnsim::tensor_load_im2col(to, map, at, offsets, full, file, line);
+}
 template <int Rank>
 __device__ __forceinline__ void tma_store(const CUtensorMap* map, const void* from, const int (&at)[Rank], PNSIM_HERE) {
   pnsim::tensor_store(map, from, at, file, line);
@@ -71,6 +79,23 @@ __device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, mbarr
   else
     asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(s),
                  "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]), "r"(at[4]) : "memory");
+}
+template <int Rank>
+__device__ __forceinline__ void tma_load_im2col(
+    void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], const unsigned short (&offsets)[Rank - 2]) {
+  static_assert(Rank >= 3 && Rank <= 5, "a tensor of images has 3 to 5 dimensions");
+  const unsigned s = shared_address(to), b = shared_address(full);
+  const unsigned long long m = reinterpret_cast<unsigned long long>(map);
+  if constexpr (Rank == 3)
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2], {%6};"
+                 ::"r"(s), "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "h"(offsets[0]) : "memory");
+  else if constexpr (Rank == 4)
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2], {%7, %8};"
+                 ::"r"(s), "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]), "h"(offsets[0]), "h"(offsets[1]) : "memory");
+  else
+    asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2], {%8, %9, %10};"
+                 ::"r"(s), "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]), "r"(at[4]), "h"(offsets[0]), "h"(offsets[1]),
+                 "h"(offsets[2]) : "memory");
 }
 template <int Rank>
 __device__ __forceinline__ void tma_store(const CUtensorMap* map, const void* from, const int (&at)[Rank]) {

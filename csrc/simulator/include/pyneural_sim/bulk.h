@@ -9,7 +9,7 @@ namespace pnsim {
 static PNSIM_UNSEEN TensorMap tensor_map(const void* map, const char* file, int line) {
   TensorMap m;
   __builtin_memcpy(&m, map, sizeof m);
-  if (m.mark != TENSOR_MAP_MARK) pnsim_trap("the tensor map was not made by cuTensorMapEncodeTiled", file, line);
+  if (m.mark != TENSOR_MAP_MARK) pnsim_trap("the tensor map was not made by cuTensorMapEncodeTiled or cuTensorMapEncodeIm2col", file, line);
   return m;
 }
 
@@ -29,17 +29,40 @@ static PNSIM_UNSEEN void add(Parts& parts, char* shared, const char* global, uns
   parts.all[parts.count++] = load ? pnsim_piece{shared, global, size, m.fill} : pnsim_piece{const_cast<char*>(global), shared, size, 0};
 }
 
-// The parts of a box, at most 16 bytes of shared memory each. What lies outside of the tensor has no global address.
+// A line of a box, `bytes` from element `first` of a row of the tensor: at most 16 bytes of shared memory a part. What lies
+// outside of the tensor has no global address.
+static PNSIM_UNSEEN void add_line(Parts& parts, const TensorMap& m, unsigned long long to, unsigned bytes, bool inside,
+                                  long long row, long long first_element, bool load) {
+  for (unsigned b = 0; b < bytes; b += 16) {
+    char* part = (char*)swizzled(to + b, m.swizzle);
+    const long long first = first_element + (long long)(b / m.width) * m.steps[0];
+    const long long last = first + (long long)(16 / m.width - 1) * m.steps[0];
+    if (inside && m.steps[0] == 1 && first >= 0 && last <= (long long)m.sizes[0]) {
+      add(parts, part, m.address + row + first * m.width, 16, m, load);
+      continue;
+    }
+    for (unsigned e = 0; e < 16u / m.width; ++e) {
+      const long long index = first + (long long)e * m.steps[0];
+      const bool there = inside && index >= 0 && index <= (long long)m.sizes[0];
+      add(parts, part + e * m.width, there ? m.address + row + index * m.width : nullptr, m.width, m, load);
+    }
+  }
+}
+
+static PNSIM_UNSEEN void check_tensor_copy(const TensorMap& m, int rank, bool im2col, const char* shared, const char* file, int line) {
+  if (m.rank != rank) pnsim_trap("the tensor map has another number of dimensions than this copy", file, line);
+  if ((m.pixels != 0) != im2col) pnsim_trap("the tensor map has another mode (tiled, im2col) than this copy", file, line);
+  if ((unsigned long long)shared % (m.swizzle ? 128u << m.swizzle : 128u))
+    pnsim_trap("the shared address of a tensor copy must be a multiple of 128 bytes, or of 256, 512 or 1024 with a swizzle of 32, 64 or 128 bytes", file, line);
+}
+
 template <int Rank>
 static PNSIM_UNSEEN void gather(Parts& parts, const TensorMap& m, char* shared, const int (&at)[Rank], bool load, const char* file, int line) {
-  if (m.rank != Rank) pnsim_trap("the tensor map has another number of dimensions than this copy", file, line);
-  const unsigned long long base = (unsigned long long)shared;
-  if (base % (m.swizzle ? 128u << m.swizzle : 128u))
-    pnsim_trap("the shared address of a tensor copy must be a multiple of 128 bytes, or of 256, 512 or 1024 with a swizzle of 32, 64 or 128 bytes", file, line);
+  check_tensor_copy(m, Rank, false, shared, file, line);
   unsigned count[5] = {1, 1, 1, 1, 1};
   for (int i = 0; i < Rank; ++i) count[i] = (m.box[i] + m.steps[i] - 1u) / m.steps[i];
   const unsigned row_bytes = count[0] * m.width, pitch = m.swizzle ? 16u << m.swizzle : row_bytes;
-  unsigned long long row = base;
+  unsigned long long row = (unsigned long long)shared;
   for (unsigned n = 0, rows = count[1] * count[2] * count[3] * count[4]; n < rows; ++n, row += pitch) {
     bool inside = true;
     long long offset = 0;
@@ -50,19 +73,33 @@ static PNSIM_UNSEEN void gather(Parts& parts, const TensorMap& m, char* shared, 
       inside = inside && index >= 0 && index <= (long long)m.sizes[i];
       offset += index * (long long)m.strides[i - 1];
     }
-    for (unsigned b = 0; b < row_bytes; b += 16) {
-      char* to = (char*)swizzled(row + b, m.swizzle);
-      const long long first = at[0] + (long long)(b / m.width) * m.steps[0];
-      const long long last = first + (long long)(16 / m.width - 1) * m.steps[0];
-      if (inside && m.steps[0] == 1 && first >= 0 && last <= (long long)m.sizes[0]) {
-        add(parts, to, m.address + offset + first * m.width, 16, m, load);
-        continue;
-      }
-      for (unsigned e = 0; e < 16u / m.width; ++e) {
-        const long long index = first + (long long)e * m.steps[0];
-        const bool there = inside && index >= 0 && index <= (long long)m.sizes[0];
-        add(parts, to + e * m.width, there ? m.address + offset + index * m.width : nullptr, m.width, m, load);
-      }
+    add_line(parts, m, row, row_bytes, inside, offset, at[0], load);
+  }
+}
+
+// im2col mode (PTX ISA, "Tensor copy: im2col mode"): from the pixel at these coordinates on, through the bounding box along
+// W, H, D and then to the next image, the pixels that lie `offsets` further.
+template <int Rank>
+static PNSIM_UNSEEN void gather_im2col(Parts& parts, const TensorMap& m, char* shared, const int (&at)[Rank],
+                                       const unsigned short (&offsets)[Rank - 2], const char* file, int line) {
+  check_tensor_copy(m, Rank, true, shared, file, line);
+  const unsigned row_bytes = m.box[0] * m.width, pitch = m.swizzle ? 16u << m.swizzle : row_bytes;
+  unsigned long long row = (unsigned long long)shared;
+  long long pixel[Rank];
+  for (int i = 1; i < Rank; ++i) pixel[i] = at[i];
+  for (unsigned n = 0; n < m.pixels; ++n, row += pitch) {
+    bool inside = true;
+    long long offset = 0;
+    for (int i = 1; i < Rank; ++i) {
+      const long long index = pixel[i] + (i < Rank - 1 ? offsets[i - 1] : 0);
+      inside = inside && index >= 0 && index <= (long long)m.sizes[i];
+      offset += index * (long long)m.strides[i - 1];
+    }
+    add_line(parts, m, row, row_bytes, inside, offset, at[0], true);
+    for (int i = 1; i < Rank; ++i) {
+      pixel[i] += m.steps[i];
+      if (i == Rank - 1 || pixel[i] <= (long long)m.sizes[i] + m.upper[i - 1]) break;
+      pixel[i] = m.lower[i - 1];
     }
   }
 }
@@ -72,6 +109,15 @@ static PNSIM_UNSEEN void tensor_load(void* to, const void* map, const int (&at)[
   const TensorMap m = tensor_map(map, file, line);
   Parts parts;
   gather(parts, m, static_cast<char*>(to), at, true, file, line);
+  pnsim_bulk_load(parts.all, parts.count, object, file, line);
+}
+
+template <int Rank>
+static PNSIM_UNSEEN void tensor_load_im2col(void* to, const void* map, const int (&at)[Rank], const unsigned short (&offsets)[Rank - 2],
+                                            void* object, const char* file, int line) {
+  const TensorMap m = tensor_map(map, file, line);
+  Parts parts;
+  gather_im2col(parts, m, static_cast<char*>(to), at, offsets, file, line);
   pnsim_bulk_load(parts.all, parts.count, object, file, line);
 }
 

@@ -108,6 +108,9 @@ void pnsim_named_barrier(unsigned id, unsigned expected, int wait, const char* f
 const char* pnsim_tensor_map(void* map, int type, unsigned rank, const void* address, const unsigned long long* sizes,
                              const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
                              int swizzle, int fill);
+const char* pnsim_tensor_map_im2col(void* map, int type, unsigned rank, const void* address, const unsigned long long* sizes,
+                                    const unsigned long long* strides, const int* lower, const int* upper, unsigned channels,
+                                    unsigned pixels, const unsigned* steps, int interleave, int swizzle, int fill);
 // Synchronisation objects in memory (mbarrier, cuda::barrier): order what came before with what comes after
 void pnsim_release(const void* object);
 void pnsim_acquire(const void* object);

@@ -13,6 +13,10 @@ struct TensorMap {
   unsigned char swizzle;          // log2 of the span in 16 bytes: 0 none, 1 32, 2 64, 3 128 bytes
   unsigned char fill;             // bytes of a NaN, or 0 to fill with zeros
   unsigned char mark;             // MARK in every map that was encoded
+  // Of maps in im2col mode, of which box[0] is the number of channels: `pixels` of a column, 0 in tiled mode, and by how
+  // much the bounding box differs from the image at its corners, by W, H, D.
+  unsigned short pixels;
+  short lower[3], upper[3];
 };
 constexpr unsigned char TENSOR_MAP_MARK = 0xa7;
 static_assert(sizeof(TensorMap) <= 128, "a CUtensorMap has 128 bytes");
