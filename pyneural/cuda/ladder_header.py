@@ -29,6 +29,14 @@ class Launch(NamedTuple):
     shared: str
 
 
+class Improvement(NamedTuple):
+    """A quantity, the unit of work it is counted for, and the number of the rung compared with (None: the one before)."""
+
+    quantity: str
+    unit: str
+    over: int | None
+
+
 @dataclass
 class Pass:
     """What one pass takes and makes, and its launches in order."""
@@ -49,8 +57,7 @@ class Header:
 
     Attributes:
         text: the paragraph: the idea, what it changes in memory traffic, what limits it now.
-        improves: what falls against the rung before it: (quantity, unit), as ``("global_load_sectors", "FMA")``;
-            None on a ladder's first rung.
+        improves: what falls against an earlier rung; None on a ladder's first.
         arch: the architecture that its instructions need.
         constants: the source's ``constexpr int`` at the file's scope.
         candidates: values of the template parameters to choose from.
@@ -58,7 +65,7 @@ class Header:
     """
 
     text: str = ""
-    improves: tuple[str, str] | None = None
+    improves: Improvement | None = None
     arch: str = "sm_80"
     constants: dict[str, int] = field(default_factory=dict)
     candidates: list[dict[str, int]] = field(default_factory=list)
@@ -74,9 +81,7 @@ def read(source: str, name: str) -> Header:
     """The header of a source. ValueError, with the line, for what does not follow the grammar."""
     header = Header()
     paragraph = []
-    for number, line in enumerate(source.split("\n"), 1):
-        if not line.startswith("//"):
-            break
+    for number, line in _lines(source):
         if not (match := _ENTRY.fullmatch(line)):
             paragraph.append(line[2:].strip())
             continue
@@ -94,12 +99,26 @@ def read(source: str, name: str) -> Header:
     return header
 
 
+def _lines(source: str) -> list[tuple[int, str]]:
+    """The lines of the first comment with their numbers; one that is indented goes on with the one before."""
+    found: list[tuple[int, str]] = []
+    for number, line in enumerate(source.split("\n"), 1):
+        if not line.startswith("//"):
+            break
+        if line.startswith("//   ") and found:
+            found[-1] = found[-1][0], f"{found[-1][1]} {line[2:].strip()}"
+        else:
+            found.append((number, line))
+    return found
+
+
 def _entry(header: Header, key: str, label: str | None, text: str) -> None:
     if key == "improves":
         quantity, separator, unit = text.partition(" per ")
         if not separator:
-            raise ValueError(f"improves: expected 'QUANTITY per UNIT', got {text!r}")
-        header.improves = quantity.strip(), unit.strip()
+            raise ValueError(f"improves: expected 'QUANTITY per UNIT [over NUMBER]', got {text!r}")
+        unit, _, over = unit.partition(" over ")
+        header.improves = Improvement(quantity.strip(), unit.strip(), int(over) if over else None)
     elif key == "arch":
         header.arch = text
     elif key == "candidate":

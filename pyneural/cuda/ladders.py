@@ -105,7 +105,7 @@ class Rung:
         for array in (*stage.outputs, *stage.scratch):
             shape = tuple(int(evaluate(each, scope)) for each in array.shape)
             made[array.name] = _memory(shape, array.dtype, array.name in stage.zeroed, on_gpu)
-        scope |= made | {"tma": _map}
+        scope |= made | {"tma": _map, "ints": _ints, "head": _head}
         calls = [call for each in stage.launches if (call := _call(each, scope)) is not None]
         return Prepared(calls, [made[array.name] for array in stage.outputs])
 
@@ -197,6 +197,21 @@ def _memory(shape: tuple[int, ...], dtype: str, zeroed: bool, on_gpu: bool) -> A
 def _map(array: Any, *box: int) -> Any:
     """A tensor map with lines of 128 bytes, swizzled."""
     return tensor_map(array, box, swizzle=128)
+
+
+def _ints(*values: int) -> bytes:
+    """A struct of ints, as a parameter by value."""
+    return np.array(values, np.int32).tobytes()
+
+
+def _head(array: Any, count: int) -> bytes:
+    """A struct of the first ``count`` elements, as a parameter by value; zeros where there are fewer."""
+    host = array.ravel()[:count]
+    if is_gpu(host):
+        host = host.get()
+    filled = np.zeros(count, host.dtype)
+    filled[: host.size] = host
+    return filled.tobytes()
 
 
 @functools.lru_cache(maxsize=128)

@@ -5,12 +5,11 @@
 // takes: x:int32[n], bins=256 -> counts:int32[bins]
 // zero: counts
 // let: held = min(bins, HELD)
-// let: blocks = min(ceil(n, 4 * THREADS), MOST_BLOCKS)
+// let: blocks = min(ceil(n, 4 * THREADS), 528)
 // launch: histogram_vectorised(x, counts, n, bins) grid blocks block THREADS shared held * COPIES * 4
 // improves: global_load_requests per element
 
 constexpr int THREADS = 256;
-constexpr int MOST_BLOCKS = 528;  // 4 for each multiprocessor of an H100
 constexpr int COPIES = 8;
 constexpr int HELD = 512;
 

@@ -27,7 +27,7 @@ matmul_register_tile_1d(const float* a, const float* b, float* c, int m, int n, 
       tile_b[i / BN][i % BN] = inner < k && column < n ? b[size_t(inner) * n + column] : 0.0f;
     }
     __syncthreads();
-#pragma unroll
+#pragma unroll 4
     for (int inner = 0; inner < BK; ++inner) {
       const float from_b = tile_b[inner][x];
 #pragma unroll

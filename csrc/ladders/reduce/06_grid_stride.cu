@@ -1,15 +1,15 @@
-// Grid stride, vector loads: no more blocks than the card holds at once; each goes over the whole array in steps of the
+// Grid stride, vector loads: no more blocks than the card holds at once (528: 4 for each
+// multiprocessor of an H100); each goes over the whole array in steps of the
 // grid, 16 bytes a load, and reduces once at its end. A quarter of the load instructions, and the number of trees no
 // longer grows with n. Limited by the bandwidth of device memory, as a sum should be.
 //
 // takes: x[n] -> total[]
 // zero: total
-// let: blocks = max(1, min(ceil(n, 4 * THREADS), MOST_BLOCKS))
+// let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))
 // launch: reduce_grid_stride(x, total, n) grid blocks block THREADS
 // improves: global_load_requests per element
 
 constexpr int THREADS = 256;
-constexpr int MOST_BLOCKS = 528;  // 4 for each multiprocessor of an H100
 
 // The sum over the lanes of a warp, in lane 0.
 __device__ __forceinline__ float warp_sum(float v) {

@@ -4,7 +4,7 @@
 //
 // takes: x[n] -> total[]
 // zero: total
-// let: blocks = max(1, min(ceil(n, 4 * THREADS), MOST_BLOCKS))
+// let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))
 // launch: reduce_cooperative_groups(x, total, n) grid blocks block THREADS
 // improves: shared_load_requests per element
 
@@ -14,7 +14,6 @@
 namespace cg = cooperative_groups;
 
 constexpr int THREADS = 256;
-constexpr int MOST_BLOCKS = 528;  // 4 for each multiprocessor of an H100
 
 // What a thread of a grid-stride loop sums: 16 bytes at a time where x begins at a multiple of 16, and the rest.
 __device__ __forceinline__ float strided_sum(const float* x, long long n) {

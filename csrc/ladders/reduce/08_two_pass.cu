@@ -3,14 +3,13 @@
 // bits every time, and no atomic. Costs a second launch and a few bytes of memory; limited by bandwidth in the first pass.
 //
 // takes: x[n] -> total[]
-// let: blocks = max(1, min(ceil(n, 4 * THREADS), MOST_BLOCKS))
+// let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))
 // scratch: parts[blocks]
 // launch: reduce_two_pass(x, parts, n) grid blocks block THREADS
 // launch: reduce_two_pass(parts, total, blocks) grid 1 block THREADS
 // improves: atomic_requests per element
 
 constexpr int THREADS = 256;
-constexpr int MOST_BLOCKS = 528;  // 4 for each multiprocessor of an H100
 
 // The sum over the lanes of a warp, in lane 0.
 __device__ __forceinline__ float warp_sum(float v) {
