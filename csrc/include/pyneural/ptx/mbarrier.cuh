@@ -51,8 +51,21 @@ __device__ __forceinline__ bool mbarrier_test_wait(mbarrier* b, unsigned parity)
                : "memory");
   return done != 0;
 }
+// Where there is mbarrier.try_wait (sm_90) the thread sleeps for a while instead of asking again at once.
+__device__ __forceinline__ bool mbarrier_try_wait(mbarrier* b, unsigned parity) {
+#if __CUDA_ARCH__ >= 900
+  unsigned done;
+  asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+               : "=r"(done)
+               : "r"(mbarrier_address(b)), "r"(parity)
+               : "memory");
+  return done != 0;
+#else
+  return mbarrier_test_wait(b, parity);
+#endif
+}
 __device__ __forceinline__ void mbarrier_wait(mbarrier* b, unsigned parity) {
-  while (!mbarrier_test_wait(b, parity)) {
+  while (!mbarrier_try_wait(b, parity)) {
   }
 }
 #endif
