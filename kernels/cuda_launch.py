@@ -39,6 +39,9 @@ MAX_DIMS = 16  # kMaxDims of layout.cuh
 ACCESS = 16  # bytes of the widest access
 ENOUGH = 528  # blocks that fill a GPU: four on each multiprocessor of an H100
 
+_SIDE = 32  # kSide of move.cu
+_LEAST_SIDE = 8  # of a plane that is worth a tile of that
+
 DIVIDER = np.dtype([("divisor", "u4"), ("multiplier", "u4"), ("shift", "u4")])
 """``Divider`` of divide.cuh."""
 
@@ -241,6 +244,12 @@ def copy(source: Array, target: Array) -> None:
     if not all(whole):  # fields of a record: byte by byte
         source, target = (x[..., None].view(np.uint8) for x in (source, target))
     at, (x, out) = layout_of("copy", source.shape, source, target)
+    if (turn := _turned(at)) is not None:
+        planes, count, rows, columns, *steps = turn
+        grid = blocks(count * -(-rows // _SIDE) * -(-columns // _SIDE), 1)
+        arguments = (planes, count, bits(x), bits(out), rows, columns, *steps)
+        launch("move", f"transpose_{x.itemsize}", None, grid, (_SIDE, BLOCK // _SIDE), *arguments)
+        return
     launch("move", f"copy_{x.itemsize}", None, flat_grid(source.size), BLOCK, at, bits(x), bits(out), source.size)
 
 
@@ -251,6 +260,25 @@ def fill(out: Array, value: Any) -> None:
     pattern = int.from_bytes(np.array(value, out.dtype).tobytes(), "little")
     with written(out) as result:
         launch("move", f"fill_{out.itemsize}", None, flat_grid(out.size), BLOCK, bits(result), out.size, pattern)
+
+
+def _turned(at: Any) -> tuple[Any, int, int, int, int, int] | None:
+    """A copy's layout as planes that are transposed: their layout, how many, rows, columns, and steps of x and out.
+
+    None where elements that are neighbours in one array are so in the other too, or in none.
+    """
+    dims = int(at["ndim"])
+    (by_x, by_out), shape = at["stride"][:, :dims].tolist(), at["shape"][:dims].tolist()
+    row, column = (next((d for d in range(dims) if steps[d] == 1), -1) for steps in (by_x, by_out))
+    if min(row, column) < 0 or row == column or min(shape[row], shape[column]) < _LEAST_SIDE:
+        return None
+    kept = [d for d in range(dims) if d not in (row, column)]
+    planes = np.zeros((), at.dtype)
+    planes["start"], planes["ndim"], planes["shape"] = at["start"], max(len(kept), 1), 1
+    for number, d in enumerate(kept):
+        planes["shape"][number], planes["stride"][:, number] = shape[d], at["stride"][:, d]
+    count = math.prod(shape[d] for d in kept)
+    return planes[()], count, shape[row], shape[column], by_x[column], by_out[row]
 
 
 def contiguous(x: Array) -> Array:

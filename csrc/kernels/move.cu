@@ -20,6 +20,53 @@ __global__ void copy_8(Layout<2> at, const unsigned long long* x, unsigned long 
   copy(at, x, out, n);
 }
 
+constexpr int kSide = 32;  // of a tile: _SIDE of kernels/cuda_launch.py
+
+// Planes of rows and columns, neighbours along the rows in x and along the columns in out: element (r, c) is r + c * x_step
+// behind the plane's place in x, and c + r * out_step behind that in out. Tiles turn in shared memory, so that both sides
+// are read and written in whole lines. A block of (kSide, 8) threads.
+template <typename T> __device__ __forceinline__ void transpose(
+    const Layout<2>& at, Index planes, const T* x, T* out, Index rows, Index columns, Index x_step, Index out_step) {
+  __shared__ T tile[kSide][kSide + 1];
+  const Index down = (rows + kSide - 1) / kSide, across = (columns + kSide - 1) / kSide;
+  for (Index t = blockIdx.x; t < planes * down * across; t += gridDim.x) {
+    const Index plane = t / (down * across), rest = t - plane * down * across;
+    const Index row = rest / across * kSide, column = rest % across * kSide;
+    const Places<2> place = places(at, plane);
+    for (int k = threadIdx.y; k < kSide; k += blockDim.y) {
+      const Index r = row + threadIdx.x, c = column + k;
+      if (r < rows && c < columns) tile[k][threadIdx.x] = x[place.at[0] + r + c * x_step];
+    }
+    __syncthreads();
+    for (int k = threadIdx.y; k < kSide; k += blockDim.y) {
+      const Index r = row + k, c = column + threadIdx.x;
+      if (r < rows && c < columns) out[place.at[1] + c + r * out_step] = tile[threadIdx.x][k];
+    }
+    __syncthreads();
+  }
+}
+
+__global__ void __launch_bounds__(256) transpose_1(
+    Layout<2> at, Index planes, const unsigned char* x, unsigned char* out, Index rows, Index columns, Index x_step,
+    Index out_step) {
+  transpose(at, planes, x, out, rows, columns, x_step, out_step);
+}
+__global__ void __launch_bounds__(256) transpose_2(
+    Layout<2> at, Index planes, const unsigned short* x, unsigned short* out, Index rows, Index columns, Index x_step,
+    Index out_step) {
+  transpose(at, planes, x, out, rows, columns, x_step, out_step);
+}
+__global__ void __launch_bounds__(256) transpose_4(
+    Layout<2> at, Index planes, const unsigned int* x, unsigned int* out, Index rows, Index columns, Index x_step,
+    Index out_step) {
+  transpose(at, planes, x, out, rows, columns, x_step, out_step);
+}
+__global__ void __launch_bounds__(256) transpose_8(
+    Layout<2> at, Index planes, const unsigned long long* x, unsigned long long* out, Index rows, Index columns,
+    Index x_step, Index out_step) {
+  transpose(at, planes, x, out, rows, columns, x_step, out_step);
+}
+
 struct Choose {
   template <typename T> __device__ __forceinline__ T operator()(bool condition, T a, T b) const {
     return condition ? a : b;

@@ -43,9 +43,9 @@ template <bool Largest> __device__ __forceinline__ void search(const Element* x,
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp;
   for (Index row = blockIdx.x; row < rows; row += gridDim.x) {
     const Element* from = x + row * n;
-    const Candidate first = {static_cast<Value>(widen(from[0])), 0};
-    Candidate best = first;
-    for (Index i = threadIdx.x; i < n; i += blockDim.x) {
+    const Index own = threadIdx.x < n ? threadIdx.x : 0;
+    Candidate best = {static_cast<Value>(widen(from[own])), own};
+    for (Index i = threadIdx.x + blockDim.x; i < n; i += blockDim.x) {
       const Candidate next = {static_cast<Value>(widen(from[i])), i};
       if (precedes<Largest>(next, best)) best = next;
     }
@@ -57,7 +57,7 @@ template <bool Largest> __device__ __forceinline__ void search(const Element* x,
     __syncthreads();
     if (warp == 0) {
       if (lane < warps) best = {values[lane], places[lane]};
-      best = first_in_warp<Largest>(lane < warps ? best : first);
+      best = first_in_warp<Largest>(best);
       if (lane == 0) out[row] = best.at;
     }
     __syncthreads();

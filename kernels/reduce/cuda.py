@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 
 from .. import check
-from ..cuda_launch import BLOCK, SHORT_ROW, WARP, blocks, empty, launch, planes, rows_of, threads_for, written
+from ..cuda_launch import (
+    BLOCK,
+    SHORT_ROW,
+    WARP,
+    blocks,
+    contiguous,
+    empty,
+    launch,
+    planes,
+    rows_of,
+    size,
+    threads_for,
+    written,
+)
 from ..dtypes import accumulator, int32, int64, is_floating
 
 Array = Any
@@ -15,6 +28,7 @@ Array = Any
 _FEW = 128  # blocks: fewer leave most of a GPU idle
 _CHUNK = 4096  # elements: at least so many for one block of a partial kernel
 _ROWS = 8  # kRows of reduce.cu
+_MOST_THREADS = 1024  # of a block that holds a row of reduce_spread.cu
 
 
 def _chunks(results_blocks: int, n: int) -> int:
@@ -26,6 +40,9 @@ def _reduce(name: str, x: Array, dim: Any, out: Array, partial: np.dtype[Any]) -
     if out.size == 0:
         return
     dims = check.dims(name, dim, x.ndim)
+    if (sides := _both_sides(x, dims)) is not None:
+        _reduce_sides(name, contiguous(x), *sides, out, partial)
+        return
     flat, outer, n, inner = planes(x, dims)
     if n == 0:  # a sum of nothing: its one warp a result reads no element
         outer, inner = out.size, 1
@@ -47,6 +64,31 @@ def _reduce(name: str, x: Array, dim: Any, out: Array, partial: np.dtype[Any]) -
         launch("reduce", f"{first}_partial_{kind}", x.dtype, (count, chunks), block, flat, parts, *shape, chunk)
         grid = blocks(out.size, BLOCK // WARP)
         launch("reduce", f"{name}_final", x.dtype, grid, BLOCK, parts, result, out.size, chunks, n)
+
+
+def _both_sides(x: Array, dims: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """(outer, kept, inner) of an array whose first and last dimensions are reduced and those between are not."""
+    many = [d for d in range(x.ndim) if x.shape[d] != 1]
+    kept = [d for d in many if d not in dims]
+    if not kept or x.size == 0 or not (many[0] < kept[0] and kept[-1] < many[-1]):
+        return None
+    if {d for d in many if kept[0] < d < kept[-1]} & set(dims) or not x.flags.c_contiguous:
+        return None
+    return size(x.shape[: kept[0]]), size(x.shape[kept[0] : kept[-1] + 1]), size(x.shape[kept[-1] + 1 :])
+
+
+def _reduce_sides(name: str, x: Array, outer: int, kept: int, inner: int, out: Array, partial: np.dtype[Any]) -> None:
+    """First the rows behind what is kept, then what is left of the dimensions before it."""
+    first = "sum" if name == "mean" else name
+    parts = empty((outer * kept, 1), partial, like=out)
+    grid = (blocks(outer * kept, 1), 1)
+    launch("reduce", f"{first}_partial_rows", x.dtype, grid, BLOCK, x, parts, outer * kept, inner, inner)
+    columns = contiguous(parts.reshape(outer, kept).T)
+    with written(out) as result:
+        count = outer * inner
+        launch(
+            "reduce", f"{name}_final", x.dtype, blocks(kept, BLOCK // WARP), BLOCK, columns, result, kept, outer, count
+        )
 
 
 def sum(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
@@ -106,7 +148,13 @@ def _spread(x: Array, dim: Any, correction: float, root: bool, out: Array) -> No
     with written(out) as result:
         # Of nothing each result is NaN: there are as many rows as results, of no element.
         arguments = (flat, result, out.size, n, divisor, root)
-        launch("reduce_spread", "variance", x.dtype, blocks(out.size, 1), threads_for(n), *arguments)
+        team = max(1, -(-n // ((8 if x.dtype.itemsize == 8 else 16) * WARP))) * WARP
+        kind, grid, threads = "long", blocks(out.size, 1), BLOCK
+        if team == WARP:
+            kind, grid = "warp", blocks(out.size, BLOCK // WARP)
+        elif team <= _MOST_THREADS:
+            kind, threads = "block", team
+        launch("reduce_spread", f"variance_{kind}", x.dtype, grid, threads, *arguments)
 
 
 def var(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = False, out: Array) -> None:

@@ -210,3 +210,40 @@ def test_bytes_moved(profiles: list[dict[str, float]], rng: np.random.Generator)
         if 32 * sectors > (most + 0.005) * least:
             moved[f"{name} {kwargs}"] = 32 * sectors / least, most
     assert not moved
+
+
+def test_transposed_copies_go_through_tiles(rng: np.random.Generator) -> None:
+    """Whatever dimension is beside in either array, whatever lies between; sides that fill no tile."""
+    shapes = (
+        ((65, 43), (1, 0)),
+        ((3, 40, 37, 5), (0, 3, 2, 1)),
+        ((2, 9, 70, 33), (1, 3, 2, 0)),
+        ((50, 3, 34), (2, 0, 1)),
+    )
+    for dtype in (np.dtype("float32"), np.dtype("float64"), np.dtype("float16"), np.dtype("bool")):
+        for shape, order in shapes:
+            x = (rng.standard_normal(shape) * 2).astype(dtype)
+            expected = x.transpose(order)
+            target = np.zeros(expected.shape[::-1], dtype).T
+            names: list[str] = []
+            with cuda_launch.launched_by(lambda launch, names=names: names.append(launch.name)):  # type: ignore[misc]
+                CUDA.cast(expected, dtype=dtype)
+            assert names == [f"transpose_{dtype.itemsize}"]
+            with cuda_launch.sanitized(3) as reports:
+                result = CUDA.cast(expected, dtype=dtype)
+                CUDA.cast(np.ascontiguousarray(expected), dtype=dtype, out=target)
+            assert all(each.ok for each in reports), [str(each) for each in reports if not each.ok]
+            np.testing.assert_array_equal(result, expected)
+            np.testing.assert_array_equal(target, expected)
+
+
+def test_reductions_on_both_sides_of_what_is_kept(rng: np.random.Generator) -> None:
+    """Images by channel: rows first, then what is left of the images, and no copy of what is large."""
+    x = (rng.standard_normal((5, 7, 6, 11)) * 0.1 + 1).astype(np.float32)
+    for name in ("sum", "mean", "prod", "amax", "amin", "any", "all"):
+        _check(name, x, dim=(0, 2, 3))
+        _check(name, x, dim=(0, 3), keepdim=True)
+        launches = []
+        with cuda_launch.launched_by(launches.append):
+            getattr(CUDA, name)(x, dim=(0, 2, 3))
+        assert [each.source for each in launches] == ["reduce", "move", "reduce"]
