@@ -192,11 +192,16 @@ def ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {"ceil": ceil, "min": min, "max": max}
+def pick(condition: bool, then: Any, otherwise: Any) -> Any:
+    """One of two values."""
+    return then if condition else otherwise
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {"ceil": ceil, "min": min, "max": max, "pick": pick}
 
 
 def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
-    """The value of an expression of names, whole numbers, ``+ - * / %``, comparisons, ``and``, and ceil, min, max.
+    """The value of an expression of names, whole numbers, ``+ - * / %``, comparisons, ``and``, and ceil, min, max, pick.
 
     Raises ValueError for anything else, and for an unknown name.
     """

@@ -1,8 +1,10 @@
-// Three kernels: softmax(q k^T / sqrt(e)) v as it is written: scores, softmax of their rows, product with the values. The
-// rows x keys scores are written to device memory, read and written again, and read a last time; for long sequences they
-// are far more than q, k, v and the result together. With `causal`, row i takes keys 0 to i. Limited by the scores' traffic.
+// Three kernels: softmax(q k^T / sqrt(e)) v as it is written: scores, softmax of their rows, product with the values.
+// The rows x keys scores are written to device memory, read and written again, and read a last time; for long sequences
+// they are far more than q, k, v and the result together. With `causal`, row i takes keys 0 to i. Limited by the
+// scores' traffic.
 //
 // takes: q[heads, rows, e], k[heads, keys, e], v[heads, keys, ev], causal=0 -> y[heads, rows, ev]
+// requires: e >= 1
 // scratch: scores[heads, rows, keys]
 // launch: attention_scores(q, k, scores, heads, rows, keys, e, causal) grid ceil(heads * rows * keys, THREADS) block THREADS
 // launch: attention_softmax(scores, heads * rows, keys) grid ceil(heads * rows, THREADS / 32) block THREADS
@@ -10,7 +12,8 @@
 
 constexpr int THREADS = 256;
 
-__global__ void attention_scores(const float* q, const float* k, float* scores, int heads, int rows, int keys, int e, int causal) {
+__global__ void attention_scores(const float* q, const float* k, float* scores, int heads, int rows, int keys, int e,
+                                 int causal) {
   const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
   if (i >= (long long)heads * rows * keys) return;
   const int key = int(i % keys), row = int(i / keys % rows);

@@ -1,9 +1,10 @@
 // Fused: one kernel, a warp for each row of q. It goes over the keys twice, first for the largest score and the sum, as
-// softmax's online rung does, then for the result, and works the scores out anew instead of storing them: nothing but the
-// result is written. The lanes share the elements of a key, so that keys are read side by side. Limited by the keys and
-// values, which every row reads from global memory for itself.
+// softmax's online rung does, then for the result, and works the scores out anew instead of storing them: nothing but
+// the result is written. The lanes share the elements of a key, so that keys are read side by side. Limited by the keys
+// and values, which every row reads from global memory for itself.
 //
 // takes: q[heads, rows, e], k[heads, keys, e], v[heads, keys, ev], causal=0 -> y[heads, rows, ev]
+// requires: e >= 1
 // launch: attention_fused(q, k, v, y, heads * rows, rows, keys, e, ev, causal) grid ceil(heads * rows, THREADS / 32)
 //   block THREADS
 // improves: global_store_sectors per FMA
@@ -21,7 +22,8 @@ __global__ void __launch_bounds__(THREADS) attention_fused(const float* q, const
   const int i = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
   if (i >= all_rows) return;
   const int row = i % rows;
-  const float *from_q = q + size_t(i) * e, *from_k = k + size_t(i / rows) * keys * e, *from_v = v + size_t(i / rows) * keys * ev;
+  const float *from_q = q + size_t(i) * e, *from_k = k + size_t(i / rows) * keys * e;
+  const float* from_v = v + size_t(i / rows) * keys * ev;
   const int end = causal && row + 1 < keys ? row + 1 : keys;
   const float scale = 1.0f / sqrtf(float(e));
   const auto score = [&](int key) {

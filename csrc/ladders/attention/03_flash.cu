@@ -1,9 +1,10 @@
-// Flash attention with online softmax (Dao et al., 2022): a block takes 32 rows of q and goes over the keys 32 at a time, each
-// tile of keys and values loaded into shared memory once for all rows. Four threads share a row. Its largest score and sum
-// so far are carried along; when a larger score comes, the result so far is scaled down. One pass, no scores in memory, and
-// a 32nd of the loads of keys and values. Limited by shared memory: a load or more for each FMA.
+// Flash attention with online softmax (Dao et al., 2022): a block takes 32 rows of q and goes over the keys 32 at a
+// time, each tile of keys and values loaded into shared memory once for all rows. Four threads share a row. Its largest
+// score and sum so far are carried along; when a larger score comes, the result so far is scaled down. One pass, no
+// scores in memory, and a 32nd of the loads of keys and values. Limited by shared memory: a load or more for each FMA.
 //
 // takes: q[heads, rows, e], k[heads, keys, e], v[heads, keys, ev], causal=0 -> y[heads, rows, ev]
+// requires: e >= 1
 // requires: e <= MOST and ev <= MOST
 // launch: attention_flash(q, k, v, y, rows, keys, e, ev, causal) grid ceil(rows, ROWS), heads block THREADS
 //   shared (ROWS * (e + 1) + KEYS * (e + 1) + KEYS * ev) * 4

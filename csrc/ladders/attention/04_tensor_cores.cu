@@ -1,12 +1,14 @@
-// Tensor cores (Dao, 2023): both products of flash attention on mma.sync, in half precision with float sums. A warp has 16
-// rows, a block 64 of them and tiles of 64 keys. The scores of the first product lie in the lanes' registers just as the
-// second one wants its left operand, so that the softmax between them happens in registers and no weight goes through shared
-// memory. Limited, with a causal mask, by products of tiles that are masked whole: half of all.
+// Tensor cores (Dao, 2023): both products of flash attention on mma.sync, in half precision with float sums. A warp has
+// 16 rows, a block 64 of them and tiles of 64 keys. The scores of the first product lie in the lanes' registers just as
+// the second one wants its left operand, so that the softmax between them happens in registers and no weight goes
+// through shared memory. Limited, with a causal mask, by products of tiles that are masked whole: half of all.
 //
-// takes: q:float16[heads, rows, e], k:float16[heads, keys, e], v:float16[heads, keys, ev], causal=0 -> y:float16[heads, rows, ev]
-// requires: e >= 1 and e <= MOST and ev <= MOST
-// launch: attention_tensor_cores<ceil(max(e, ev), 16) * 16>(q, k, v, y, rows, keys, e, ev, causal) grid ceil(rows, ROWS), heads
-//   block THREADS
+// takes: q:float16[heads, rows, e], k:float16[heads, keys, e], v:float16[heads, keys, ev], causal=0 ->
+//   y:float16[heads, rows, ev]
+// requires: e >= 1
+// requires: e <= MOST and ev <= MOST
+// launch: attention_tensor_cores<ceil(max(e, ev), 16) * 16>(q, k, v, y, rows, keys, e, ev, causal)
+//   grid ceil(rows, ROWS), heads block THREADS
 // improves: memory_instructions per FMA
 
 #include <pyneural/ptx/mma.cuh>
@@ -34,8 +36,9 @@ __device__ __forceinline__ void load(__half (*to)[D + PAD], const __half* from, 
 
 // D: e and ev rounded up to a multiple of 16.
 template <int D>
-__global__ void __launch_bounds__(THREADS) attention_tensor_cores(const __half* q, const __half* k, const __half* v, __half* y, int rows,
-                                                                  int keys, int e, int ev, int causal) {
+__global__ void __launch_bounds__(THREADS)
+attention_tensor_cores(const __half* q, const __half* k, const __half* v, __half* y,
+                       int rows, int keys, int e, int ev, int causal) {
   __shared__ __align__(16) __half tile_k[KEYS][D + PAD], tile_v[KEYS][D + PAD];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, first = blockIdx.x * ROWS;
   q += (size_t(blockIdx.y) * rows + first) * e;

@@ -1,11 +1,13 @@
-// Causal block skipping: with a causal mask the keys past a block's last row are never asked for, so the loop over the tiles
-// ends at the diagonal; and a mask is tested only in the tiles that the diagonal crosses. For long sequences half of the
-// loads and products go. Limited by blocks of unequal length: the first rows are done long before the last ones.
+// Causal block skipping: with a causal mask the keys past a block's last row are never asked for, so the loop over the
+// tiles ends at the diagonal; and a mask is tested only in the tiles that the diagonal crosses. For long sequences half
+// of the loads and products go. Limited by blocks of unequal length: the first rows are done long before the last ones.
 //
-// takes: q:float16[heads, rows, e], k:float16[heads, keys, e], v:float16[heads, keys, ev], causal=0 -> y:float16[heads, rows, ev]
-// requires: e >= 1 and e <= MOST and ev <= MOST
-// launch: attention_causal_skipping<ceil(max(e, ev), 16) * 16>(q, k, v, y, rows, keys, e, ev, causal) grid ceil(rows, ROWS), heads
-//   block THREADS
+// takes: q:float16[heads, rows, e], k:float16[heads, keys, e], v:float16[heads, keys, ev], causal=0 ->
+//   y:float16[heads, rows, ev]
+// requires: e >= 1
+// requires: e <= MOST and ev <= MOST
+// launch: attention_causal_skipping<ceil(max(e, ev), 16) * 16>(q, k, v, y, rows, keys, e, ev, causal)
+//   grid ceil(rows, ROWS), heads block THREADS
 // improves: global_load_sectors per FMA
 
 #include <pyneural/ptx/mma.cuh>
@@ -33,8 +35,9 @@ __device__ __forceinline__ void load(__half (*to)[D + PAD], const __half* from, 
 
 // D: e and ev rounded up to a multiple of 16.
 template <int D>
-__global__ void __launch_bounds__(THREADS) attention_causal_skipping(const __half* q, const __half* k, const __half* v, __half* y, int rows,
-                                                                     int keys, int e, int ev, int causal) {
+__global__ void __launch_bounds__(THREADS)
+attention_causal_skipping(const __half* q, const __half* k, const __half* v, __half* y,
+                          int rows, int keys, int e, int ev, int causal) {
   __shared__ __align__(16) __half tile_k[KEYS][D + PAD], tile_v[KEYS][D + PAD];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, first = blockIdx.x * ROWS;
   q += (size_t(blockIdx.y) * rows + first) * e;

@@ -1,6 +1,7 @@
-// Direct: one thread for each element of the result, which goes over its channels and taps. Two loads from global memory
-// for each FMA: a weight, that all lanes share, and an element of the image, beside that of the next lane. Each element of
-// the image is loaded again for every tap and every filter. Limited by load instructions and the sectors that they move.
+// Direct: one thread for each element of the result, which goes over its channels and taps. Two loads from global
+// memory for each FMA: a weight, that all lanes share, and an element of the image, beside that of the next lane. Each
+// element of the image is loaded again for every tap and every filter. Limited by load instructions and the sectors
+// that they move.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s

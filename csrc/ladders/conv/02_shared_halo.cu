@@ -1,7 +1,7 @@
-// Shared tile with halo: a block computes 16 x 16 results of one filter. For each channel it loads the part of the image
-// that they need into shared memory, with a border (halo) of r - 1 rows and s - 1 columns, zeros where that hangs over the
-// image's edge. Each element is loaded once instead of once for each of r s taps. Limited by the weights, which every
-// thread still loads from global memory for each FMA.
+// Shared tile with halo: a block computes 16 x 16 results of one filter. For each channel it loads the part of the
+// image that they need into shared memory, with a border (halo) of r - 1 rows and s - 1 columns, zeros where that hangs
+// over the image's edge. Each element is loaded once instead of once for each of r s taps. Limited by the weights,
+// which every thread still loads from global memory for each FMA.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s

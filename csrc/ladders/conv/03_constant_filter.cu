@@ -1,7 +1,7 @@
 // Constant-memory filter: the weights come from constant memory, whose cache hands one word to all lanes of a warp at
-// once, which is how weights are read. Parameters of a kernel lie there, so the weights are passed by value. Of more than
-// 960 weights (parameters had 4 KB before CUDA 12.1) the others stay in global memory. Limited by shared memory: one load
-// for each FMA, because a thread has one result only; and by each filter's blocks loading the image anew.
+// once, which is how weights are read. Parameters of a kernel lie there, so the weights are passed by value. Of more
+// than 960 weights (parameters had 4 KB before CUDA 12.1) the others stay in global memory. Limited by shared memory:
+// one load for each FMA, because a thread has one result only; and by each filter's blocks loading the image anew.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s

@@ -1,7 +1,7 @@
-// im2col and matmul: the convolution as a matrix product, filters x taps by taps x places. A first kernel writes the second
-// matrix out (im2col), each element of the images r s times; a second one multiplies with the matmul ladder's shared and
-// register tiles. Every filter uses a loaded element, and every place a loaded weight, 64 times. Limited by the matrix that
-// is written and read: r s times the images' memory, for nothing but its order.
+// im2col and matmul: the convolution as a matrix product, filters x taps by taps x places. A first kernel writes the
+// second matrix out (im2col), each element of the images r s times; a second one multiplies with the matmul ladder's
+// shared and register tiles. Every filter uses a loaded element, and every place a loaded weight, 64 times. Limited by
+// the matrix that is written and read: r s times the images' memory, for nothing but its order.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s

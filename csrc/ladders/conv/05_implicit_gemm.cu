@@ -1,6 +1,7 @@
-// Implicit GEMM: the same product, but im2col's matrix exists only as tiles in shared memory. A thread that loads an element
-// of a tile works out which channel, tap and place it belongs to and takes it from the image. No matrix is written and no
-// memory is needed for one. Limited by that arithmetic of indices, and then as any product on CUDA cores by their FMA.
+// Implicit GEMM: the same product, but im2col's matrix exists only as tiles in shared memory. A thread that loads an
+// element of a tile works out which channel, tap and place it belongs to and takes it from the image. No matrix is
+// written and no memory is needed for one. Limited by that arithmetic of indices, and then as any product on CUDA cores
+// by their FMA.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s

@@ -1,9 +1,9 @@
-// Implicit GEMM on tensor cores: the tiles are of half precision, and mma.sync multiplies 16 x 16 by 16 x 8 of them for a
-// whole warp at once; ldmatrix hands each lane its elements, four 8 x 8 matrices an instruction. One shared request stands
-// for 512 FMA and more. Both gradients are products of the same kind with other ways to find an element: for the images'
-// gradient (dgrad) rows are channels and the sum goes over filters and taps; for the weights' (wgrad) columns are taps and
-// the sum goes over all places. Limited by the loads of single elements into the tiles, which the channels-last order of
-// the images (NHWC) would make 16 bytes wide.
+// Implicit GEMM on tensor cores: the tiles are of half precision, and mma.sync multiplies 16 x 16 by 16 x 8 of them for
+// a whole warp at once; ldmatrix hands each lane its elements, four 8 x 8 matrices an instruction. One shared request
+// stands for 512 FMA and more. Both gradients are products of the same kind with other ways to find an element: for the
+// images' gradient (dgrad) rows are channels and the sum goes over filters and taps; for the weights' (wgrad) columns
+// are taps and the sum goes over all places. Limited by the loads of single elements into the tiles, which the
+// channels-last order of the images (NHWC) would make 16 bytes wide.
 //
 // takes: x:float16[batch, channels, height, width], w:float16[filters, channels, r, s], stride=1, padding=0 ->
 //   y:float16[batch, filters, p, q]

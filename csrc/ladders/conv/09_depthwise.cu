@@ -1,8 +1,8 @@
-// Depthwise: each channel has one filter of its own, so there is no sum over channels and no matrix product: r s FMA for each
-// result. A block takes 32 x 8 results of one channel from a tile with halo in shared memory; the r s weights are read from
-// global memory, by all lanes the same. dgrad goes over the same taps the other way; wgrad gives a block to each tap, which
-// sums its products over all places, by warps and then together. Limited by the bandwidth of device memory: it does little
-// more than read the images and write the results.
+// Depthwise: each channel has one filter of its own, so there is no sum over channels and no matrix product: r s FMA
+// for each result. A block takes 32 x 8 results of one channel from a tile with halo in shared memory; the r s weights
+// are read from global memory, by all lanes the same. dgrad goes over the same taps the other way; wgrad gives a block
+// to each tap, which sums its products over all places, by warps and then together. Limited by the bandwidth of device
+// memory: it does little more than read the images and write the results.
 //
 // takes: x[batch, channels, height, width], w[filters, one, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: filters == channels and one == 1 and height + 2 * padding >= r and width + 2 * padding >= s

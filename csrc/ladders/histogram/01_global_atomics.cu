@@ -1,6 +1,6 @@
-// Global atomics: each thread adds 1 to the count of its element, in global memory. Values below 0 or not below `bins` are
-// left out. One atomic of global memory for each element; limited by those, above all where many elements are equal: they
-// wait for each other at one address.
+// Global atomics: each thread adds 1 to the count of its element, in global memory. Values below 0 or not below `bins`
+// are left out. One atomic of global memory for each element; limited by those, above all where many elements are
+// equal: they wait for each other at one address.
 //
 // takes: x:int32[n], bins=256 -> counts:int32[bins]
 // zero: counts

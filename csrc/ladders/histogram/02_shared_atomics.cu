@@ -1,6 +1,6 @@
 // Shared atomics: each block counts in shared memory, which is nearer and which no other block waits for, and adds its
-// counts to the result once, at the end. A block takes 4096 elements, so that this end is seldom. Bins past the 4096 that
-// shared memory has room for are counted in global memory. Limited by lanes of a warp that meet in one bin.
+// counts to the result once, at the end. A block takes 4096 elements, so that this end is seldom. Bins past the 4096
+// that shared memory has room for are counted in global memory. Limited by lanes of a warp that meet in one bin.
 //
 // takes: x:int32[n], bins=256 -> counts:int32[bins]
 // zero: counts

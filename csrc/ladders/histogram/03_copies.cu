@@ -1,6 +1,7 @@
-// Copies: 8 counters for each bin, and every eighth lane uses the same. Equal elements of a warp meet 4 to an address at
-// most, where they could be 32, and the copies of a bin lie in neighbouring banks. They are added up at the end. Limited by
-// shared memory, of which the copies need 8 times as much: 512 bins are held, the others are counted in global memory.
+// Copies: 8 counters for each bin, and every eighth lane uses the same. Equal elements of a warp meet 4 to an address
+// at most, where they could be 32, and the copies of a bin lie in neighbouring banks. They are added up at the end.
+// Limited by shared memory, of which the copies need 8 times as much: 512 bins are held, the others are counted in
+// global memory.
 //
 // takes: x:int32[n], bins=256 -> counts:int32[bins]
 // zero: counts

@@ -1,6 +1,6 @@
-// Vectorised: 16 bytes a load, and no more blocks than the card holds at once, each going over the array in steps of the
-// grid. A quarter of the load instructions, and the copies are added to the result once for each block, however long the
-// array is. Limited by the rate of shared atomics.
+// Vectorised: 16 bytes a load, and no more blocks than the card holds at once, each going over the array in steps of
+// the grid. A quarter of the load instructions, and the copies are added to the result once for each block, however
+// long the array is. Limited by the rate of shared atomics.
 //
 // takes: x:int32[n], bins=256 -> counts:int32[bins]
 // zero: counts

@@ -1,7 +1,8 @@
-// Bank-conflict-free: two changes of place, nothing else. A thread's 8 columns become two groups of 4 that lie 64 apart,
-// so that neighbouring threads read neighbouring 16 bytes of b; its 8 rows likewise. And a row of a's turned tile is 4
-// floats longer than it needs to be, so that the stores of two rows of k fall into different banks. Every shared request
-// now takes the fewest wavefronts its width allows. Limited by the shared loads that are left, 4 for 64 FMA.
+// Bank-conflict-free: two changes of place, nothing else. A thread's 8 columns become two groups of 4 that lie 64
+// apart, so that neighbouring threads read neighbouring 16 bytes of b; its 8 rows likewise. And a row of a's turned
+// tile is 4 floats longer than it needs to be, so that the stores of two rows of k fall into different banks. Every
+// shared request now takes the fewest wavefronts its width allows. Limited by the shared loads that are left, 4 for 64
+// FMA.
 //
 // takes: a[m, k], b[k, n] -> c[m, n]
 // launch: matmul_conflict_free(a, b, c, m, n, k) grid ceil(n, BN), ceil(m, BM) block THREADS

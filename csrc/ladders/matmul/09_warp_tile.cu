@@ -1,7 +1,7 @@
-// Warp tile: a level between the block's tile and the thread's. A warp's lanes stand 4 x 8 over a tile of 64 x 64 instead
-// of 2 x 16 over 32 x 128: with half the perimeter for the same area, its loads touch 64 + 64 elements of shared memory
-// for each inner place, where they touched 32 + 128. Limited by latency: between the barriers all warps load and nobody
-// multiplies, then all multiply and nothing is loaded.
+// Warp tile: a level between the block's tile and the thread's. A warp's lanes stand 4 x 8 over a tile of 64 x 64
+// instead of 2 x 16 over 32 x 128: with half the perimeter for the same area, its loads touch 64 + 64 elements of
+// shared memory for each inner place, where they touched 32 + 128. Limited by latency: between the barriers all warps
+// load and nobody multiplies, then all multiply and nothing is loaded.
 //
 // takes: a[m, k], b[k, n] -> c[m, n]
 // launch: matmul_warp_tile(a, b, c, m, n, k) grid ceil(n, BN), ceil(m, BM) block THREADS

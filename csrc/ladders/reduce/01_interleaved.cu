@@ -1,6 +1,6 @@
-// Interleaved, with divergence: a tree in shared memory. In step s every thread whose number is a multiple of 2 s adds its
-// neighbour s places on. The threads that work lie ever further apart: all 8 warps go through every step, each with fewer
-// lanes that have something to do. Limited by instructions that are issued for lanes that are idle.
+// Interleaved, with divergence: a tree in shared memory. In step s every thread whose number is a multiple of 2 s adds
+// its neighbour s places on. The threads that work lie ever further apart: all 8 warps go through every step, each with
+// fewer lanes that have something to do. Limited by instructions that are issued for lanes that are idle.
 //
 // takes: x[n] -> total[]
 // zero: total

@@ -1,5 +1,6 @@
-// Sequential: the tree is folded the other way, the upper half onto the lower one. Lanes take places side by side, which
-// lie in 32 different banks. Limited by idle threads: half of them load an element and then never do anything again.
+// Sequential: the tree is folded the other way, the upper half onto the lower one. Lanes take places side by side,
+// which lie in 32 different banks. Limited by idle threads: half of them load an element and then never do anything
+// again.
 //
 // takes: x[n] -> total[]
 // zero: total

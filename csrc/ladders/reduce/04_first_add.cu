@@ -1,6 +1,6 @@
 // First add during load: each thread loads two elements and adds them on the way to shared memory. Half as many blocks,
-// trees and barriers do the same work, and no thread is idle from the start. Limited by the tree's last steps, in which a
-// whole block waits at a barrier for one warp.
+// trees and barriers do the same work, and no thread is idle from the start. Limited by the tree's last steps, in which
+// a whole block waits at a barrier for one warp.
 //
 // takes: x[n] -> total[]
 // zero: total

@@ -1,7 +1,7 @@
-// Grid stride, vector loads: no more blocks than the card holds at once (528: 4 for each
-// multiprocessor of an H100); each goes over the whole array in steps of the
-// grid, 16 bytes a load, and reduces once at its end. A quarter of the load instructions, and the number of trees no
-// longer grows with n. Limited by the bandwidth of device memory, as a sum should be.
+// Grid stride, vector loads: no more blocks than the card holds at once (528: 4 for each multiprocessor of an H100);
+// each goes over the whole array in steps of the grid, 16 bytes a load, and reduces once at its end. A quarter of the
+// load instructions, and the number of trees no longer grows with n. Limited by the bandwidth of device memory, as a
+// sum should be.
 //
 // takes: x[n] -> total[]
 // zero: total

@@ -1,6 +1,7 @@
 // Cooperative groups: the tree is cg::reduce over a tile of 32 threads, which the compiler turns into the best that the
-// architecture has, and no line says anything of masks or offsets. Each warp hands its sum straight to the result, so that
-// no barrier and no shared memory is left. Limited by bandwidth as before; the price is an atomic for each warp, not block.
+// architecture has, and no line says anything of masks or offsets. Each warp hands its sum straight to the result, so
+// that no barrier and no shared memory is left. Limited by bandwidth as before; the price is an atomic for each warp,
+// not block.
 //
 // takes: x[n] -> total[]
 // zero: total

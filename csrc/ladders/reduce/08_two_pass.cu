@@ -1,6 +1,7 @@
 // Two passes, deterministic: atomic additions come in the order in which blocks happen to end, and floating-point sums
-// depend on it. Here each block stores its sum in a place of its own, and a second launch of one block adds those: the same
-// bits every time, and no atomic. Costs a second launch and a few bytes of memory; limited by bandwidth in the first pass.
+// depend on it. Here each block stores its sum in a place of its own, and a second launch of one block adds those: the
+// same bits every time, and no atomic. Costs a second launch and a few bytes of memory; limited by bandwidth in the
+// first pass.
 //
 // takes: x[n] -> total[]
 // let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))

@@ -1,7 +1,7 @@
 // Hillis and Steele: in step s each element adds the one s places before it; after log2(256) steps every element is the
 // sum of all before it. Three launches: each block scans its own elements and notes its total, one block scans the
-// totals, and the totals are added. Limited by work: 8 steps in which every thread loads twice, n log n additions where n
-// are needed.
+// totals, and the totals are added. Limited by work: 8 steps in which every thread loads twice, n log n additions where
+// n are needed.
 //
 // takes: x[n] -> y[n]
 // let: blocks = ceil(n, EACH)

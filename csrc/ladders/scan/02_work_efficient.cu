@@ -1,5 +1,6 @@
-// Work-efficient (Blelloch): a tree of sums upwards, then the sums before each place downwards. 2 n additions instead of
-// n log n, by half as many threads as elements. Limited by bank conflicts: in step s lanes reach for places 2 s apart.
+// Work-efficient (Blelloch): a tree of sums upwards, then the sums before each place downwards. 2 n additions instead
+// of n log n, by half as many threads as elements. Limited by bank conflicts: in step s lanes reach for places 2 s
+// apart.
 //
 // takes: x[n] -> y[n]
 // let: blocks = ceil(n, EACH)

@@ -1,5 +1,6 @@
 // Conflict-free: place i lies at i + i / 32, one word further for each row of banks, so that places 32 or 64 apart fall
-// into different banks. Limited by the number of trips to shared memory and of barriers, two for each level of the tree.
+// into different banks. Limited by the number of trips to shared memory and of barriers, two for each level of the
+// tree.
 //
 // takes: x[n] -> y[n]
 // let: blocks = ceil(n, EACH)

@@ -1,6 +1,6 @@
-// Warp shuffle: each thread scans 4 elements in registers, a warp the sums of its lanes by shuffles, and only the sums of
-// the warps go through shared memory. One barrier is left, and 16 bytes a load. Limited by bandwidth, and by the second
-// and third launch, which read and write all of y once more.
+// Warp shuffle: each thread scans 4 elements in registers, a warp the sums of its lanes by shuffles, and only the sums
+// of the warps go through shared memory. One barrier is left, and 16 bytes a load. Limited by bandwidth, and by the
+// second and third launch, which read and write all of y once more.
 //
 // takes: x[n] -> y[n]
 // let: blocks = ceil(n, EACH)

@@ -1,7 +1,8 @@
-// Single pass, decoupled look-back (Merrill and Garland, 2016): one launch that reads x once and writes y once. A block notes
-// its own sum as soon as it has it, then goes back over the blocks before it, adding their sums, until it meets one whose
-// running sum is known; then it notes its own running sum. A block takes its number from a counter as it starts, so that
-// those before it have started too and it never waits for one that cannot run. Limited by the bandwidth of device memory.
+// Single pass, decoupled look-back (Merrill and Garland, 2016): one launch that reads x once and writes y once. A block
+// notes its own sum as soon as it has it, then goes back over the blocks before it, adding their sums, until it meets
+// one whose running sum is known; then it notes its own running sum. A block takes its number from a counter as it
+// starts, so that those before it have started too and it never waits for one that cannot run. Limited by the bandwidth
+// of device memory.
 //
 // takes: x[n] -> y[n]
 // let: blocks = ceil(n, EACH)

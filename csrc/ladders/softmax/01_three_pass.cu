@@ -1,6 +1,6 @@
-// Three passes: a block takes a row and reads it three times from global memory: for the largest element, for the sum of
-// exp(x - largest), for the results. The largest is subtracted so that no exponential overflows. Limited by bandwidth: 3
-// loads and a store for each element, where 1 and 1 are what has to move.
+// Three passes: a block takes a row and reads it three times from global memory: for the largest element, for the sum
+// of exp(x - largest), for the results. The largest is subtracted so that no exponential overflows. Limited by
+// bandwidth: 3 loads and a store for each element, where 1 and 1 are what has to move.
 //
 // takes: x[rows, columns] -> y[rows, columns]
 // launch: softmax_three_pass(x, y, rows, columns) grid rows block THREADS

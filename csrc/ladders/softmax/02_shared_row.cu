@@ -1,7 +1,7 @@
-// Row in shared memory: the row is loaded once and kept; the second pass replaces its elements by their exponentials, and
-// the third only divides. One load from global memory for each element instead of three, one exponential instead of two.
-// Of rows longer than the 8192 elements that are kept, the rest is read again. Limited by the trips to shared memory, and
-// by the memory that a row takes: few blocks fit on a multiprocessor.
+// Row in shared memory: the row is loaded once and kept; the second pass replaces its elements by their exponentials,
+// and the third only divides. One load from global memory for each element instead of three, one exponential instead of
+// two. Of rows longer than the 8192 elements that are kept, the rest is read again. Limited by the trips to shared
+// memory, and by the memory that a row takes: few blocks fit on a multiprocessor.
 //
 // takes: x[rows, columns] -> y[rows, columns]
 // let: held = min(columns, HELD)

@@ -1,7 +1,7 @@
-// Online: largest element and sum in one pass. When a larger element comes, the sum so far is scaled by exp(old - new); two
-// partial results are merged the same way. No row is kept, so that rows of any length run at the same occupancy and one
-// reduction does the work of two; the price is a second load of each element. Limited by bandwidth and by the block's
-// barriers, which a short row spends most of its time at.
+// Online: largest element and sum in one pass. When a larger element comes, the sum so far is scaled by exp(old - new);
+// two partial results are merged the same way. No row is kept, so that rows of any length run at the same occupancy and
+// one reduction does the work of two; the price is a second load of each element. Limited by bandwidth and by the
+// block's barriers, which a short row spends most of its time at.
 //
 // takes: x[rows, columns] -> y[rows, columns]
 // launch: softmax_online(x, y, rows, columns) grid rows block THREADS

@@ -1,6 +1,6 @@
-// Warp per row: a row is the business of 32 lanes, which agree by shuffles. No shared memory, no barrier, 8 rows in a block
-// that do not wait for each other: what short rows need. Limited by the number of load instructions, and for rows of many
-// thousands of elements by too few lanes on each.
+// Warp per row: a row is the business of 32 lanes, which agree by shuffles. No shared memory, no barrier, 8 rows in a
+// block that do not wait for each other: what short rows need. Limited by the number of load instructions, and for rows
+// of many thousands of elements by too few lanes on each.
 //
 // takes: x[rows, columns] -> y[rows, columns]
 // launch: softmax_warp_per_row(x, y, rows, columns) grid ceil(rows, THREADS / 32) block THREADS

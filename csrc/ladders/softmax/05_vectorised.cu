@@ -1,7 +1,7 @@
-// Vectorised, row in registers: 16 bytes a load, and up to 1024 elements of a row stay in the registers of their warp, 8
-// times 4 in each lane. Each is loaded once, as when the row was kept in shared memory, without shared memory's trips; and
-// a quarter of the instructions load it. Longer rows are read twice; unaligned ones element by element. Limited by the
-// bandwidth of device memory.
+// Vectorised, row in registers: 16 bytes a load, and up to 1024 elements of a row stay in the registers of their warp,
+// 8 times 4 in each lane. Each is loaded once, as when the row was kept in shared memory, without shared memory's
+// trips; and a quarter of the instructions load it. Longer rows are read twice; unaligned ones element by element.
+// Limited by the bandwidth of device memory.
 //
 // takes: x[rows, columns] -> y[rows, columns]
 // launch: softmax_vectorised(x, y, rows, columns) grid ceil(rows, THREADS / 32) block THREADS

@@ -1,6 +1,7 @@
-// Shared tile: a block copies a tile of 32 x 32 into shared memory by rows and takes it out by columns. Global memory is
-// read and written side by side; the turn happens in shared memory, which has no sectors. Limited by its banks instead:
-// the elements of a column lie 32 words apart, all in one bank, and a warp's load is served one lane at a time.
+// Shared tile: a block copies a tile of 32 x 32 into shared memory by rows and takes it out by columns. Global memory
+// is read and written side by side; the turn happens in shared memory, which has no sectors. Limited by its banks
+// instead: the elements of a column lie 32 words apart, all in one bank, and a warp's load is served one lane at a
+// time.
 //
 // takes: x[rows, columns] -> y[columns, rows]
 // launch: transpose_shared_tile(x, y, rows, columns) grid ceil(columns, TILE), ceil(rows, TILE) block TILE, TILE

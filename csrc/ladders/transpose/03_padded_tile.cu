@@ -1,5 +1,5 @@
-// Padded tile: a row of the tile is one word longer than it needs to be. The elements of a column now lie 33 words apart,
-// in 32 different banks. Limited by instructions: for each element one load and one store of each memory.
+// Padded tile: a row of the tile is one word longer than it needs to be. The elements of a column now lie 33 words
+// apart, in 32 different banks. Limited by instructions: for each element one load and one store of each memory.
 //
 // takes: x[rows, columns] -> y[columns, rows]
 // launch: transpose_padded_tile(x, y, rows, columns) grid ceil(columns, TILE), ceil(rows, TILE) block TILE, TILE

@@ -1,6 +1,7 @@
-// Vectorised, swizzled: each thread moves 4 elements, 16 bytes a request, but for the turn itself. Padding by one word would
-// break the alignment of 16 bytes, so groups of 4 words are exchanged within a row of the tile instead: group g of row r
-// lies at g ^ (r / 4). Limited by the bandwidth of device memory. Matrices whose rows are not aligned take the scalar way.
+// Vectorised, swizzled: each thread moves 4 elements, 16 bytes a request, but for the turn itself. Padding by one word
+// would break the alignment of 16 bytes, so groups of 4 words are exchanged within a row of the tile instead: group g
+// of row r lies at g ^ (r / 4). Limited by the bandwidth of device memory. Matrices whose rows are not aligned take the
+// scalar way.
 //
 // takes: x[rows, columns] -> y[columns, rows]
 // launch: transpose_vectorised(x, y, rows, columns) grid ceil(columns, TILE), ceil(rows, TILE) block TILE / 4, TILE
