@@ -117,7 +117,8 @@ __device__ __forceinline__ void gemm_wgmma(const WgmmaProblem& problem, const CU
     return;
   }
   ptx::setmaxnreg_increase<232>();
-  const int group = threadIdx.x / 128 - 1;
+  // By a shuffle, so that the compiler knows it to be one for a warp and keeps descriptors in uniform registers.
+  const int group = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 128, 0) - 1;
   unsigned char* out = shared + T::out + group * T::out_bytes;
   float* bias = reinterpret_cast<float*>(shared + T::bias) + group * T::n;
   float d[T::n / 2];
