@@ -1,4 +1,4 @@
-"""Machine code of every kernel that we ship, for every architecture: ``python -m bench.kernels.cubin`` (``make cubin``).
+"""Machine code of every kernel we ship, for every architecture: ``python -m bench.kernels.cubin`` (``make cubin``).
 
 One call of nvcc for each source, element type and architecture, as many at a time as there are cores. What was
 compiled once is kept in ``build/cubin`` and found again by the content of the source and of all that it includes.
@@ -35,7 +35,6 @@ from . import instances
 
 FOLDER = ROOT / "build" / "cubin"
 INCLUDE = toolchain.CSRC / "include"
-_POINTER = "pyneural_instance_"
 OPTIONS = ("-std=c++17", "-cubin", "-Xptxas", "-v")
 
 
@@ -105,19 +104,30 @@ def version() -> str:
 
 
 def _text(unit: Unit) -> str:
-    # Pointers to the kernels make the templates' instances, and their relocations tell the linker's name of each.
-    wanted = "".join(f"__device__ const void* {_POINTER}{i} = (const void*)&{name};\n" for i, name in enumerate(unit.kernels))
-    return f'#include "{toolchain.CSRC / "kernels" / unit.source}.cu"\n{wanted}'
+    # The host's pointers make the templates' instances. A variable for each kernel has the kernel's own name for the
+    # linker in its name. A pointer of the device's would tell it too, but the kernel would get fewer registers.
+    wanted = "".join(
+        f"auto pyneural_pointer_{i} = &{name};\ntemplate __device__ int pyneural_instance<{i}, &{name}>;\n"
+        for i, name in enumerate(unit.kernels)
+    )
+    declared = "template <int Number, auto* Kernel> __device__ int pyneural_instance;\n"
+    return f"#include <kernels/{unit.source}.cu>\n{declared}{wanted}"
 
 
 def names(unit: Unit, code: pathlib.Path) -> dict[str, str]:
     """The kernels of a unit by the linker's names."""
-    pointers = elf.pointers(code, _POINTER)
-    return {pointers[f"{_POINTER}{i}"]: name for i, name in enumerate(unit.kernels)}
+    found = {}
+    for symbol in elf.Library(code).symbols:
+        match = re.fullmatch(r"_Z17pyneural_instanceILi(\d+)EXadL(_Z.*)EEE", symbol.name)
+        if match:
+            found[match.group(2)] = unit.kernels[int(match.group(1))]
+    if len(found) != len(unit.kernels):
+        raise RuntimeError(f"{code}: {len(found)} of {len(unit.kernels)} kernels are found")
+    return found
 
 
 def _key(unit: Unit, options: Sequence[str]) -> str:
-    digest = hashlib.sha256(repr((version(), options, unit.arch, unit.kernels)).encode())
+    digest = hashlib.sha256(repr((version(), options, unit.arch, _text(unit))).encode())
     for path in includes((toolchain.CSRC / "kernels" / f"{unit.source}.cu").resolve()):
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -134,7 +144,7 @@ def build(unit: Unit) -> Built:
         kept.unlink(missing_ok=True)
         source, code = unit.path.with_suffix(".cu"), unit.path.with_suffix(".part")
         source.write_text(_text(unit), encoding="utf-8")
-        command = [compiler(), *options, f"-I{INCLUDE}", "-o", str(code), str(source)]
+        command = [compiler(), *options, f"-I{INCLUDE}", f"-I{toolchain.CSRC}", "-o", str(code), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return Built(unit, unit.path, failure=done.stderr.strip() or f"nvcc ended with status {done.returncode}")
@@ -202,8 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new = [each for each in built if each.seconds]
     count = sum(len(each.resources) for each in built)
     console.print(
-        f"{len(built) - failures} of {len(built)} units, {count} kernels, {len(options.arch)} architectures in {FOLDER}; "
-        f"{len(new)} compiled now, in {time.perf_counter() - started:.0f} s "
+        f"{len(built) - failures} of {len(built)} units, {count} kernels, {len(options.arch)} architectures in "
+        f"{FOLDER}; {len(new)} compiled now, in {time.perf_counter() - started:.0f} s "
         f"({np.sum([each.seconds for each in new]):.0f} s of compilers)"
     )
     return 1 if failures else 0

@@ -1,7 +1,7 @@
 """Which kernels there are: noted down from the launchers, for each architecture, so that no list can fall behind.
 
-Every sample of every contract, and the large calls of `shapes` and `products`, are launched on paper: geometry and instance are
-those of a real call, and nothing runs.
+Every sample of every contract, and the large calls of `shapes` and `products`, are launched on paper: geometry and
+instance are those of a real call, and nothing runs.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from ..harness import RESULTS
 from . import instances, reasons, shapes
 
 PATH = RESULTS / "traffic.json"
-MOST_BYTES, MOST_WAYS = 1.05, 1.1
+LIMITS = {"over_least": 1.05, "bank_conflict_ways": 1.1}
 """Bytes over the least possible, and bank-conflict ways, that need no reason."""
 
 
@@ -48,7 +48,9 @@ def count(case: shapes.Case, dtype: Any) -> dict[str, Any]:
         )
         use["launches"] += 1
         use["bytes"] += _bytes(profile.total)
-        use["threads"] = max(use["threads"], math.prod(launch.block) if isinstance(launch.block, tuple) else launch.block)
+        use["threads"] = max(
+            use["threads"], math.prod(launch.block) if isinstance(launch.block, tuple) else launch.block
+        )
 
     with cuda_launch.launched_by(run), mock.patch.object(memory, "empty", _own):
         operation = OPERATIONS[case.operation]
@@ -58,7 +60,9 @@ def count(case: shapes.Case, dtype: Any) -> dict[str, Any]:
         getattr(backend("cuda"), case.operation)(*sample.args, **sample.kwargs, **results)
     requests = total["global_load_requests"] + total["global_store_requests"]
     needed = total["global_load_bytes_needed"] + total["global_store_bytes_needed"]
-    assert not total["atomic_global_requests"], f"{case.name}: atomics of global memory move bytes that nothing here counts"
+    assert not total["atomic_global_requests"], (
+        f"{case.name}: atomics of global memory move bytes that nothing here counts"
+    )
     return {
         "case": case.name,
         "dtype": dtype.name,
@@ -82,7 +86,7 @@ def _several(specs: Any) -> tuple[Any, ...]:
 
 
 def _own(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Memory of its own, which a counted run puts at a multiple of 256 bytes as cudaMalloc does; a pool's it would not."""
+    """Memory of its own: a counted run puts that at a multiple of 256 bytes, as cudaMalloc does."""
     return np.empty(shape, dtype)
 
 
@@ -95,7 +99,9 @@ def _owned(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     order = sorted(range(value.ndim), key=lambda d: -value.strides[d])
-    placed = _own(tuple(value.shape[d] for d in order), value.dtype).transpose([order.index(d) for d in range(value.ndim)])
+    placed = _own(tuple(value.shape[d] for d in order), value.dtype).transpose(
+        [order.index(d) for d in range(value.ndim)]
+    )
     placed[...] = value
     return placed
 
@@ -107,7 +113,9 @@ def _bytes(counters: Counters) -> int:
 def selected(names: Iterable[str] = ()) -> list[tuple[shapes.Case, Any]]:
     """Cases with their element types: all, or those whose names begin with one of ``names``."""
     wanted = tuple(names)
-    return [(case, dtype) for case in shapes.CASES for dtype in case.dtypes if not wanted or case.name.startswith(wanted)]
+    return [
+        (case, dtype) for case in shapes.CASES for dtype in case.dtypes if not wanted or case.name.startswith(wanted)
+    ]
 
 
 def kept() -> list[dict[str, Any]]:
@@ -117,20 +125,19 @@ def kept() -> list[dict[str, Any]]:
 
 
 def problems(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """Rows above a limit with no reason stated, and reasons stated that no row needs."""
+    """Rows above a limit with no reason stated, and cases that a reason names and that need none."""
     wrong, used = [], set()
     for row in rows:
-        where = f"{row['case']}, {row['dtype']}"
-        for limit, key, what in (
-            (MOST_BYTES, "over_least", "of the least bytes"), (MOST_WAYS, "bank_conflict_ways", "bank-conflict ways"),
-        ):  # fmt: skip
+        for key, limit in LIMITS.items():
             if row[key] > limit:
                 reason = reasons.of(row["case"], row["dtype"], key)
                 if reason is None:
-                    wrong.append(f"{where}: {row[key]} {what}, above {limit}, and no reason is stated in reasons.py")
+                    where = f"{row['case']}, {row['dtype']}"
+                    wrong.append(f"{where}: {key} is {row[key]}, above {limit}, and reasons.py states no reason")
                 else:
-                    used.add(reason)
-    wrong += [f"{each.case}: this reason is not needed any more: {each.text}" for each in reasons.REASONS if each not in used]
+                    used |= {(reason, name) for name in reason.cases if row["case"].startswith(name)}
+    for each in reasons.REASONS:
+        wrong += [f"{name}: needs no reason: {each.text}" for name in each.cases if (each, name) not in used]
     return wrong
 
 

@@ -49,8 +49,10 @@ __global__ void logarithm(const Element* x, Element* out, Index n) { map(n, out,
 __global__ void logarithm_1p(const Element* x, Element* out, Index n) { map(n, out, Log1p{}, x); }
 __global__ void square_root(const Element* x, Element* out, Index n) { map(n, out, Sqrt{}, x); }
 __global__ void inverse_square_root(const Element* x, Element* out, Index n) { map(n, out, Rsqrt{}, x); }
-__global__ void sine(const Element* x, Element* out, Index n) { map(n, out, Sin{}, x); }
-__global__ void cosine(const Element* x, Element* out, Index n) { map(n, out, Cos{}, x); }
+// Of eight reductions of large angles in a row nvcc would keep the words in local memory; of four it does not.
+constexpr int kAngles = sizeof(Element) < 4 ? 4 : 16 / sizeof(Element);
+__global__ void sine(const Element* x, Element* out, Index n) { map_by<kAngles>(n, out, Sin{}, x); }
+__global__ void cosine(const Element* x, Element* out, Index n) { map_by<kAngles>(n, out, Cos{}, x); }
 __global__ void clamp_backward(
     Layout<2> at, const Element* grad, const Element* x, Element* out, Index n, bool has_low, Real low, bool has_high,
     Real high) {

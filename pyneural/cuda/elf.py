@@ -12,7 +12,6 @@ import struct
 from typing import NamedTuple
 
 _STT_OBJECT, _STT_TLS = 1, 6
-_RELOCATIONS = {4: "<QQq", 9: "<QQ"}  # by the section's type: with and without an addend
 
 
 class Symbol(NamedTuple):
@@ -69,30 +68,6 @@ def variables(path: str | pathlib.Path, prefix: str) -> dict[str, bytes]:
             _, _, _, address, _, _, *_ = library.headers[section]
             data = library._bytes(library.headers[section])
             found[name] = data[value - address : value - address + size]
-    return found
-
-
-def pointers(path: str | pathlib.Path, prefix: str) -> dict[str, str]:
-    """What the pointers whose names begin with ``prefix`` point to in a cubin that is not linked yet: symbols' names.
-
-    Raises ValueError for a pointer that no relocation fills in.
-    """
-    library = Library(path)
-    table, names = library.sections.get(".symtab", b""), library.sections.get(".strtab", b"")
-    symbols = list(struct.iter_unpack("<IBBHQQ", table))
-    targets: dict[tuple[int, int], str] = {}
-    for header in library.headers:
-        kind, section = header[1], header[7]
-        if kind in _RELOCATIONS:
-            for offset, info, *_ in struct.iter_unpack(_RELOCATIONS[kind], library._bytes(header)):
-                targets[section, offset] = library._text(names, symbols[info >> 32][0])
-    found = {}
-    for name_at, _, _, section, value, _ in symbols:
-        name = library._text(names, name_at)
-        if name.startswith(prefix):
-            if (section, value) not in targets:
-                raise ValueError(f"{path}: nothing is known of what {name} points to")
-            found[name] = targets[section, value]
     return found
 
 

@@ -34,10 +34,9 @@ __device__ __forceinline__ void map_vector(Out* out, Index i, const Op& op, cons
 __device__ __forceinline__ Index thread_of_grid() { return Index(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ Index threads_of_grid() { return Index(gridDim.x) * blockDim.x; }
 
-// out[i] = op(in[i]...) for contiguous arrays.
-template <typename Out, typename Op, typename... In>
-__device__ __forceinline__ void map(Index n, Out* out, const Op& op, const In*... in) {
-  constexpr int width = vector_width<Out, In...>();
+// out[i] = op(in[i]...) for contiguous arrays, `width` elements an access.
+template <int width, typename Out, typename Op, typename... In>
+__device__ __forceinline__ void map_by(Index n, Out* out, const Op& op, const In*... in) {
   Index done = 0;
   if (is_aligned<width>(out) && (is_aligned<width>(in) && ...)) {
     const Index vectors = n / width;
@@ -47,6 +46,12 @@ __device__ __forceinline__ void map(Index n, Out* out, const Op& op, const In*..
     done = vectors * width;
   }
   for (Index i = done + thread_of_grid(); i < n; i += threads_of_grid()) out[i] = op(in[i]...);
+}
+
+// The same in the widest accesses there are.
+template <typename Out, typename Op, typename... In>
+__device__ __forceinline__ void map(Index n, Out* out, const Op& op, const In*... in) {
+  map_by<vector_width<Out, In...>()>(n, out, op, in...);
 }
 
 // The same for two arrays that broadcast or have strides.
