@@ -5,6 +5,9 @@
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
 # make docs    write docs/operations.md anew from the contracts
+# make budget  registers, spills and machine code of every kernel for sm_80 and sm_90a; needs nvcc
+# make cubin   every kernel for every architecture, in build/cubin; needs nvcc, takes many minutes once
+# make kernels write docs/kernels.md anew: compiled, disassembled, counted in the simulator; needs nvcc
 # make clean   remove what the other targets made, .venv included
 #
 # Each creates .venv and installs what it needs. Another Python: make test PYTHON=python3.12
@@ -12,7 +15,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator lint bench gpu-check docs clean
+.PHONY: help demo test test-simulator lint bench gpu-check docs budget cubin kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -48,7 +51,7 @@ test-simulator: $(VENV)/.installed-apps-test
 lint: $(VENV)/.installed-apps-dev-test
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	rm -rf build
+	mkdir -p build && find build -mindepth 1 -maxdepth 1 ! -name cubin -exec rm -rf {} +
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --target $(REGULAR) .
 	cd $(REGULAR) && ../../$(PY) -m mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p pyneural
 
@@ -66,6 +69,17 @@ gpu-check:
 
 docs: $(VENV)/.installed-apps
 	$(PY) docs/generate.py
+
+budget: $(VENV)/.installed-bench-cubin
+	$(PY) -m bench.kernels.budget
+
+cubin: $(VENV)/.installed-bench-cubin
+	$(PY) -m bench.kernels.cubin
+
+kernels: $(VENV)/.installed-bench-cubin
+	$(PY) -m bench.kernels.budget --write
+	$(PY) -m bench.kernels.traffic
+	$(PY) -m bench.kernels.page
 
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

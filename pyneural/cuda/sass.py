@@ -1,11 +1,13 @@
 """The machine instructions of a cubin: what the compiler really made of a kernel, and its loops.
 
-Read from the listing of ``cuobjdump -sass`` (the CUDA toolkit; `pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm`).
+Read from the listing of ``cuobjdump -sass``: of the CUDA toolkit, or
+``pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm``.
 Source of the instructions' names: CUDA Binary Utilities, "Instruction Set Reference".
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import re
@@ -65,7 +67,7 @@ class Listing(tuple[Instruction, ...]):
                 yield Listing(one for one in self if target <= one.address <= each.address)
 
     def main_loop(self, wanted: Callable[[Instruction], bool]) -> Listing:
-        """The loop that does the work: of the loops with wanted instructions and no such loop inside, the one with most.
+        """The loop that does the work: of loops with wanted instructions and no such loop inside, the one with most.
 
         Loops that only wait, for a barrier say, may be inside. Empty where no loop has a wanted instruction.
         """
@@ -79,7 +81,7 @@ class Listing(tuple[Instruction, ...]):
         Where both sides of a branch have as many, the shorter one is taken. Loops inside are gone through once.
         """
         starts = {each.target for each in self} & {each.address for each in self} | {self[0].address}
-        starts |= {b.address for a, b in zip(self, self[1:], strict=False) if a.target is not None or a.base == "EXIT"}
+        starts |= {b.address for a, b in itertools.pairwise(self) if a.target is not None or a.base == "EXIT"}
         blocks: list[list[Instruction]] = []
         for each in self:
             if each.address in starts:
@@ -98,7 +100,12 @@ class Listing(tuple[Instruction, ...]):
             if number + 1 < len(blocks) and not (always and (last.target is not None or last.base == "EXIT")):
                 following.append(blocks[number + 1][0].address)
             for target in following:
-                if target is not None and target > at and target in starts and (target not in best or best[target][0] < score):
+                if (
+                    target is not None
+                    and target > at
+                    and target in starts
+                    and (target not in best or best[target][0] < score)
+                ):
                     best[target] = (score, at)
         by_start = {block[0].address: block for block in blocks}
         taken: list[Instruction] = []
