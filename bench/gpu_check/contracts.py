@@ -16,9 +16,10 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 from .run import Findings, run, seconds_left, tail
+from .steps import ROOT
 
-CONTRACTS = "tests/gpu/test_contracts_on_cuda.py"
-DEVICE = ("tests/gpu/test_device_cuda.py", "tests/gpu/test_gpu_target.py")
+CONTRACTS = str(ROOT / "tests/gpu/test_contracts_on_cuda.py")
+DEVICE = tuple(str(ROOT / "tests/gpu" / each) for each in ("test_device_cuda.py", "test_gpu_target.py"))
 AGAIN = 40  # failed tests that are tried alone at most
 _MARKS = {"usual": "not every_dtype and not slow", "dtypes": "every_dtype", "device": ""}
 
@@ -27,8 +28,9 @@ def _pytest(arguments: list[str], log: pathlib.Path, seconds: float) -> dict[str
     """A pytest process: its exit code, how many tests it ran, and those that did not pass."""
     report = log.with_suffix(".xml")
     command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o",
-        "filterwarnings=default", "--import-mode=importlib", "--tb=short", f"--junitxml={report}", *arguments,
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir",
+        str(ROOT), "-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "--tb=short",
+        f"--junitxml={report}", *arguments,
     ]  # fmt: skip
     code, taken = run(command, log, seconds, dict(os.environ))
     found: dict[str, Any] = {"code": code, "seconds": round(taken, 1), "tests": 0, "skipped": 0, "failures": []}
@@ -94,7 +96,7 @@ def main() -> int:
     if len(failures) > 1:
         for failure in failures[:AGAIN]:
             if failure["test"] and seconds_left(begin) > 60:
-                alone = _pytest([failure["test"]], logs / options.part / "alone.log", 120)
+                alone = _pytest([str(ROOT / failure["test"])], logs / options.part / "alone.log", 120)
                 failure["alone"] = "fails" if alone["failures"] else "passes: another test of its process broke it"
                 findings.set("failures", failures)
     total = sum(each["tests"] - each["skipped"] for each in findings.values.get("parts", []))

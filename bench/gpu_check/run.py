@@ -42,15 +42,18 @@ def environment(folder: pathlib.Path) -> dict[str, str]:
 def run(command: list[str], log: pathlib.Path, seconds: float, variables: dict[str, str]) -> tuple[int | None, float]:
     """Exit code (None: stopped at its time limit) and seconds of a process whose output goes to a file.
 
-    All that it started ends with it.
+    All that it started ends with it. It runs in a folder of its own: Python looks for packages where it is started,
+    and the checkout's folder ``pyneural`` is a part of the package only.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
+    work = log.parent / "work"
+    work.mkdir(exist_ok=True)
     with log.open("wb") as output:
         output.write(f"$ {' '.join(command)}\n".encode())
         output.flush()
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=variables, cwd=ROOT,
+            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=variables, cwd=work,
             start_new_session=True,
         )  # fmt: skip
         try:

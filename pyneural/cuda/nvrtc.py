@@ -63,11 +63,8 @@ def binding() -> Any:
 def headers(major: int) -> tuple[pathlib.Path, ...]:
     """Folders of CUDA's own headers: of NVIDIA's packages, else of an installed toolkit."""
     site = {pathlib.Path(sysconfig.get_path(each)) for each in ("purelib", "platlib")}
-    found = [
-        folder
-        for place in sorted(site)
-        for folder in (place / f"nvidia/cu{major}/include", place / "nvidia/cuda_runtime/include")
-    ]
+    package = "nvidia/cuda_runtime" if major < 13 else f"nvidia/cu{major}"
+    found = [place / package / "include" for place in sorted(site)]
     toolkit = [os.environ.get("CUDA_PATH"), os.environ.get("CUDA_HOME")]
     try:
         import cupy
@@ -81,7 +78,7 @@ def headers(major: int) -> tuple[pathlib.Path, ...]:
             found += [pathlib.Path(root) / "include", pathlib.Path(root) / "targets/x86_64-linux/include"]
     having = [folder for folder in found if (folder / "cuda_fp16.h").is_file()]
     if not having:
-        package = "nvidia-cuda-runtime" if major >= 13 else f"nvidia-cuda-runtime-cu{major}"
+        package = f"nvidia-cuda-runtime-cu{major}" if major < 13 else "nvidia-cuda-runtime nvidia-cuda-crt"
         raise CompilerNotFoundError(f"CUDA's header cuda_fp16.h is not found: `pip install {package}` installs it")
     # One version's headers alone, and what lies beside them (crt/, cccl/).
     return having[0], *(each for each in (having[0] / "cccl",) if each.is_dir())

@@ -2,6 +2,9 @@
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+
+#include "same_type.cuh"
+
 #if defined(__PYNEURAL_SIMULATOR__)
 #include "pyneural_sim/tensor.h"
 #endif
@@ -29,14 +32,14 @@ template <typename T>
 __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
   // Half the inner places at a time, and no bfloat16.
-  static_assert(__is_same(T, __half), "before sm_80 tensor cores multiply no bfloat16");
+  static_assert(same_type<T, __half>, "before sm_80 tensor cores multiply no bfloat16");
 #pragma unroll
   for (int k = 0; k < 2; ++k) {
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[2 * k]), "r"(a[2 * k + 1]), "r"(b[k]));
   }
 #else
-  if constexpr (sizeof(T) == 2 && __is_same(T, __half)) {
+  if constexpr (sizeof(T) == 2 && same_type<T, __half>) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));

@@ -1,5 +1,7 @@
 // TensorFloat-32 (PTX ISA, sm_80): floats of which tensor cores use 10 bits of fraction, in 32 bits.
 #pragma once
+#include "same_type.cuh"
+
 #if defined(__PYNEURAL_SIMULATOR__)
 #include "pyneural_sim/tensor.h"
 #endif
@@ -17,7 +19,7 @@ __device__ __forceinline__ unsigned round_to_tf32(float x) { return pnsim::round
 // (a[0], a[1]) and l % 4 + 4; of b column l / 4 at the same two places. The lower 13 bits of an operand are not read.
 template <typename T>
 __device__ __forceinline__ void mma_m16n8k8(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], PNSIM_HERE) {
-  static_assert(__is_same(T, tf32), "only tf32 has this shape here");
+  static_assert(same_type<T, tf32>, "only tf32 has this shape here");
   pnsim::mma_16x8x8(d, a, b, file, line);
 }
 #else
@@ -28,7 +30,7 @@ __device__ __forceinline__ unsigned round_to_tf32(float x) {
 }
 template <typename T>
 __device__ __forceinline__ void mma_m16n8k8(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  static_assert(__is_same(T, tf32), "only tf32 has this shape here");
+  static_assert(same_type<T, tf32>, "only tf32 has this shape here");
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));

@@ -128,18 +128,18 @@ __device__ __forceinline__ void wgmma_settle(float (&d)[Count]) {
 #define PN_WIDTH(N, R0, R1, R2, R3, R4, R5, R6)                                                                           \
   template <typename T, bool TransposedA, bool TransposedB>                                                               \
   __device__ __forceinline__ void wgmma_shared(float (&d)[N / 2], unsigned long long a, unsigned long long b, bool accumulate) { \
-    if constexpr (__is_same(T, __half))                                                                                   \
+    if constexpr (same_type<T, __half>)                                                                                   \
       PN_WGMMA_SHARED(N, 16, "f16", R0, R1, R2, ", %" #R3 ", %" #R4, PN_COMMA "n"(int(TransposedA)), "n"(int(TransposedB))); \
-    else if constexpr (__is_same(T, __nv_bfloat16))                                                                       \
+    else if constexpr (same_type<T, __nv_bfloat16>)                                                                       \
       PN_WGMMA_SHARED(N, 16, "bf16", R0, R1, R2, ", %" #R3 ", %" #R4, PN_COMMA "n"(int(TransposedA)), "n"(int(TransposedB))); \
     else                                                                                                                  \
       PN_WGMMA_SHARED(N, 8, "tf32", R0, R1, R2, "");                                                                      \
   }                                                                                                                       \
   template <typename T, bool TransposedB>                                                                                 \
   __device__ __forceinline__ void wgmma_registers(float (&d)[N / 2], const unsigned (&a)[4], unsigned long long b, bool accumulate) { \
-    if constexpr (__is_same(T, __half))                                                                                   \
+    if constexpr (same_type<T, __half>)                                                                                   \
       PN_WGMMA_REGISTERS(N, 16, "f16", R0, R1, R2, R3, R4, R5, ", %" #R6, PN_COMMA "n"(int(TransposedB)));                \
-    else if constexpr (__is_same(T, __nv_bfloat16))                                                                       \
+    else if constexpr (same_type<T, __nv_bfloat16>)                                                                       \
       PN_WGMMA_REGISTERS(N, 16, "bf16", R0, R1, R2, R3, R4, R5, ", %" #R6, PN_COMMA "n"(int(TransposedB)));               \
     else                                                                                                                  \
       PN_WGMMA_REGISTERS(N, 8, "tf32", R0, R1, R2, R3, R4, R5, "");                                                       \
