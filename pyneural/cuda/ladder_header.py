@@ -30,7 +30,7 @@ class Launch(NamedTuple):
 
 
 class Improvement(NamedTuple):
-    """A quantity, the unit of work it is counted for, and the number of the rung compared with (None: the one before)."""
+    """A quantity, the unit of work it is counted for, and the rung compared with (None: the one before)."""
 
     quantity: str
     unit: str
@@ -201,8 +201,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {"ceil": ceil, "min": min, "max": ma
 
 
 def evaluate(text: str, scope: Mapping[str, Any]) -> Any:
-    """The value of an expression of names, whole numbers, ``+ - * / %``, comparisons, ``and``, and ceil, min, max, pick.
+    """The value of an expression.
 
+    It may hold names, whole numbers, ``+ - * / %``, comparisons, ``and``, and the functions ceil, min, max and pick.
     Raises ValueError for anything else, and for an unknown name.
     """
     return _value(ast.parse(text, mode="eval").body, scope, text)

@@ -170,7 +170,7 @@ class Rung:
         """What nvcc gives the kernel of each call; CompilerNotFoundError without nvcc."""
         names = list(dict.fromkeys(call.kernel for call in calls))
         found = resources(self.path, arch or self.header.arch, instances=[name for name in names if "<" in name])
-        by_name = {name.replace(" ", ""): each for name, each in found.items()}
+        by_name = {name.replace(" ", "").replace("(int)", ""): each for name, each in found.items()}
         return [by_name[call.kernel.replace(" ", "")] for call in calls]
 
 
@@ -191,7 +191,11 @@ def _memory(shape: tuple[int, ...], dtype: str, zeroed: bool, on_gpu: bool) -> A
         import cupy
 
         return (cupy.zeros if zeroed else cupy.empty)(shape, dtype)
-    return np.zeros(shape, dtype) if zeroed else empty(shape, dtype)
+    if zeroed:
+        return np.zeros(shape, dtype)
+    array = empty(shape, dtype)
+    array.view(np.ndarray).reshape(-1).view(np.uint8)[...] = 255  # NaN, or -1: nothing that could pass for a result
+    return array
 
 
 def _map(array: Any, *box: int) -> Any:

@@ -11,7 +11,7 @@ constexpr int BM = 128, BN = 128, BK = 8;
 constexpr int TM = 8, TN = 8;
 constexpr int THREADS = BM / TM * (BN / TN);
 
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
 matmul_register_tile_2d(const float* a, const float* b, float* c, int m, int n, int k) {
   __shared__ float tile_a[BM][BK], tile_b[BK][BN];
   const int t = threadIdx.x;

@@ -1,7 +1,8 @@
 // Autotuned: the same kernel as a template of its tile's sizes. What is best depends on the card and on the problem:
-// larger tiles move fewer bytes for each FMA, smaller ones fill more multiprocessors. The launcher tries the candidates
-// below; the first, 16 x 8 elements in each of 256 threads, has 24 elements loaded for 128 FMA where 8 x 8 has 16 for
-// 64. Limited by how many sums fit into registers, and by the lanes of a warp, which share few of a tile's columns.
+// larger tiles move fewer bytes for each FMA, smaller ones fill more multiprocessors. The candidates below are what a
+// tuner has to choose from; the first, taken where nothing else is asked for, has 16 x 8 elements in each of 256
+// threads and loads 24 elements for 128 FMA where 8 x 8 loads 16 for 64. Limited by how many sums fit into registers,
+// and by the lanes of a warp, which share few of a tile's columns.
 //
 // takes: a[m, k], b[k, n] -> c[m, n]
 // launch: matmul_tuned<BM, BN, BK, TM, TN>(a, b, c, m, n, k) grid ceil(n, BN), ceil(m, BM) block BM / TM * (BN / TN)

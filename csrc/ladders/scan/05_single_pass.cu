@@ -43,7 +43,8 @@ __device__ __forceinline__ float block_scan(float v, float* part, float& total) 
 // 4 elements from i on; zeros past the end.
 __device__ __forceinline__ float4 load4(const float* x, long long i, long long n) {
   if (i + 3 < n && reinterpret_cast<size_t>(x) % 16 == 0) return *reinterpret_cast<const float4*>(x + i);
-  return make_float4(i < n ? x[i] : 0.0f, i + 1 < n ? x[i + 1] : 0.0f, i + 2 < n ? x[i + 2] : 0.0f, i + 3 < n ? x[i + 3] : 0.0f);
+  return make_float4(i < n ? x[i] : 0.0f, i + 1 < n ? x[i + 1] : 0.0f, i + 2 < n ? x[i + 2] : 0.0f,
+                     i + 3 < n ? x[i + 3] : 0.0f);
 }
 
 __device__ __forceinline__ void store4(float* y, long long i, long long n, float4 v) {
