@@ -190,7 +190,7 @@ def _memory(shape: tuple[int, ...], dtype: str, zeroed: bool, on_gpu: bool) -> A
     if on_gpu:
         import cupy
 
-        return (cupy.zeros if zeroed else cupy.empty)(shape, dtype)
+        return cupy.asarray(np.zeros(shape, dtype)) if zeroed else cupy.empty(shape, dtype)
     if zeroed:
         return np.zeros(shape, dtype)
     array = empty(shape, dtype)
@@ -210,9 +210,7 @@ def _ints(*values: int) -> bytes:
 
 def _head(array: Any, count: int) -> bytes:
     """A struct of the first ``count`` elements, as a parameter by value; zeros where there are fewer."""
-    host = array.ravel()[:count]
-    if is_gpu(host):
-        host = host.get()
+    host = (array.get() if is_gpu(array) else array).reshape(-1)[:count]
     filled = np.zeros(count, host.dtype)
     filled[: host.size] = host
     return filled.tobytes()
