@@ -124,9 +124,11 @@ def _obstacle(kind: str, index: int = 0) -> str | None:
         from pyneural.cuda import gpu
 
         reason = gpu.obstacle()
-        if reason is None and index >= gpu.count():
-            reason = f"CUDA finds {gpu.count()} GPU{'s' * (gpu.count() > 1)}, counted from 0"
-        return reason
+        if reason is not None:
+            return str(reason)
+        if index >= gpu.count():
+            return f"CUDA finds {gpu.count()} GPU{'s' * (gpu.count() > 1)}, counted from 0"
+        return None
     if kind == "simulator":
         from pyneural.cuda import toolchain
 

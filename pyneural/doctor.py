@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from pyneural import kernels
+from pyneural.cuda import gpu
+from pyneural.device import device as find_device
 from pyneural.device import unavailable
 
 _PACKAGES = ("pyneural", "numpy", "numba", "llvmlite", "scipy", "ml_dtypes", "safetensors", "typer", "rich")
@@ -71,32 +73,51 @@ def devices() -> tuple[Check, ...]:
         _computes("cpu", "numba_cpu", "pip install --force-reinstall numba llvmlite"),
         _computes("reference", "reference", "pip install --force-reinstall numpy"),
     ]
+    obstacle = gpu.obstacle()
+    if obstacle is not None:
+        checks.append(Check("cuda", False, obstacle.reason, obstacle.mend))
+    else:
+        checks.append(_computes("cuda", None, "make gpu-check", required=False))
     missing = unavailable()
-    for name, mend in (("cuda", "pip install --upgrade pyneural"), ("simulator", "pip install ziglang")):
-        if name in missing:
-            checks.append(Check(name, False, missing[name], mend))
-        else:
-            checks.append(_computes(name, "cuda", mend, required=False))
+    if "simulator" in missing:
+        checks.append(Check("simulator", False, missing["simulator"], "pip install ziglang"))
+    else:
+        checks.append(_computes("simulator", "cuda", "pip install ziglang", required=False))
     return tuple(checks)
 
 
 _ABOUT = {
     "reference": "NumPy, slow, obviously right",
-    "simulator": "CUDA C++ kernels on the CPU, those there are so far",
+    "simulator": "CUDA C++ kernels on the CPU",
 }
 
 
-def _computes(device: str, backend: str, mend: str, required: bool = True) -> Check:
+def _computes(device: str, backend: str | None, mend: str, required: bool = True) -> Check:
     """Compare a sum that is large enough for every thread with NumPy's."""
     x = np.arange(100_000, dtype=np.float32)
     try:
-        y = kernels.backend(backend).add(x, x)
+        if backend is None:
+            there = find_device(device)
+            moved = there.from_host(x)
+            y = there.to_host(there.kernels.add(moved, moved))
+        else:
+            y = kernels.backend(backend).add(x, x)
     except Exception as error:  # whatever is wrong with an installation is what this is here to say
         return Check(device, False, f"{type(error).__name__}: {error}", mend, required)
     if not np.array_equal(y, x + x):
         at = int(np.flatnonzero(y != x + x)[0])
         return Check(device, False, f"its sum at {at} is {y[at]}, not {x[at] + x[at]}", mend, required)
-    return Check(device, True, _ABOUT.get(device) or _threads(), required=required)
+    return Check(device, True, _ABOUT.get(device) or (_gpus() if device == "cuda" else _threads()), required=required)
+
+
+def _gpus() -> str:
+    import cupy
+
+    names = []
+    for index in range(gpu.count()):
+        name = cupy.cuda.runtime.getDeviceProperties(index)["name"]
+        names.append(name.decode() if isinstance(name, bytes) else str(name))
+    return f"CUDA C++ kernels on {', '.join(names)}, CuPy {cupy.__version__}"
 
 
 def _threads() -> str:

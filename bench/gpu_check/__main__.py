@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--from", dest="first", default="", help="begin with this step")
     parser.add_argument("--resume", action="store_true", help="leave out what passed before at this commit")
     parser.add_argument("--operations", default="", help="contracts and sanitizers: only these operations")
+    parser.add_argument("--small", action="store_true", help="benchmarks and counters in the sizes of a rehearsal")
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build" / "gpu-check", help="logs and findings")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench" / "results")
     parser.add_argument("--list", action="store_true", help="show the steps")
@@ -70,9 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
             report["steps"][step.name] = {"status": "not run", "reason": f"no time left of {options.minutes:g} minutes"}
         else:
             print(f"[{number}/{len(steps)}] {step.name}: {step.about} ...", flush=True)
-            takes = step.module in ("contracts", "sanitizer", "counters", "benchmarks")
+            takes = step.module in ("contracts", "sanitizer", "benchmarks")
+            small = ["--small"] if options.small and step.module in ("counters", "benchmarks") else []
             try:
-                report["steps"][step.name] = execute(step, folder, left, extra if takes else [])
+                report["steps"][step.name] = execute(step, folder, left, [*(extra if takes else []), *small])
             except KeyboardInterrupt:
                 report["steps"][step.name] = {"status": "not run", "reason": "stopped by the user"}
                 stopped = True

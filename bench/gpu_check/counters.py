@@ -44,28 +44,29 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def calls(move: Callable[[np.ndarray], Any]) -> dict[str, tuple[list[Any], dict[str, Any]]]:
-    """The operations that are counted, with arrays as ``move`` makes them."""
+def calls(move: Callable[[np.ndarray], Any], small: bool) -> dict[str, tuple[list[Any], dict[str, Any]]]:
+    """The operations that are counted, with arrays as ``move`` makes them; ``small``: few, of few elements."""
     rng = np.random.default_rng(7)
+    chosen = {name: tuple((1 << 10,) for _ in SHAPES[name]) for name in ("add", "gelu")} if small else SHAPES
     return {
         name: ([move(rng.standard_normal(shape).astype(np.float32)) for shape in shapes], _ATTRIBUTES.get(name, {}))
-        for name, shapes in SHAPES.items()
+        for name, shapes in chosen.items()
     }
 
 
-def on_gpu() -> None:
+def on_gpu(small: bool) -> None:
     """What ncu watches: every call once, marked by a name of its own on standard output."""
     import cupy
 
     import pyneural
 
     cuda = pyneural.device("cuda")
-    for name, (arrays, attributes) in calls(cuda.engine.uploaded).items():
+    for name, (arrays, attributes) in calls(cuda.engine.uploaded, small).items():
         getattr(cuda.kernels, name)(*arrays, **attributes)
         cupy.cuda.runtime.deviceSynchronize()
 
 
-def simulated() -> list[dict[str, Any]]:
+def simulated(small: bool = False) -> list[dict[str, Any]]:
     """The simulator's counters of each launch, in order."""
     from pyneural import cuda, kernels
     from pyneural.kernels import cuda_launch
@@ -78,7 +79,7 @@ def simulated() -> list[dict[str, Any]]:
         found.append({"kernel": launch.name, **{name: total.get(name, 0) for name in METRICS}})
 
     backend = kernels.backend("cuda")
-    for name, (arrays, attributes) in calls(lambda array: array).items():
+    for name, (arrays, attributes) in calls(lambda array: array, small).items():
         with cuda_launch.launched_by(count):
             getattr(backend, name)(*arrays, **attributes)
     return found
@@ -124,10 +125,10 @@ def beside(real: list[dict[str, Any]], simulator: list[dict[str, Any]]) -> list[
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", action="store_true", help="only the calls: what ncu watches")
-    parser.add_argument("--operations", default="", help="ignored: the calls are few")
+    parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
     if options.run:
-        on_gpu()
+        on_gpu(options.small)
         return 0
     begin, findings = time.monotonic(), Findings()
     program = find_tool("ncu")
@@ -135,14 +136,10 @@ def main() -> int:
         print("ncu is not on this machine")
         return 1
     log = pathlib.Path(findings.path or tempfile.mkdtemp()).with_suffix(".log")
-    command = [
-        program, "--csv", "--page", "raw", "--metrics", ",".join(METRICS.values()), sys.executable, "-m",
-        "bench.gpu_check.counters", "--run",
-    ]  # fmt: skip
+    watched = [sys.executable, "-m", "bench.gpu_check.counters", "--run", *(["--small"] if options.small else [])]
     # Kernels are compiled before: what CuPy does meanwhile is nothing to count.
-    run(
-        [sys.executable, "-m", "bench.gpu_check.counters", "--run"], log.with_suffix(".warm.log"), 200, dict(os.environ)
-    )
+    run(watched, log.with_suffix(".warm.log"), 200, dict(os.environ))
+    command = [program, "--csv", "--page", "raw", "--metrics", ",".join(METRICS.values()), *watched]
     code, _ = run(command, log, seconds_left(begin) - 100, dict(os.environ))
     text = log.read_text(errors="replace")
     if "ERR_NVGPUCTRPERM" in text:
@@ -150,7 +147,7 @@ def main() -> int:
     real = read(text)
     findings.set("gpu", real)
     try:
-        counted = simulated()
+        counted = simulated(options.small)
         findings.set("simulator", counted)
     except Exception as error:  # no host compiler, say
         findings.set("simulator_missing", f"{type(error).__name__}: {error}")

@@ -57,7 +57,7 @@ def main() -> int:
 
     reason = gpu.obstacle()
     if reason is not None:
-        findings.set("obstacle", reason)
+        findings.set("obstacle", str(reason))
         print(f"no GPU can be used: {reason}")
         return 1
     import cupy

@@ -24,9 +24,7 @@ def compile_and_launch() -> None:
 
     from pyneural import cuda
 
-    source = (
-        "__global__ void twice(const float* x, float* y, int n) { int i = threadIdx.x; if (i < n) y[i] = 2 * x[i]; }"
-    )
+    source = "__global__ void twice(const float* x, float* y) { y[threadIdx.x] = 2 * x[threadIdx.x]; }"
     x, y = cupy.asarray(np.arange(32, dtype=np.float32)), cupy.asarray(np.zeros(32, np.float32))
     cuda.compile(source, "gpu")["twice"][1, 32](x, y)
     np.testing.assert_array_equal(y.get(), 2 * np.arange(32, dtype=np.float32))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pyneural import doctor as doctor_module
@@ -50,5 +51,5 @@ def _table(title: str, checks: Iterable[Check]) -> Table:
     table.add_column("mend it with")
     for each in checks:
         mark = "[green]works[/]" if each.ok else ("[bold red]broken[/]" if each.required else "[yellow]not here[/]")
-        table.add_row(each.name, mark, each.detail, each.mend or "")
+        table.add_row(each.name, mark, escape(each.detail), escape(each.mend or ""))
     return table

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import pathlib
 import re
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,16 @@ _STATIC_SHARED = 48 * 1024
 """Bytes of shared memory that a kernel gets without asking for more."""
 
 
+class Obstacle(NamedTuple):
+    """Why no GPU can be used here, and the one command that mends it."""
+
+    reason: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: `{self.mend}`"
+
+
 @functools.cache
 def available() -> bool:
     """CuPy is installed and finds a GPU."""
@@ -26,30 +38,50 @@ def available() -> bool:
 
 
 @functools.cache
-def obstacle() -> str | None:
-    """Why no GPU can be used here, and the one command that mends it; None where one can."""
+def obstacle() -> Obstacle | None:
+    """What keeps a GPU from being used; None where one can."""
+    driver = driver_version()
+    install = f'pip install "pyneural[cuda{min(max(driver // 1000, 12), 13) if driver else 12}]"'
     try:
         import cupy
     except ImportError as error:
         if getattr(error, "name", None) == "cupy":
-            return "CuPy is not installed: `pip install cupy-cuda12x` (or cupy-cuda13x, as `nvidia-smi` says)"
-        return f"CuPy cannot be imported: {error}"
+            return Obstacle("CuPy is not installed", install)
+        return Obstacle(f"CuPy cannot be imported ({error})", f"{install} --force-reinstall")
     except Exception as error:
-        return f"CuPy cannot be imported: {type(error).__name__}: {error}"
+        return Obstacle(f"CuPy cannot be imported ({type(error).__name__}: {error})", f"{install} --force-reinstall")
     try:
-        count = cupy.cuda.runtime.getDeviceCount()
+        found = int(cupy.cuda.runtime.getDeviceCount())
     except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        if "nsufficientDriver" in text:
-            driver = _driver_version(cupy)
-            if driver == 0:
-                return "there is no NVIDIA driver on this machine: `nvidia-smi` shows it where there is one"
-            return (
-                f"the NVIDIA driver knows CUDA {driver // 1000}.{driver % 1000 // 10} and CuPy is for "
-                f"{cupy.cuda.runtime.runtimeGetVersion() // 1000}: `pip install cupy-cuda{driver // 1000}x`"
-            )
-        return f"CUDA does not start: {text}"
-    return None if count > 0 else "CUDA finds no GPU (is CUDA_VISIBLE_DEVICES empty?)"
+        if driver == 0:
+            return _no_driver()
+        runtime = int(cupy.cuda.runtime.runtimeGetVersion())
+        if "nsufficientDriver" in str(error) or runtime // 1000 > driver // 1000:
+            versions = f"the NVIDIA driver knows CUDA {_written(driver)}, and CuPy is for CUDA {_written(runtime)}"
+            return Obstacle(versions, install)
+        return Obstacle(f"CUDA does not start ({type(error).__name__}: {error})", "nvidia-smi")
+    return None if found else Obstacle("CUDA finds no GPU", "unset CUDA_VISIBLE_DEVICES")
+
+
+def driver_version() -> int:
+    """The CUDA version that the NVIDIA driver knows, 12090 for 12.9; 0 where there is no driver."""
+    number = ctypes.c_int()
+    try:
+        library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        return number.value if library.cuDriverGetVersion(ctypes.byref(number)) == 0 else 0
+    except (OSError, AttributeError):
+        return 0
+
+
+def _written(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _no_driver() -> Obstacle:
+    vendors = pathlib.Path("/sys/bus/pci/devices").glob("*/vendor")
+    if sys.platform == "linux" and not any(each.read_text().strip() == "0x10de" for each in vendors):
+        return Obstacle('there is no NVIDIA GPU; the device "simulator" runs the same kernels', "pyneural devices")
+    return Obstacle("there is no NVIDIA driver", "sudo apt install nvidia-driver")
 
 
 def count() -> int:
@@ -57,13 +89,6 @@ def count() -> int:
     import cupy
 
     return int(cupy.cuda.runtime.getDeviceCount())
-
-
-def _driver_version(cupy: Any) -> int:
-    try:
-        return int(cupy.cuda.runtime.driverGetVersion())
-    except Exception:
-        return 0
 
 
 def compile(text: str, file: str, *, options: list[str], include: list[pathlib.Path]) -> GPUModule:

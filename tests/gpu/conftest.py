@@ -27,8 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if names:
         kept = []
         for item in items:
-            operation = getattr(item, "callspec", None) and item.callspec.params.get("operation")
-            if operation is None or operation.name in names:
+            given = item.callspec.params if hasattr(item, "callspec") else {}
+            operation = given.get("operation", given.get("name"))
+            if operation is None or getattr(operation, "name", operation) in names:
                 kept.append(item)
         config.hook.pytest_deselected(items=[each for each in items if each not in kept])
         items[:] = kept

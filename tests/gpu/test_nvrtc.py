@@ -136,8 +136,16 @@ def _dtype(name: str) -> np.dtype[Any]:
 _ARCHITECTURE = {12: "sm_80", 13: "sm_90a"}
 
 
+def _sources() -> list[Any]:
+    """All; those with many main loops take minutes."""
+    return [
+        pytest.param(each, id=each.stem, marks=[pytest.mark.every_dtype] * (each.stem in ("conv", "matmul")))
+        for each in SOURCES
+    ]
+
+
 @pytest.mark.xdist_group("nvrtc")
-@pytest.mark.parametrize("source", SOURCES, ids=lambda each: each.stem)
+@pytest.mark.parametrize("source", _sources())
 def test_float32(source: pathlib.Path, version: int) -> None:
     """Of CUDA 12 for an A100, of CUDA 13 for an H100."""
     _check(source, _ARCHITECTURE[version], usual=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import cuda, lib
-from .cuda.memory import MemoryPointer
+from .cuda.memory import MemoryPointer as _MemoryPointer
 
 __version__ = "14.2.0"
 __all__ = [
@@ -46,14 +46,19 @@ class ndarray:
     __array_priority__ = 100
 
     def __init__(
-        self, shape: Any, dtype: Any = float, memptr: MemoryPointer | None = None, strides: Any = None, order: str = "C"
+        self,
+        shape: Any,
+        dtype: Any = float,
+        memptr: _MemoryPointer | None = None,
+        strides: Any = None,
+        order: str = "C",
     ) -> None:
         dtype = np.dtype(dtype)
         if dtype.kind not in "biufc" and dtype.name != "bfloat16":
             raise ValueError(f"Unsupported dtype {dtype}")
         shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
         if memptr is None:
-            memptr = cuda.memory.allocate(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+            memptr = cuda.memory._allocate(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
         self.data = memptr
         self.base: Any = None
         self._host = memptr._array(shape, dtype, None if strides is None else tuple(strides))

@@ -90,7 +90,7 @@ class MemoryPool:
 POOL = MemoryPool()
 
 
-def allocate(nbytes: int) -> MemoryPointer:
+def _allocate(nbytes: int) -> MemoryPointer:
     from . import runtime
 
     limit = POOL.get_limit() or TOTAL

@@ -76,14 +76,14 @@ def getProgramLog(prog: int) -> str:
 def getLoweredName(prog: int, name: str) -> str:
     if name not in _programs[prog]["names"]:
         raise NVRTCError(10)
-    return lowered(name)
+    return _lowered(name)
 
 
-def lowered(name: str) -> str:
+def _lowered(name: str) -> str:
     """No linker's name, but none that could be taken for the kernel's own either."""
     return f"_Z_{name.encode().hex()}"
 
 
-def raised(name: str) -> str:
+def _raised(name: str) -> str:
     """The kernel's own name again."""
     return bytes.fromhex(name.removeprefix("_Z_")).decode()
