@@ -111,6 +111,12 @@ def run(
         raise ValueError(
             f"{kernel.name}: block {block} has more threads than __launch_bounds__({record.max_threads}) allows"
         )
+    cluster = [max(each, 1) for each in record.cluster]
+    if cluster != [1, 1, 1] and kernel.module.sources.unit.shared:
+        raise ValueError(
+            f"{kernel.name}: the shared memory of a cluster must be dynamic (extern __shared__); static arrays such as "
+            f"{next(iter(kernel.module.sources.unit.shared))} cannot be simulated there"
+        )
     offsets, size = [], 0
     for parameter in parameters:
         size = -(-size // max(parameter.align, 1)) * max(parameter.align, 1)
@@ -122,7 +128,8 @@ def run(
     for offset, value in zip(offsets, data, strict=True):
         ctypes.memmove(base + offset, value, len(value))
     request = runtime.Request(
-        record.entry, ctypes.addressof(pointers), ctypes.sizeof(pointers), base, size, grid, block, shared, mode,
+        record.entry, ctypes.addressof(pointers), ctypes.sizeof(pointers), base, size, grid, block,
+        (ctypes.c_uint * 3)(*cluster), shared, mode,
         _seed(schedule), 1 if kernel.module.sources.unit.ordered else 0, kernel.name.encode(), build.handle,
     )  # fmt: skip
     with runtime.lock:

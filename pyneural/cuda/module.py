@@ -179,6 +179,10 @@ class Module:
         self.sources = sources
         self.options = options
         self.file = sources.file
+        clustered = [k for k in sources.unit.kernels if k.cluster]
+        if clustered and sources.unit.launches:
+            what = "a program's launch of a cluster cannot be simulated; launch the kernel from Python"
+            raise CompileError([Diagnostic(sources.file, clustered[0].line, 1, what)])
         self._kernels: dict[str, Kernel] = {}
         self.plain = Build(self, (), instrumented=False)
         self.plain.load()
@@ -242,13 +246,14 @@ class Build:
         unit = self.module.sources.unit
         rows = []
         if not self.instances:
-            rows = [(k.name, k.bounds) for k in unit.kernels if not k.template and not k.overloaded]
-        rows += [(name, "") for name in self.instances]
+            rows = [(k.name, k.bounds, k.cluster) for k in unit.kernels if not k.template and not k.overloaded]
+        clusters = {k.name: k.cluster for k in unit.kernels}
+        rows += [(name, "", clusters.get(name.split("<", 1)[0].strip(), "")) for name in self.instances]
         table = "".join(
             f'  {{"{name}", &pnsim::entry<(&::{name})>::run, pnsim::entry<(&::{name})>::arguments, '
             f"pnsim::entry<(&::{name})>::count, unsigned({bounds or 0}), pnsim::entry<(&::{name})>::param_bytes, "
-            f"reinterpret_cast<const void*>(&::{name})}},\n"
-            for name, bounds in rows
+            f"{{{cluster or 0}}}, reinterpret_cast<const void*>(&::{name})}},\n"
+            for name, bounds, cluster in rows
         )
         export = (
             'extern "C" __attribute__((visibility("default"))) const pnsim_kernel* pnsim_kernels(unsigned* count) {\n'

@@ -31,7 +31,7 @@ class KernelRecord(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_char_p), ("entry", ctypes.c_void_p), ("arguments", ctypes.POINTER(Argument)),
         ("count", ctypes.c_uint), ("max_threads", ctypes.c_uint), ("param_bytes", ctypes.c_uint),
-        ("function", ctypes.c_void_p),
+        ("cluster", ctypes.c_uint * 3), ("function", ctypes.c_void_p),
     )  # fmt: skip
 
 
@@ -39,8 +39,9 @@ class Request(ctypes.Structure):
     _fields_ = (
         ("entry", ctypes.c_void_p), ("args", ctypes.c_void_p), ("args_bytes", ctypes.c_size_t),
         ("params", ctypes.c_void_p), ("param_bytes", ctypes.c_size_t), ("grid", ctypes.c_uint * 3),
-        ("block", ctypes.c_uint * 3), ("shared", ctypes.c_uint), ("mode", ctypes.c_int), ("seed", ctypes.c_uint64),
-        ("workers", ctypes.c_uint), ("name", ctypes.c_char_p), ("module", ctypes.c_void_p),
+        ("block", ctypes.c_uint * 3), ("cluster", ctypes.c_uint * 3), ("shared", ctypes.c_uint),
+        ("mode", ctypes.c_int), ("seed", ctypes.c_uint64), ("workers", ctypes.c_uint),
+        ("name", ctypes.c_char_p), ("module", ctypes.c_void_p),
     )  # fmt: skip
 
 

@@ -260,6 +260,10 @@ class Rewriter:
             elif word in (";", "{"):
                 return
             i += 1
+        cluster = ""
+        for k in range(start, i):
+            if self.word(k) == "__cluster_dims__":
+                cluster = " ".join(self.word(t) for t in range(k + 2, self.close(k + 1)))
         name = self.word(i)
         opening = i + 1
         while self.word(opening) not in ("(", ""):
@@ -276,7 +280,7 @@ class Rewriter:
         ):
             return  # declared before, or another specialisation
         parameters = [self.parameter(part) for part in self.split(opening + 1, closing)]
-        self.unit.kernels.append(Kernel(qualified, template, parameters, bounds, self.line(i)))
+        self.unit.kernels.append(Kernel(qualified, template, parameters, bounds, self.line(i), cluster=cluster))
 
     def split(self, first: int, last: int) -> list[list[str]]:
         """The words between two brackets, cut at the commas of the outermost level."""

@@ -16,6 +16,8 @@ class Kernel:
     """What stands in `__launch_bounds__`, or the empty string."""
     line: int
     overloaded: bool = False
+    cluster: str = ""
+    """What stands in `__cluster_dims__`, or the empty string."""
 
 
 @dataclass

@@ -22,7 +22,6 @@ UNSUPPORTED_WORDS = {
     "cudaTextureObject_t": "textures", "cudaSurfaceObject_t": "surfaces", "cudaBindTexture": "textures",
     "cudaCreateTextureObject": "textures", "tex1Dfetch": "textures", "tex2D": "textures", "tex3D": "textures",
     "cudaGraphLaunch": "CUDA graphs", "cudaStreamBeginCapture": "CUDA graphs", "cuLaunchKernel": "the driver API",
-    "this_cluster": "thread block clusters", "cluster_group": "thread block clusters",
     "cuModuleLoad": "the driver API", "curandCreateGenerator": "cuRAND's host API",
     "curandCreateGeneratorHost": "cuRAND's host API", "curandGenerate": "cuRAND's host API",
     "curandGenerateUniform": "cuRAND's host API", "curandGenerateNormal": "cuRAND's host API",

@@ -21,7 +21,7 @@ bool Site::operator==(const Site& o) const {
 Worker::Worker() : threads(MAX_THREADS), stacks(MAX_THREADS), fibers_(MAX_THREADS), order_(MAX_THREADS), ring_(MAX_THREADS) {
   free_.reserve(MAX_THREADS);
   warps_.resize(MAX_THREADS / 32);
-  dynamic_shared = static_cast<char*>(aligned_alloc(1024, MAX_SHARED + 1024));
+  dynamic_shared = static_cast<char*>(aligned_alloc(1024, MAX_CLUSTER * SHARED_STRIDE));
 }
 
 Worker::~Worker() { ::free(dynamic_shared); }
@@ -70,7 +70,8 @@ uint64_t Worker::random() {  // splitmix64 (Steele, Lea, Flood 2014)
 
 void Worker::begin(const Launch& l) {
   launch = &l;
-  count = l.threads();
+  block_threads = l.threads();
+  count = block_threads * l.ranks();
   rng_ = l.seed;
   failure[0] = 0;
   checker::forget_copies();
@@ -82,15 +83,20 @@ void Worker::begin(const Launch& l) {
   }
   for (unsigned i = 0; i < count; ++i) {
     Thread& t = threads[i];
-    t.x = i % l.block[0];
-    t.y = i / l.block[0] % l.block[1];
-    t.z = i / l.block[0] / l.block[1];
-    t.linear = i;
-    t.lane = i % 32;
-    t.warp = i / 32;
+    const unsigned k = i % block_threads;
+    t.x = k % l.block[0];
+    t.y = k / l.block[0] % l.block[1];
+    t.z = k / l.block[0] / l.block[1];
+    t.linear = k;
+    t.lane = k % 32;
+    t.warp = k / 32;
+    t.number = i;
+    t.group = i / 32;
+    t.block = i / block_threads;
     order_[i] = uint16_t(i);
   }
-  pnsim_here = {l.block[0], l.block[1], l.block[2], 0, 0, 0, l.grid[0], l.grid[1], l.grid[2], l.shared, dynamic_shared};
+  pnsim_here = {l.block[0], l.block[1], l.block[2], 0, 0, 0, l.grid[0], l.grid[1], l.grid[2], l.shared, dynamic_shared,
+                {l.cluster[0], l.cluster[1], l.cluster[2]}, 0};
 }
 
 // Warps in any order, and the lanes of each in any order.
@@ -107,17 +113,35 @@ void Worker::shuffle_order() {
   }
 }
 
-void Worker::run_block(size_t number) {
+// From here on `t` runs: its block is the current one.
+void Worker::enter(Thread* t) {
+  pnsim_current = t;
+  if (t->block == pnsim_here.rank) return;
+  unsigned at[3];
+  launch->place(cluster_number, t->block, at);
+  pnsim_here.block_x = at[0];
+  pnsim_here.block_y = at[1];
+  pnsim_here.block_z = at[2];
+  pnsim_here.shared = dynamic_shared + t->block * SHARED_STRIDE;
+  pnsim_here.rank = t->block;
+}
+
+void Worker::run_cluster(size_t number) {
   const Launch& l = *launch;
-  pnsim_here.block_x = unsigned(number % l.grid[0]);
-  pnsim_here.block_y = unsigned(number / l.grid[0] % l.grid[1]);
-  pnsim_here.block_z = unsigned(number / l.grid[0] / l.grid[1]);
+  cluster_number = number;
+  pnsim_here.rank = ~0u;
+  enter(&threads[0]);
+  pnsim_current = nullptr;
   live = count;
-  started_ = head_ = filled_ = arrived_ = 0;
-  sum_ = voters_ = 0;
+  started_ = head_ = filled_ = 0;
+  for (unsigned block = 0; block < l.ranks(); ++block) {
+    gates_[block] = Gate{};
+    gates_[block].live = block_threads;
+    for (Named& each : named_[block]) each = Named{};
+  }
+  cluster_arrived_ = cluster_phase_ = 0;
   dropped = false;
   flight::begin_block();
-  for (Named& each : named_) each = Named{};
   for (unsigned i = 0; i < count; ++i) {
     Thread& t = threads[i];
     t.state = READY;
@@ -127,6 +151,7 @@ void Worker::run_block(size_t number) {
     t.spins = 0;
     t.stamp = 0;
     t.steps = 0;
+    t.phase = 0;
     if (!t.known.empty()) t.known.clear();
   }
   if (l.seed) shuffle_order();
@@ -143,13 +168,13 @@ Thread* Worker::start_next(Fiber* fiber) {
   Thread* t = &threads[order_[started_++]];
   t->state = RUNNING;
   t->fiber = fiber;
-  pnsim_current = t;
+  enter(t);
   return t;
 }
 
 void Worker::push(Thread* t) {
   t->state = READY;
-  ring_[(head_ + filled_++) % MAX_THREADS] = uint16_t(t->linear);
+  ring_[(head_ + filled_++) % MAX_THREADS] = uint16_t(t->number);
 }
 
 Thread* Worker::pop() {
@@ -176,7 +201,7 @@ void Worker::wait(bool fresh_first) {
   }
   if (!filled_) stall();
   Thread* next = pop();
-  pnsim_current = next;
+  enter(next);
   if (next != me) pnsim_switch(&me->fiber->sp, next->fiber->sp);
 }
 
@@ -185,7 +210,7 @@ void Worker::dispatch(Fiber* me) {
   if (filled_) {
     Thread* next = pop();
     free_.push_back(me);
-    pnsim_current = next;
+    enter(next);
     pnsim_switch(&me->sp, next->fiber->sp);
   } else if (started_ == count) {
     free_.push_back(me);
@@ -198,7 +223,10 @@ void Worker::finish(Thread* t) {
   if (launch->mode != PLAIN) checker::thread_ended(*this, *t);
   t->state = EXITED;
   --live;
-  if (arrived_ && arrived_ == live) release_barrier(nullptr);
+  Gate& gate = gates_[t->block];
+  --gate.live;
+  if (gate.arrived && gate.arrived == gate.live) release_barrier(t->block, nullptr);
+  if (cluster_arrived_ && cluster_arrived_ == live) release_cluster();
 }
 
 void Worker::exit_thread() {
@@ -211,7 +239,7 @@ void Worker::exit_thread() {
   void* next_sp;
   if (filled_) {
     Thread* next = pop();
-    pnsim_current = next;
+    enter(next);
     next_sp = next->fiber->sp;
   } else if (started_ < count) {
     starting_ = idle_fiber();
@@ -261,10 +289,10 @@ bool Worker::parked(const void* object) const {
 
 // Whoever waits is ordered after all that have arrived in the same phase.
 void Worker::named_barrier(unsigned id, unsigned expected, bool waits, Site site) {
-  if (id > 15 || expected == 0 || expected % 32 || expected > count)
+  if (id > 15 || expected == 0 || expected % 32 || expected > block_threads)
     abort("barrier %u of %u threads: the number must be below 16, and the threads a multiple of 32 and at most the block's %u (line %d)",
-          id, expected, count, site.line);
-  Named& barrier = named_[id];
+          id, expected, block_threads, site.line);
+  Named& barrier = named_[current()->block][id];
   const char* order = reinterpret_cast<const char*>(&barrier) + (barrier.phase & 1);
   pnsim_release(order);
   if (++barrier.arrived == expected) {
@@ -279,53 +307,90 @@ void Worker::named_barrier(unsigned id, unsigned expected, bool waits, Site site
 
 void Worker::barrier(Site site) {
   Thread* me = current();
-  if (arrived_++ == 0) {
-    barrier_site_ = site;
-  } else if (launch->mode == SANITIZE && !(site == barrier_site_)) {
+  Gate& gate = gates_[me->block];
+  if (gate.arrived++ == 0) {
+    gate.site = site;
+  } else if (launch->mode == SANITIZE && !(site == gate.site)) {
     for (unsigned i = 0; i < count; ++i) {
-      if (threads[i].state != AT_BARRIER || threads[i].site == site) continue;
+      if (threads[i].block != me->block || threads[i].state != AT_BARRIER || threads[i].site == site) continue;
       checker::divergent_barrier(*this, threads[i], threads[i].site, *me, site);
       break;
     }
   }
   me->site = site;
-  if (arrived_ == live) return release_barrier(me);
+  if (gate.arrived == gate.live) return release_barrier(me->block, me);
   me->state = AT_BARRIER;
   wait();
 }
 
 int Worker::barrier_reduce(int op, int predicate, Site site) {
-  sum_ += predicate != 0;
-  ++voters_;
+  Gate& gate = gates_[current()->block];
+  gate.sum += predicate != 0;
+  ++gate.voters;
   barrier(site);
-  return op == 0 ? last_sum_ : op == 1 ? last_sum_ == last_voters_ : last_sum_ != 0;
+  return op == 0 ? gate.last_sum : op == 1 ? gate.last_sum == gate.last_voters : gate.last_sum != 0;
 }
 
 // `last` arrives last and goes on at once; null if the others only waited for a thread that has ended.
-void Worker::release_barrier(Thread* last) {
-  if (launch->mode == SANITIZE && live < count && !dropped) {
+void Worker::release_barrier(unsigned block, Thread* last) {
+  Gate& gate = gates_[block];
+  const unsigned first = block * block_threads, end = first + block_threads;
+  if (launch->mode == SANITIZE && gate.live < block_threads && !dropped) {
     const Thread *gone = nullptr, *here = last;
-    for (unsigned i = 0; i < count; ++i) {
+    for (unsigned i = first; i < end; ++i) {
       if (threads[i].state == EXITED && !gone) gone = &threads[i];
       if (threads[i].state == AT_BARRIER && !here) here = &threads[i];
     }
     if (gone && here) checker::divergent_barrier(*this, *here, here->site, *gone, Site{});
   }
-  arrived_ = 0;
-  last_sum_ = sum_;
-  last_voters_ = voters_;
-  sum_ = voters_ = 0;
-  if (launch->mode != PLAIN) checker::barrier_released(*this);
-  for (unsigned i = 0; i < count; ++i) {
-    threads[i].stamp = 0;
+  gate.arrived = 0;
+  gate.last_sum = gate.sum;
+  gate.last_voters = gate.voters;
+  gate.sum = gate.voters = 0;
+  if (count == block_threads) {
+    if (launch->mode != PLAIN) checker::barrier_released(*this);
+    for (unsigned i = 0; i < count; ++i) threads[i].stamp = 0;
+  } else if (launch->mode == SANITIZE) {  // other blocks of the cluster are in no order with this one
+    std::vector<Thread*> members;
+    for (unsigned i = first; i < end; ++i)
+      if (threads[i].state != EXITED) members.push_back(&threads[i]);
+    checker::group_synced(*this, members.data(), members.size());
+  }
+  for (unsigned i = first; i < end; ++i) {
     threads[i].steps = 0;
     if (threads[i].state == AT_BARRIER) push(&threads[i]);
   }
 }
 
+// The barrier of all threads of a cluster: who waits is ordered after all that have arrived in the same phase.
+void Worker::cluster_arrive(Site site) {
+  Thread* me = current();
+  me->site = site;
+  if (me->phase > cluster_phase_) abort("a thread arrived twice at the barrier of its cluster, without a wait (line %d)", site.line);
+  pnsim_release(reinterpret_cast<const char*>(&cluster_phase_) + (cluster_phase_ & 1));
+  me->phase = cluster_phase_ + 1;
+  if (++cluster_arrived_ == live) release_cluster();
+}
+
+void Worker::cluster_wait(Site site) {
+  const unsigned mine = current()->phase;
+  if (mine == 0) abort("a thread waits at the barrier of its cluster where it has not arrived (line %d)", site.line);
+  while (cluster_phase_ < mine) park(&cluster_phase_, site);
+  pnsim_acquire(reinterpret_cast<const char*>(&cluster_phase_) + ((mine - 1) & 1));
+}
+
+void Worker::release_cluster() {
+  cluster_arrived_ = 0;
+  ++cluster_phase_;
+  pnsim_forget(reinterpret_cast<const char*>(&cluster_phase_) + (cluster_phase_ & 1));  // that of the phase before the last
+  unpark(&cluster_phase_);
+}
+
 void Worker::group_barrier(const void* key, unsigned id, unsigned expected, Site site) {
   Thread* me = current();
-  auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.key == key && g.id == id; });
+  auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) {
+    return g.key == key && g.id == id && g.waiting[0]->block == me->block;
+  });
   if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{key, id, expected, {}});
   group->waiting.push_back(me);
   me->site = site;
@@ -348,7 +413,8 @@ void Worker::stall() {
 
 bool Worker::release_groups() {
   for (auto group = groups_.begin(); group != groups_.end(); ++group) {
-    if (group->waiting.size() + (count - live) < group->expected || live == count) continue;
+    const unsigned gone = block_threads - gates_[group->waiting[0]->block].live;
+    if (group->waiting.size() + gone < group->expected || gone == 0) continue;
     std::vector<Thread*> waiting = std::move(group->waiting);
     groups_.erase(group);
     if (launch->mode == SANITIZE) checker::group_synced(*this, waiting.data(), waiting.size());
@@ -368,7 +434,7 @@ void Worker::deadlock() {
   if (launch->mode == SANITIZE && !dropped) {
     if (elsewhere && elsewhere->state == AT_WARP) {
       unsigned present = 0;
-      const Warp& warp = warps_[elsewhere->warp];
+      const Warp& warp = warps_[elsewhere->group];
       for (const Pending& p : warp.pending)
         if (p.mask == elsewhere->mask && p.op == elsewhere->op) present = p.arrived;
       checker::invalid_warp_sync(*this, *elsewhere, elsewhere->site, "never", elsewhere->mask, elsewhere->mask & ~present);

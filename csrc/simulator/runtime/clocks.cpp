@@ -62,19 +62,19 @@ void Clocks::warp_synced(Worker& w, unsigned warp, unsigned members, uint32_t ep
 std::vector<uint32_t> Clocks::snapshot(Worker& w, Thread& t, uint32_t epoch) {
   std::vector<uint32_t> clock = t.known;
   clock.resize(w.count, 0);
-  WarpClock& c = warps_[t.warp];
+  WarpClock& c = warps_[t.group];
   c.renew(epoch);
-  for (unsigned lane = 0; lane < 32 && t.warp * 32 + lane < w.count; ++lane) {
-    uint32_t& known = clock[t.warp * 32 + lane];
+  for (unsigned lane = 0; lane < 32 && t.group * 32 + lane < w.count; ++lane) {
+    uint32_t& known = clock[t.group * 32 + lane];
     known = std::max(known, c.knows(t.lane, lane));
   }
   t.stamp = c.tick();
-  clock[t.linear] = t.stamp;
+  clock[t.number] = t.stamp;
   return clock;
 }
 
 void Clocks::advance(Thread& t, uint32_t epoch) {
-  WarpClock& c = warps_[t.warp];
+  WarpClock& c = warps_[t.group];
   c.renew(epoch);
   t.stamp = c.tick();
 }

@@ -63,16 +63,16 @@ class Clocks {
 
   // Does `t` know of an access by thread `other` of its own block and interval?
   bool ordered(const Thread& t, unsigned other, uint32_t stamp, uint32_t epoch) const {
-    if (other == t.linear) return true;
+    if (other == t.number) return true;
     if (stamp >= MAX_STAMP) return true;  // out of numbers: rather miss a race than invent one
-    const WarpClock& c = warps_[t.warp];
-    if (other / 32 == t.warp && c.epoch == epoch && c.knows(t.lane, other % 32) > stamp) return true;
+    const WarpClock& c = warps_[t.group];
+    if (other / 32 == t.group && c.epoch == epoch && c.knows(t.lane, other % 32) > stamp) return true;
     return other < t.known.size() && t.known[other] > stamp;
   }
   // And of accesses by all these lanes of its warp?
   bool knows_lanes(const Thread& t, unsigned lanes, uint32_t stamp, uint32_t epoch) const {
     for (; lanes; lanes &= lanes - 1)
-      if (!ordered(t, t.warp * 32 + unsigned(__builtin_ctz(lanes)), stamp, epoch)) return false;
+      if (!ordered(t, t.group * 32 + unsigned(__builtin_ctz(lanes)), stamp, epoch)) return false;
     return true;
   }
   // Does this block know of an access by another block?

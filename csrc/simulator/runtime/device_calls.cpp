@@ -24,6 +24,24 @@ void pnsim_named_barrier(unsigned id, unsigned expected, int wait, const char* f
   worker->named_barrier(id, expected, wait != 0, {file, line});
 }
 
+void pnsim_cluster_arrive(const char* file, int line) { worker->cluster_arrive({file, line}); }
+void pnsim_cluster_wait(const char* file, int line) { worker->cluster_wait({file, line}); }
+
+void* pnsim_map_shared(const void* pointer, unsigned rank, const char* file, int line) {
+  const Worker& w = *worker;
+  const size_t offset = size_t(static_cast<const char*>(pointer) - w.dynamic_shared);
+  if (rank >= w.launch->ranks()) pnsim_trap("the cluster has no block of this rank", file, line);
+  if (w.launch->ranks() == 1) return const_cast<void*>(pointer);
+  if (offset >= w.launch->ranks() * SHARED_STRIDE) pnsim_trap("an address that is not in dynamic shared memory has no place in another block", file, line);
+  return w.dynamic_shared + rank * SHARED_STRIDE + offset % SHARED_STRIDE;
+}
+
+unsigned pnsim_shared_rank(const void* pointer) {
+  const Worker& w = *worker;
+  const size_t offset = size_t(static_cast<const char*>(pointer) - w.dynamic_shared);
+  return offset < w.launch->ranks() * SHARED_STRIDE ? unsigned(offset / SHARED_STRIDE) : pnsim_here.rank;
+}
+
 unsigned long long pnsim_warp(int op, unsigned mask, unsigned long long value, int argument, int width, const char* file,
                               int line) {
   return worker->warp(op, mask, value, argument, width, {file, line});

@@ -62,7 +62,7 @@ thread_local State state;
 PerThread& mine(const Thread& t) {
   if (state.threads.empty()) state.threads.resize(MAX_THREADS);
   state.used = true;
-  return state.threads[t.linear];
+  return state.threads[t.number];
 }
 
 bool checked(const Worker& w) { return w.launch->mode == SANITIZE; }
@@ -170,7 +170,7 @@ void flight::check_accumulators(Worker& w, Thread& t, uintptr_t a, unsigned size
   sanitizer::fill(t, f);
   f.space = "local";
   f.write = (kind & 3) != PNSIM_READ;
-  sanitizer::set_other(w, f, sanitizer::state.epoch, t.linear);
+  sanitizer::set_other(w, f, sanitizer::state.epoch, t.number);
   f.other_at.file = found->file;
   f.other_at.line = found->line;
   report(f);
@@ -199,7 +199,7 @@ void pnsim_bulk_load(const pnsim_piece* pieces, size_t count, void* object, cons
     const MBarrier b = MBarrier::read(*static_cast<const unsigned long long*>(object));
     pnsim_release(mbarrier_order(object, b.phase));
     for (const pnsim_piece& p : load.pieces)
-      sanitizer::take_off(reinterpret_cast<uintptr_t>(p.to), p.size, {t.linear, true, "async", file, line, 0});
+      sanitizer::take_off(reinterpret_cast<uintptr_t>(p.to), p.size, {t.number, true, "async", file, line, 0});
   }
   state.loads.push_back(std::move(load));
   if (w.parked(object)) land(w, object);
@@ -216,7 +216,7 @@ void pnsim_bulk_store(const pnsim_piece* pieces, size_t count, const char* file,
   if (checked(w))
     for (size_t i = 0; i < count; ++i) {
       check(w, t, pieces[i].from, pieces[i].size, PNSIM_READ | sanitizer::PROXY, {nullptr, file, line});
-      sanitizer::take_off(reinterpret_cast<uintptr_t>(pieces[i].from), pieces[i].size, {t.linear, false, "bulk", file, line, 0});
+      sanitizer::take_off(reinterpret_cast<uintptr_t>(pieces[i].from), pieces[i].size, {t.number, false, "bulk", file, line, 0});
     }
   mine(t).stores.open.push_back({Pieces(pieces, pieces + count), file, line});
 }
@@ -243,7 +243,7 @@ void pnsim_wgmma_reads(const void* address, size_t size, const char* file, int l
   if (!pnsim_current || !checked(w)) return;
   Thread& t = *w.current();
   check(w, t, address, size, PNSIM_READ | sanitizer::PROXY, {nullptr, file, line});
-  sanitizer::take_off(reinterpret_cast<uintptr_t>(address), size, {t.linear, false, "wgmma", file, line, 0});
+  sanitizer::take_off(reinterpret_cast<uintptr_t>(address), size, {t.number, false, "wgmma", file, line, 0});
   mine(t).reads.push_back({reinterpret_cast<uintptr_t>(address), size});
 }
 
@@ -298,7 +298,7 @@ void pnsim_proxy_fence(void) {
 unsigned pnsim_shared_address(const void* pointer) {
   const Worker& w = *worker;
   const uintptr_t a = reinterpret_cast<uintptr_t>(pointer);
-  const uintptr_t dynamic = a - reinterpret_cast<uintptr_t>(w.dynamic_shared);
+  const uintptr_t dynamic = a - reinterpret_cast<uintptr_t>(pnsim_here.shared);
   if (dynamic < MAX_SHARED + 1024) return 0x80000u + unsigned(dynamic);
   const uintptr_t fixed = a - w.static_window();
   if (!w.launch->module || fixed >= 0x80000u) pnsim_trap("an address that is not in shared memory was handed to wgmma", "", 0);
@@ -307,7 +307,7 @@ unsigned pnsim_shared_address(const void* pointer) {
 
 const char* pnsim_shared_pointer(unsigned address) {
   const Worker& w = *worker;
-  if (address >= 0x80000u) return w.dynamic_shared + (address - 0x80000u);
+  if (address >= 0x80000u) return pnsim_here.shared + (address - 0x80000u);
   return reinterpret_cast<const char*>(w.static_window() + address);
 }
 

@@ -69,7 +69,7 @@ struct Copies {
 thread_local std::vector<Copies> all_copies;
 Copies& copies_of(const Thread& t) {
   if (all_copies.empty()) all_copies.resize(MAX_THREADS);
-  return all_copies[t.linear];
+  return all_copies[t.number];
 }
 
 void finish_copies(std::vector<Copy>& copies) {

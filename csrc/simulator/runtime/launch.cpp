@@ -145,7 +145,7 @@ void catch_signals(bool on) {
 void run_share(Worker& w, const Launch& launch) {
   w.begin(launch);
   if (launch.mode != PLAIN) checker::begin_launch(w);
-  const size_t blocks = launch.blocks();
+  const size_t blocks = launch.clusters();
   // With a seed the blocks go in the order first + i * step, a permutation since step is prime to their number.
   size_t first = 0, step = 1;
   if (launch.seed) {
@@ -158,7 +158,7 @@ void run_share(Worker& w, const Launch& launch) {
     for (;;) {
       const size_t i = pool->next.fetch_add(1, std::memory_order_relaxed);
       if (i >= blocks || pool->stop.load(std::memory_order_relaxed)) break;
-      w.run_block(launch.seed ? size_t((first + (unsigned __int128)i * step) % blocks) : i);
+      w.run_cluster(launch.seed ? size_t((first + (unsigned __int128)i * step) % blocks) : i);
     }
   } else {
     w.recover();
@@ -213,6 +213,23 @@ const char* check_limits(const pnsim_request& r) {
              threads);
     return text;
   }
+  const unsigned long long cluster[3] = {r.cluster[0] ? r.cluster[0] : 1u, r.cluster[1] ? r.cluster[1] : 1u, r.cluster[2] ? r.cluster[2] : 1u};
+  const unsigned long long ranks = cluster[0] * cluster[1] * cluster[2];
+  for (int i = 0; i < 3; ++i) {
+    if (r.grid[i] % cluster[i]) {
+      snprintf(text, sizeof text, "grid.%c (=%u) must be a multiple of the cluster's %llu blocks", "xyz"[i], r.grid[i], cluster[i]);
+      return text;
+    }
+  }
+  if (ranks > MAX_CLUSTER) {
+    snprintf(text, sizeof text, "a cluster of %llu blocks; the limit is %u", ranks, MAX_CLUSTER);
+    return text;
+  }
+  if (ranks > 1 && (ranks * threads > MAX_THREADS || threads % 32)) {
+    snprintf(text, sizeof text, "a cluster of %llu blocks of %llu threads: the simulator runs those of %u threads at most in all, whole warps in each block",
+             ranks, threads, MAX_THREADS);
+    return text;
+  }
   if (r.shared > MAX_SHARED) {
     snprintf(text, sizeof text, "dynamic shared memory (=%u bytes) must be at most %u bytes", r.shared, MAX_SHARED);
     return text;
@@ -253,6 +270,7 @@ extern "C" const char* pnsim_start(const pnsim_request* request) {
   l.param_bytes = request->param_bytes;
   memcpy(l.grid, request->grid, sizeof l.grid);
   memcpy(l.block, request->block, sizeof l.block);
+  for (int i = 0; i < 3; ++i) l.cluster[i] = request->cluster[i] ? request->cluster[i] : 1;
   l.shared = request->shared;
   l.name = request->name;
   l.mode = Mode(request->mode);
@@ -261,7 +279,7 @@ extern "C" const char* pnsim_start(const pnsim_request* request) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   size_t workers = request->workers ? request->workers : size_t(cores < 1 ? 1 : cores);
   if (l.mode != PLAIN || l.blocks() * l.threads() < 4096) workers = 1;
-  if (workers > l.blocks()) workers = l.blocks();
+  if (workers > l.clusters()) workers = l.clusters();
   if (workers > 64) workers = 64;
   for (; pool->made < workers; ++pool->made) {
     pthread_create(&pool->ids[pool->made], nullptr, work, reinterpret_cast<void*>(uintptr_t(pool->made)));

@@ -8,7 +8,7 @@ struct pnsim_request {
   size_t args_bytes;
   const void* params;
   size_t param_bytes;
-  unsigned grid[3], block[3];
+  unsigned grid[3], block[3], cluster[3];  // cluster: 0 for none
   unsigned shared;
   int mode;
   uint64_t seed;

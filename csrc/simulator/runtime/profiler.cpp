@@ -144,7 +144,7 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
   if (p.shared.guard(a)) return;
   if (a - reinterpret_cast<uintptr_t>(w.stacks.base()) < w.stacks.size()) {
     kind = store ? LOCAL_STORE : LOCAL_LOAD;
-  } else if (p.shared.region.holds(a) || a - reinterpret_cast<uintptr_t>(w.dynamic_shared) < MAX_SHARED + 1024) {
+  } else if (p.shared.region.holds(a) || a - reinterpret_cast<uintptr_t>(w.dynamic_shared) < w.launch->ranks() * SHARED_STRIDE) {
     kind = atomic ? SHARED_ATOMIC : store ? SHARED_STORE : SHARED_LOAD;
   } else if (a - params < w.launch->param_bytes || a - reinterpret_cast<uintptr_t>(w.launch->args) < w.launch->args_bytes) {
     return;  // parameters travel in the constant bank
@@ -154,7 +154,7 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
     else kind = atomic ? GLOBAL_ATOMIC : store ? GLOBAL_STORE : GLOBAL_LOAD;
   }
   const unsigned id = counter_of(at, kind);
-  auto& streams = p.streams[t.warp];
+  auto& streams = p.streams[t.group];
   if (streams.size() <= id) streams.resize(id + 16);
   if (!streams[id]) streams[id].reset(new Stream);
   Stream& stream = *streams[id];

@@ -79,7 +79,7 @@ __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t e
   f.detail = x.atomic() || other_atomic ? "atomic" : "";
   if (x.w.dropped) return;  // what a dropped thread did not write is missing everywhere
   if (x.write() && other_write && !x.atomic() && !other_atomic && x.size <= 16 && !x.proxy()) {
-    SameValue& v = s.same[x.t.linear];
+    SameValue& v = s.same[x.t.number];
     if (v.size) return;
     v.address = x.a;
     v.size = x.size;
@@ -88,7 +88,7 @@ __attribute__((noinline)) void race(const Access& x, const Region& r, uint32_t e
     x.t.unsettled = true;
     return;
   }
-  if (!x.write() && other_atomic) return guess(x.t.linear, x.a, f);
+  if (!x.write() && other_atomic) return guess(x.t.number, x.a, f);
   if (x.atomic() && !other_write && epoch >= s.block_first && x.w.threads[tid].state != EXITED) return guess(tid, x.a, f);
   report(f);
 }
@@ -127,7 +127,7 @@ __attribute__((noinline)) void outside(const Access& x) {
   if (x.a - reinterpret_cast<uintptr_t>(l.params) < l.param_bytes || x.a - reinterpret_cast<uintptr_t>(l.args) < l.args_bytes) return;
   if (s.dynamic.size || x.w.launch->shared == 0) {
     const uintptr_t start = reinterpret_cast<uintptr_t>(x.w.dynamic_shared);
-    if (x.a - start < MAX_SHARED + 1024) {
+    if (x.a - start < x.w.launch->ranks() * SHARED_STRIDE) {
       Region empty = s.dynamic;
       if (!empty.size) {
         empty.base = start;
@@ -154,7 +154,7 @@ __attribute__((noinline)) void outside(const Access& x) {
 Region* lookup(const Access& x) {
   const uintptr_t a = x.a;
   if (s.statics.holds(a)) return &s.statics;
-  if (s.dynamic.holds(a)) return &s.dynamic;
+  if (s.dynamic.holds(a) && (a - s.dynamic.base) % SHARED_STRIDE < x.w.launch->shared) return &s.dynamic;
   if (s.changes != regions::changes) {  // an array came or went, so a remembered one may be gone
     memset(s.recent, 0, sizeof s.recent);
     s.changes = regions::changes;
@@ -177,7 +177,7 @@ __attribute__((noinline)) void check_proxy(const Access& x, const Region& r, con
   const Thread& writer = x.w.threads[thread_of(c.w_who)];
   const uint32_t stamp = stamp_of(c.w_who);
   if (writer.proxy_epoch > c.w_epoch || (writer.proxy_epoch == c.w_epoch && (writer.proxy_stamp > stamp || stamp >= MAX_STAMP))) return;
-  if (x.t.proxy_epoch > c.w_epoch || (x.t.proxy_epoch == c.w_epoch && writer.linear != x.t.linear)) return;
+  if (x.t.proxy_epoch > c.w_epoch || (x.t.proxy_epoch == c.w_epoch && writer.number != x.t.number)) return;
   if ((s.fence_epoch < s.epoch ? s.fence_epoch : s.fence_epoch_before) > c.w_epoch) return;
   Finding f;
   f.kind = "race";
@@ -186,20 +186,20 @@ __attribute__((noinline)) void check_proxy(const Access& x, const Region& r, con
   fill(x.t, f);
   name_array(f, r, x.a, x.size);
   f.size = x.size;
-  set_other(x.w, f, c.w_epoch, writer.linear);
+  set_other(x.w, f, c.w_epoch, writer.number);
   f.other_at.pc = pc_of(c.w_pc);
   report(f);
 }
 
 inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) {
   if (x.is_volatile()) who |= VOLATILE_BIT;
-  if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
+  if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.number)) {
     if (c.w_epoch == regions::NO_ARRAY) {
       if (s.shared.guard(x.a)) return;
       out_of_bounds(x, &r, "");
     }
     const bool flag = (c.w_who & (VOLATILE_BIT | ATOMIC_BIT)) && (x.is_volatile() || x.atomic()) &&
-                      (c.w_who & ATOMIC_BIT || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
+                      (c.w_who & ATOMIC_BIT || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.group);
     if (!flag && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
@@ -212,9 +212,9 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
   if (c.r_epoch == s.epoch) {
     const unsigned reader = thread_of(c.r_who);
     const uint32_t plain = x.is_volatile() ? 0 : VOLATILE_BIT;  // one plain read among volatile ones counts
-    if (reader / 32 == x.t.warp) {
+    if (reader / 32 == x.t.group) {
       if (s.clocks.knows_lanes(x.t, c.r_mask & ~bit, stamp_of(c.r_who), s.epoch)) {
-        c.r_who = reader == x.t.linear ? who & (c.r_who | ~VOLATILE_BIT) : who;
+        c.r_who = reader == x.t.number ? who & (c.r_who | ~VOLATILE_BIT) : who;
         c.r_pc = x.pc();
         c.r_mask = bit;
       } else {
@@ -242,27 +242,27 @@ inline void check_read(const Access& x, const Region& r, Cell& c, uint32_t who) 
 }
 
 inline void check_write(const Access& x, const Region& r, Cell& c, uint32_t who) {
-  if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.linear)) {
+  if (c.w_epoch >= s.launch_first && !(c.w_epoch == s.epoch && thread_of(c.w_who) == x.t.number)) {
     if (c.w_epoch == regions::NO_ARRAY) {
       if (s.shared.guard(x.a)) return;
       out_of_bounds(x, &r, "");
     }
     const bool both = (c.w_who & (ATOMIC_BIT | VOLATILE_BIT)) && (x.atomic() || x.is_volatile()) &&
-                      ((c.w_who & ATOMIC_BIT && x.atomic()) || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.warp);
+                      ((c.w_who & ATOMIC_BIT && x.atomic()) || c.w_epoch != s.epoch || thread_of(c.w_who) / 32 != x.t.group);
     if (!both && unordered(x, r, c.w_epoch, thread_of(c.w_who), stamp_of(c.w_who)))
       race(x, r, c.w_epoch, thread_of(c.w_who), true, c.w_pc, c.w_who & ATOMIC_BIT);
   }
   // A volatile flag may be read by other warps and blocks while it is written, and anything atomic be polled.
   const auto reader_races = [&](uint32_t epoch, unsigned reader, uint32_t stamp, uint32_t pc, bool polls) {
     if (x.atomic() && polls) return false;
-    if (x.is_volatile() && !(epoch == s.epoch && reader / 32 == x.t.warp)) return false;
+    if (x.is_volatile() && !(epoch == s.epoch && reader / 32 == x.t.group)) return false;
     if (!unordered(x, r, epoch, reader, stamp)) return false;
     race(x, r, epoch, reader, false, pc, false);
     return !x.atomic();  // each reader may have a compare-and-swap of its own to come
   };
   if (c.r_epoch >= s.launch_first) {
     const unsigned reader = thread_of(c.r_who);
-    if (c.r_epoch == s.epoch && reader / 32 == x.t.warp) {
+    if (c.r_epoch == s.epoch && reader / 32 == x.t.group) {
       for (unsigned m = c.r_mask & ~(1u << x.t.lane); m; m &= m - 1)
         if (reader_races(c.r_epoch, (reader & ~31u) + unsigned(__builtin_ctz(m)), stamp_of(c.r_who), c.r_pc, c.r_who & VOLATILE_BIT))
           break;
@@ -325,8 +325,8 @@ bool sanitizer::quick_read(Thread& t, uintptr_t a, unsigned size) {
   if (c.r_epoch != s.epoch) return false;
   if (r->space == regions::SHARED ? c.w_epoch < s.block_first || c.w_epoch >= s.epoch
                                   : !(c.w_epoch < s.launch_first && (r->initialized || c.w_epoch))) return false;
-  const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;
-  if (thread_of(c.r_who) / 32 == t.warp) {
+  const uint32_t who = t.number | std::min(t.stamp, MAX_STAMP) << 12;
+  if (thread_of(c.r_who) / 32 == t.group) {
     // Equal stamps: nothing has synchronised the two since the other's read.
     if ((c.r_who ^ who) >> 12 || c.r_who & VOLATILE_BIT) return false;
     c.r_mask |= 1u << t.lane;
@@ -378,11 +378,11 @@ void sanitizer::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kin
       return report(f);
     }
   }
-  const uint32_t who = t.linear | std::min(t.stamp, MAX_STAMP) << 12;
+  const uint32_t who = t.number | std::min(t.stamp, MAX_STAMP) << 12;
   Cell* c = r->cells + ((a - r->base) >> r->shift);
   const unsigned n = size >> r->shift;
   if (x.atomic()) {
-    if (kind == PNSIM_SWAP_IF && !s.guesses.empty()) confirm(t.linear, a);
+    if (kind == PNSIM_SWAP_IF && !s.guesses.empty()) confirm(t.number, a);
     if (s.clocks.any_objects()) s.clocks.acquire(w, t, reinterpret_cast<void*>(a), s.epoch);
     for (unsigned i = 0; i < n; ++i) {
       if (!r->initialized && c[i].w_epoch < (r->space == regions::SHARED ? s.block_first : 1u)) uninitialized(x, *r);
@@ -426,14 +426,14 @@ void sanitizer::proxy_fence(Thread& t) {
 void sanitizer::settle(Worker&, Thread& t) {
   if (!t.unsettled) return;
   t.unsettled = false;
-  SameValue& v = s.same[t.linear];
+  SameValue& v = s.same[t.number];
   if (memcmp(v.before, reinterpret_cast<void*>(v.address), v.size)) report(v.finding);
   v.size = 0;
 }
 
 void sanitizer::settle_guesses(Worker& w, const Thread* t) {
   const auto over = [&](const GuessedValue& g) {
-    if (t && g.thread != t->linear) return false;
+    if (t && g.thread != t->number) return false;
     if (!w.dropped) report(g.finding);
     return true;
   };
@@ -441,7 +441,7 @@ void sanitizer::settle_guesses(Worker& w, const Thread* t) {
 }
 
 void sanitizer::pending_copy(Worker& w, const void* to, size_t size, const char* file, int line) {
-  s.copies.push_back({reinterpret_cast<uintptr_t>(to), size, w.current()->linear, file, line});
+  s.copies.push_back({reinterpret_cast<uintptr_t>(to), size, w.current()->number, file, line});
   s.quiet = false;
 }
 
@@ -464,7 +464,7 @@ void sanitizer::begin_launch(Worker& w) {
   s.dynamic = Region{};
   if (w.launch->shared) {
     s.dynamic.base = reinterpret_cast<uintptr_t>(w.dynamic_shared);
-    s.dynamic.size = w.launch->shared;
+    s.dynamic.size = (w.launch->ranks() - 1) * SHARED_STRIDE + w.launch->shared;
     s.dynamic.space = regions::SHARED;
     s.dynamic.initialized = false;
     s.dynamic.element = s.module ? s.module->dynamic_element : 4;

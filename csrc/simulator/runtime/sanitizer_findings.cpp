@@ -39,6 +39,10 @@ void name_array(Finding& f, const Region& r, uintptr_t a, unsigned size) {
       bytes = symbol->size;
     }
   }
+  if (&r != &s.statics && r.space == regions::SHARED && bytes > SHARED_STRIDE) {  // of the block of a cluster that it is in
+    base += (a - base) / SHARED_STRIDE * SHARED_STRIDE;
+    bytes %= SHARED_STRIDE;
+  }
   if (element <= 1 && size > 1) element = size;
   strncpy(f.array, name, sizeof f.array - 1);
   f.has_index = true;
@@ -54,9 +58,7 @@ void set_other(Worker& w, Finding& f, uint32_t epoch, unsigned tid) {
   auto it = std::upper_bound(s.blocks.begin(), s.blocks.end(), std::make_pair(epoch, ~size_t(0)));
   if (it != s.blocks.begin()) block = std::prev(it)->second;
   const Launch& l = *w.launch;
-  f.other_block[0] = unsigned(block % l.grid[0]);
-  f.other_block[1] = unsigned(block / l.grid[0] % l.grid[1]);
-  f.other_block[2] = unsigned(block / l.grid[0] / l.grid[1]);
+  l.place(block, w.threads[tid].block, f.other_block);
   f.other_thread[0] = w.threads[tid].x;
   f.other_thread[1] = w.threads[tid].y;
   f.other_thread[2] = w.threads[tid].z;
@@ -89,7 +91,7 @@ void divergent_barrier(Worker& w, const Thread& waiting, Site site, const Thread
   f.at.line = site.line;
   fill(waiting, f);
   if (&waiting != &other) {
-    set_other(w, f, s.epoch, other.linear);
+    set_other(w, f, s.epoch, other.number);
     f.other_at.file = other_site.file;
     f.other_at.line = other_site.line;
   }
@@ -105,8 +107,8 @@ void invalid_warp_sync(Worker& w, const Thread& t, Site site, const char* what, 
   fill(t, f);
   f.mask = mask;
   f.missing = missing;
-  const unsigned other = t.warp * 32 + unsigned(missing ? __builtin_ctz(missing) : 0);
-  if (missing && other < w.count && other != t.linear) set_other(w, f, s.epoch, other);
+  const unsigned other = t.group * 32 + unsigned(missing ? __builtin_ctz(missing) : 0);
+  if (missing && other < w.count && other != t.number) set_other(w, f, s.epoch, other);
   report(f);
 }
 

@@ -27,7 +27,7 @@ unsigned source_lane(const Thread& t) {
 unsigned long long Worker::warp(int op, unsigned mask, unsigned long long value, int argument, int width, Site site) {
   Thread* me = current();
   const unsigned bit = 1u << me->lane;
-  const unsigned lanes = std::min(32u, count - me->warp * 32);
+  const unsigned lanes = std::min(32u, count - me->group * 32);
   const unsigned exist = lanes == 32 ? ~0u : (1u << lanes) - 1;
   me->op = op;
   me->argument = argument;
@@ -39,7 +39,7 @@ unsigned long long Worker::warp(int op, unsigned mask, unsigned long long value,
     mask |= bit;
   }
   me->mask = mask;
-  auto& pending = warps_[me->warp].pending;
+  auto& pending = warps_[me->group].pending;
   size_t slot = 0;
   while (slot < pending.size() && (pending[slot].mask != mask || pending[slot].op != op || pending[slot].arrived & bit)) ++slot;
   if (slot == pending.size()) pending.push_back({mask, 0, op});
@@ -48,14 +48,14 @@ unsigned long long Worker::warp(int op, unsigned mask, unsigned long long value,
     me->state = AT_WARP;
     wait();
   } else {
-    complete(me->warp, slot);
+    complete(me->group, slot);
   }
   return me->result;
 }
 
 // No lane can come to the next operation of its warp before all have read the values of this one.
 void Worker::gather(unsigned mask, unsigned long long value, unsigned long long* values, Site site) {
-  const unsigned number = current()->warp;
+  const unsigned number = current()->group;
   warp(PNSIM_GATHER, mask, value, 0, 32, site);
   memcpy(values, warps_[number].gathered, sizeof warps_[number].gathered);
 }

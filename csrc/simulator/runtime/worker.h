@@ -12,6 +12,8 @@ namespace pnsim {
 
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned MAX_SHARED = 227 * 1024;
+constexpr unsigned MAX_CLUSTER = 16;                    // blocks; 8 of them are portable
+constexpr size_t SHARED_STRIDE = MAX_SHARED + 1024;     // from one block's dynamic shared memory to the next one's
 
 enum State : uint8_t { READY, RUNNING, AT_BARRIER, AT_WARP, AT_ACTIVE_MASK, AT_GROUP, AT_OBJECT, EXITED };
 enum Mode : int { PLAIN, SANITIZE, PROFILE };
@@ -23,6 +25,9 @@ struct Site {
 };
 
 struct Thread : pnsim_thread {
+  unsigned number = 0, group = 0;  // of the thread and of its warp, among all blocks of the cluster
+  unsigned block = 0;              // its block's rank in the cluster
+  unsigned phase = 0;              // of the cluster's barrier, in which it arrived last
   State state = READY;
   bool fenced = false;     // has executed a fence since its last plain write
   bool unsettled = false;  // a write of it may turn out to be a race (see sanitizer.cpp)
@@ -48,7 +53,7 @@ struct Launch {
   size_t args_bytes = 0;
   const void* params = nullptr;   // the block of memory that holds them
   size_t param_bytes = 0;
-  unsigned grid[3] = {1, 1, 1}, block[3] = {1, 1, 1};
+  unsigned grid[3] = {1, 1, 1}, block[3] = {1, 1, 1}, cluster[3] = {1, 1, 1};
   unsigned shared = 0;
   const char* name = "";
   Mode mode = PLAIN;
@@ -56,6 +61,17 @@ struct Launch {
   const void* module = nullptr;
   size_t blocks() const { return size_t(grid[0]) * grid[1] * grid[2]; }
   unsigned threads() const { return block[0] * block[1] * block[2]; }
+  unsigned ranks() const { return cluster[0] * cluster[1] * cluster[2]; }  // blocks of a cluster
+  size_t clusters() const { return blocks() / ranks(); }
+  // Where the block of this rank stands in the grid.
+  void place(size_t cluster_number, unsigned rank, unsigned (&at)[3]) const {
+    for (int i = 0; i < 3; ++i) {
+      const unsigned many = grid[i] / cluster[i];
+      at[i] = unsigned(cluster_number % many) * cluster[i] + rank % cluster[i];
+      cluster_number /= many;
+      rank /= cluster[i];
+    }
+  }
 };
 
 class Worker {
@@ -64,7 +80,7 @@ class Worker {
   ~Worker();
 
   void begin(const Launch& launch);
-  void run_block(size_t number);  // to its end, unless something jumps to `escape`
+  void run_cluster(size_t number);  // its blocks, to their end, unless something jumps to `escape`
   void recover();                 // after such a jump: forget all fibers
 
   // Called on fibers
@@ -78,6 +94,8 @@ class Worker {
   void unpark(const void* object);
   bool parked(const void* object) const;
   void named_barrier(unsigned id, unsigned expected, bool wait, Site site);
+  void cluster_arrive(Site site);
+  void cluster_wait(Site site);
   void yield();
   [[noreturn]] void exit_thread();                      // drops the current thread where it stands
   [[noreturn]] void abort(const char* format, ...) __attribute__((format(printf, 2, 3)));  // ends the launch
@@ -88,7 +106,9 @@ class Worker {
 
   const Launch* launch = nullptr;
   std::vector<Thread> threads;
-  unsigned count = 0, live = 0;
+  unsigned count = 0, live = 0;  // threads of the cluster, and those that have not ended
+  unsigned block_threads = 0;
+  size_t cluster_number = 0;
   StackArena stacks;
   char* dynamic_shared = nullptr;
   sigjmp_buf escape;
@@ -114,6 +134,7 @@ class Worker {
     std::vector<Thread*> waiting;
   };
 
+  void enter(Thread* thread);        // it is the current one from here on
   Thread* start_next(Fiber* fiber);
   void finish(Thread* thread);
   void wait(bool fresh_first = false);  // the current thread waits; others run until it is ready again
@@ -121,7 +142,8 @@ class Worker {
   Fiber* idle_fiber();
   void push(Thread* thread);
   Thread* pop();
-  void release_barrier(Thread* last);
+  void release_barrier(unsigned block, Thread* last);
+  void release_cluster();
   void stall();                      // nobody can run: find out why
   bool release_active_masks();
   bool complete_without_exited();
@@ -135,20 +157,24 @@ class Worker {
   std::vector<Fiber> fibers_;
   std::vector<Fiber*> free_;
   unsigned made_ = 0;
-  void* scheduler_ = nullptr;        // where run_block waits
+  void* scheduler_ = nullptr;        // where run_cluster waits
   Fiber* starting_ = nullptr;        // the fiber that is about to run for the first time
   std::vector<uint16_t> order_;
   std::vector<uint16_t> ring_;       // ready threads, first in first out
   unsigned head_ = 0, filled_ = 0, started_ = 0;
-  unsigned arrived_ = 0;
-  Site barrier_site_;
-  int sum_ = 0, voters_ = 0, last_sum_ = 0, last_voters_ = 0;
+  struct Gate {  // __syncthreads of one block
+    unsigned live = 0, arrived = 0;
+    Site site;
+    int sum = 0, voters = 0, last_sum = 0, last_voters = 0;
+  };
+  Gate gates_[MAX_CLUSTER];
+  unsigned cluster_arrived_ = 0, cluster_phase_ = 0;
   std::vector<Warp> warps_;
   std::vector<Group> groups_;
   struct Named {  // a barrier of bar.sync and bar.arrive; its address and phase stand for it in the race detector
     unsigned arrived = 0, phase = 0;
   };
-  Named named_[16];
+  Named named_[MAX_CLUSTER][16];
   char* tls_ = nullptr;  // of the kernel's library
   uint64_t rng_ = 0;
 };

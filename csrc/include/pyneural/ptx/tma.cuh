@@ -25,6 +25,13 @@ template <int Rank>
 __device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], PNSIM_HERE) {
   pnsim::tensor_load(to, map, at, full, file, line);
 }
+// A load for several blocks of a cluster: to the same place in each whose bit is set in `blocks`, counted in the mbarrier at
+// the same place as `full` there.
+template <int Rank>
+__device__ __forceinline__ void tma_load_multicast(
+    void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], unsigned short blocks, PNSIM_HERE) {
+  pnsim::tensor_load_multicast(to, map, at, full, blocks, file, line);
+}
 // Of a map in im2col mode, a tensor of (N, D, H, W, C) with 1 to 3 of D, H, W: a column of pixels from the one at these
 // coordinates (innermost first: c, w, ..., n) on, along W, H, D and N within the map's bounding box; each is taken `offsets`
 // (w, ...) further, where it has the map's number of channels from c on.
@@ -79,6 +86,28 @@ __device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, mbarr
   else
     asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(s),
                  "l"(m), "r"(b), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]), "r"(at[4]) : "memory");
+}
+template <int Rank>
+__device__ __forceinline__ void tma_load_multicast(
+    void* to, const CUtensorMap* map, mbarrier* full, const int (&at)[Rank], unsigned short blocks) {
+  static_assert(Rank >= 1 && Rank <= 5, "a tensor has 1 to 5 dimensions");
+  const unsigned s = shared_address(to), b = shared_address(full);
+  const unsigned long long m = reinterpret_cast<unsigned long long>(map);
+  if constexpr (Rank == 1)
+    asm volatile("cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4}], [%2], %3;"
+                 ::"r"(s), "l"(m), "r"(b), "h"(blocks), "r"(at[0]) : "memory");
+  else if constexpr (Rank == 2)
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5}], [%2], %3;"
+                 ::"r"(s), "l"(m), "r"(b), "h"(blocks), "r"(at[0]), "r"(at[1]) : "memory");
+  else if constexpr (Rank == 3)
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6}], [%2], %3;"
+                 ::"r"(s), "l"(m), "r"(b), "h"(blocks), "r"(at[0]), "r"(at[1]), "r"(at[2]) : "memory");
+  else if constexpr (Rank == 4)
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7}], [%2], %3;"
+                 ::"r"(s), "l"(m), "r"(b), "h"(blocks), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]) : "memory");
+  else
+    asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7, %8}], [%2], %3;"
+                 ::"r"(s), "l"(m), "r"(b), "h"(blocks), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]), "r"(at[4]) : "memory");
 }
 template <int Rank>
 __device__ __forceinline__ void tma_load_im2col(

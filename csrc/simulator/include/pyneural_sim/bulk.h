@@ -112,6 +112,15 @@ static PNSIM_UNSEEN void tensor_load(void* to, const void* map, const int (&at)[
   pnsim_bulk_load(parts.all, parts.count, object, file, line);
 }
 
+// To the same place in each block of the cluster whose bit is set, where an mbarrier at the same place is told.
+template <int Rank>
+static PNSIM_UNSEEN void tensor_load_multicast(void* to, const void* map, const int (&at)[Rank], void* object, unsigned blocks,
+                                               const char* file, int line) {
+  if (blocks == 0) pnsim_trap("a multicast to no block", file, line);
+  for (unsigned rank = 0; blocks >> rank; ++rank)
+    if (blocks >> rank & 1) tensor_load(pnsim_map_shared(to, rank, file, line), map, at, pnsim_map_shared(object, rank, file, line), file, line);
+}
+
 template <int Rank>
 static PNSIM_UNSEEN void tensor_load_im2col(void* to, const void* map, const int (&at)[Rank], const unsigned short (&offsets)[Rank - 2],
                                             void* object, const char* file, int line) {

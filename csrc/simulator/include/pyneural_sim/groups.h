@@ -71,6 +71,40 @@ class grid_group : public thread_group {
 };
 PNSIM_INLINE grid_group this_grid() { return grid_group(); }
 
+// The blocks of a cluster, which run together.
+class cluster_group : public thread_group {
+ public:
+  cluster_group() : thread_group(0, 0, 0, 0) {}
+  struct arrival_token {};
+  static bool is_valid() { return true; }
+  static void sync(PNSIM_HERE) {
+    pnsim_cluster_arrive(file, line);
+    pnsim_cluster_wait(file, line);
+  }
+  static arrival_token barrier_arrive(PNSIM_HERE) {
+    pnsim_cluster_arrive(file, line);
+    return {};
+  }
+  static void barrier_wait(arrival_token&&, PNSIM_HERE) { pnsim_cluster_wait(file, line); }
+  static void barrier_wait(PNSIM_HERE) { pnsim_cluster_wait(file, line); }
+  static dim3 dim_blocks() { return pnsim::cluster_size(); }
+  static unsigned num_blocks() { return dim_blocks().x * dim_blocks().y * dim_blocks().z; }
+  static unsigned num_threads() { return num_blocks() * details::block_threads(); }
+  static unsigned size() { return num_threads(); }
+  static unsigned block_rank() { return pnsim::cluster_rank(); }
+  static dim3 block_index() {
+    const dim3 n = dim_blocks();
+    return {blockIdx.x % n.x, blockIdx.y % n.y, blockIdx.z % n.z};
+  }
+  static unsigned thread_rank() { return block_rank() * details::block_threads() + details::rank_in_block(); }
+  static dim3 dim_threads() { return {dim_blocks().x * blockDim.x, dim_blocks().y * blockDim.y, dim_blocks().z * blockDim.z}; }
+  template <typename T> static T* map_shared_rank(T* p, int rank, PNSIM_HERE) {
+    return static_cast<T*>(pnsim_map_shared(p, unsigned(rank), file, line));
+  }
+  static unsigned query_shared_rank(const void* p) { return pnsim::shared_rank(p); }
+};
+PNSIM_INLINE cluster_group this_cluster() { return cluster_group(); }
+
 // Lanes of one warp, with the warp's operations. Ranks count the lanes of the mask.
 class lane_group : public thread_group {
  public:

@@ -79,6 +79,9 @@ PNSIM_INLINE dim3 grid_size() { return {peek(pnsim_here.grid_x), peek(pnsim_here
 PNSIM_INLINE unsigned lane() { return peek(self()->lane); }
 PNSIM_INLINE unsigned warp() { return peek(self()->warp); }
 PNSIM_INLINE unsigned linear() { return peek(self()->linear); }
+PNSIM_INLINE dim3 cluster_size() { return {peek(pnsim_here.cluster[0]), peek(pnsim_here.cluster[1]), peek(pnsim_here.cluster[2])}; }
+PNSIM_INLINE unsigned cluster_rank() { return peek(pnsim_here.rank); }
+PNSIM_INLINE unsigned shared_rank(const void* p) { return pnsim_shared_rank(p); }
 PNSIM_INLINE unsigned dynamic_shared_bytes() { return peek(pnsim_here.shared_bytes); }
 
 // The compiler is told not to look inside, so that two extern arrays may overlap as CUDA lets them.

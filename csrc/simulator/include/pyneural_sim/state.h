@@ -17,6 +17,8 @@ struct pnsim_block {
   unsigned grid_x, grid_y, grid_z;        // gridDim
   unsigned shared_bytes;                  // dynamic shared memory of this launch
   char* shared;                           // and where it lies
+  unsigned cluster[3];                    // blocks of a cluster
+  unsigned rank;                          // this one's among them
 };
 
 // One per operating-system thread: blocks never move between them. The initial-exec model makes a read
@@ -48,6 +50,7 @@ struct pnsim_kernel {
   void (*entry)(void** args);  // one CUDA thread's run
   const struct pnsim_argument* arguments;
   unsigned count, max_threads, param_bytes;
+  unsigned cluster[3];   // __cluster_dims__; 0 where there are none
   const void* function;  // what `(void*)kernel` gives in a program
 };
 
@@ -105,6 +108,11 @@ unsigned pnsim_shared_address(const void* pointer);  // 16 times 16 bits: a wind
 const char* pnsim_shared_pointer(unsigned address);
 // Barriers by number (bar.sync, bar.arrive)
 void pnsim_named_barrier(unsigned id, unsigned expected, int wait, const char* file, int line);
+// Clusters: the barrier of all their threads, and where what lies here in dynamic shared memory lies in another block
+void pnsim_cluster_arrive(const char* file, int line);
+void pnsim_cluster_wait(const char* file, int line);
+void* pnsim_map_shared(const void* pointer, unsigned rank, const char* file, int line);
+unsigned pnsim_shared_rank(const void* pointer);  // the rank of the block whose dynamic shared memory it is in
 const char* pnsim_tensor_map(void* map, int type, unsigned rank, const void* address, const unsigned long long* sizes,
                              const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
                              int swizzle, int fill);
