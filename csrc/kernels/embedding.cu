@@ -103,8 +103,9 @@ template <typename Int>
 __device__ __forceinline__ void add_places(
     const Layout<1>& layout, const Int* index, Index size, Index step, Index* out, Index n, bool first) {
   for (Index i = thread_of_grid(); i < n; i += threads_of_grid()) {
-    const Index along = index[places(layout, i).at[0]];
-    const Index place = (along < 0 ? along + size : along) * step;
+    const Index given = index[places(layout, i).at[0]], along = given < 0 ? given + size : given;
+    if (along < 0 || along >= size) __trap();  // as in selection.cuh
+    const Index place = along * step;
     out[i] = first ? place : out[i] + place;
   }
 }

@@ -137,6 +137,23 @@ def test_indexing(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(_host(t), y)
 
 
+def test_an_index_out_of_range_ends_the_kernel(standin: bool) -> None:
+    """The host does not read a GPU's indices; a real GPU is of no use afterwards, as after a failed assert."""
+    if not standin:
+        pytest.skip("it would end every later test on this GPU")
+    x = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], device="cuda")
+    for wrong in (3, -4):
+        rows = Tensor([0, wrong], device="cuda")
+        for call in (
+            lambda rows=rows: x[rows],
+            lambda rows=rows: x[rows, rows],
+            lambda rows=rows: x.index_select(0, rows),
+        ):
+            with pytest.raises(RuntimeError, match="trap"):
+                call()
+    assert x[Tensor([-3, 2], device="cuda")].tolist() == [[1.0, 2.0], [5.0, 6.0]]
+
+
 def test_gradcheck(rng: np.random.Generator) -> None:
     x = Tensor(rng.standard_normal((3, 4)), dtype=dtypes.float64, device="cuda", requires_grad=True)
     assert autograd.gradcheck(lambda t: functional.softmax(t.tanh() @ t.T, 1), x)

@@ -32,9 +32,10 @@ __device__ __forceinline__ Chosen choose(const Selection& selection, Index i) {
   return result;
 }
 
-// What an index adds to the place.
+// What an index adds to the place. An index that is out of range ends the kernel: the host has not read it.
 template <typename Int> __device__ __forceinline__ Index added(const Selection& selection, Int index) {
   const Index along = index < 0 ? index + selection.size : Index(index);
+  if (selection.size != 0 && (along < 0 || along >= selection.size)) __trap();  // 0: indices that are places already
   return along * selection.stride[selection.index_dim];
 }
 
