@@ -22,7 +22,8 @@ using Large = Loops<Element>::Large;
 // Elements of a gathered operand that a thread finds at once: as many as an access has on tensor cores, else one.
 template <typename Loop> constexpr int kGathered = kCopies<Loop> ? Loop::width : 1;
 
-template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads) forward(
+// Three blocks a multiprocessor: ptxas would make room for four, and spill.
+template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads, Loop::threads > 128 ? 0 : 3) forward(
     ConvShape<Dims> shape, const Element* x, const Element* weight, const Element* bias, int activation, Element* out) {
   const Index places = Index(shape.images) * shape.result_size, terms = Index(shape.c) * shape.taps_size;
   const bool aligned = is_aligned<16 / sizeof(Element)>(weight) && terms % (16 / sizeof(Element)) == 0;

@@ -27,7 +27,8 @@ constexpr int kSide = 32;  // of a tile: _SIDE of kernels/cuda_launch.py
 // are read and written in whole lines. A block of (kSide, 8) threads.
 template <typename T> __device__ __forceinline__ void transpose(
     const Layout<2>& at, Index planes, const T* x, T* out, Index rows, Index columns, Index x_step, Index out_step) {
-  __shared__ T tile[kSide][kSide + 1];
+  // Lines an odd number of banks apart: neither way two lanes meet one.
+  __shared__ T tile[kSide][kSide + (sizeof(T) < 4 ? 4 / sizeof(T) : 1)];
   const Index down = (rows + kSide - 1) / kSide, across = (columns + kSide - 1) / kSide;
   for (Index t = blockIdx.x; t < planes * down * across; t += gridDim.x) {
     const Index plane = t / (down * across), rest = t - plane * down * across;
