@@ -89,6 +89,64 @@ def _calls(rung: Rung, pass_: str, rng: np.random.Generator) -> Iterator[tuple[s
             yield "sum", Sample((normal(n),)), {}
 
 
+OPERATION = {
+    "matmul": "matmul", "attention": "scaled_dot_product_attention", "softmax": "softmax", "scan": "cumsum",
+    "reduce": "sum", "forward": "conv2d", "dgrad": "conv2d_dgrad", "wgrad": "conv2d_wgrad",
+}  # fmt: skip
+LARGEST = 60_000
+"""Elements of a contract's sample that is run here."""
+
+
+def _contract_calls(rung: Rung, pass_: str, rng: np.random.Generator) -> Iterator[tuple[str, Sample, dict[str, int]]]:
+    """The samples of the operation's contract that a rung's parameters can express, as contiguous arrays."""
+    name = OPERATION[pass_ if rung.ladder == "conv" else rung.ladder]
+    dtype = np.dtype(rung.header.passes[pass_].inputs[0].dtype)
+    for sample in OPERATIONS[name].samples(rng, dtype):
+        arrays = [each for each in sample.args if each is not None]
+        if sum(each.size for each in arrays) > LARGEST or not all(isinstance(each, np.ndarray) for each in arrays):
+            continue
+        attributes = _expressed(rung, pass_, arrays, sample.kwargs)
+        if attributes is not None:
+            yield name, Sample(tuple(np.ascontiguousarray(each) for each in arrays), sample.kwargs), attributes
+
+
+def _expressed(rung: Rung, pass_: str, arrays: list[np.ndarray], given: dict[str, Any]) -> dict[str, int] | None:
+    """The attributes that a rung takes for a contract's sample; None where it has none for it."""
+    inputs = rung.header.passes[pass_].inputs
+    if [each.ndim for each in arrays] != [len(each.shape) for each in inputs]:
+        return None
+    if rung.ladder == "softmax":
+        return {} if given["dim"] in (1, -1) else None
+    if rung.ladder == "attention":
+        q, _, v = arrays
+        fits = len({each.shape[0] for each in arrays}) == 1 and 1 <= max(q.shape[2], v.shape[2]) <= 128 and q.shape[2]
+        return {"causal": int(given.get("is_causal", False))} if fits and given.get("scale") is None else None
+    if rung.ladder != "conv":
+        return {}
+    stride, padding, dilation = (
+        _one(given.get(key, usual)) for key, usual in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
+    groups = given.get("groups", 1)
+    taps = tuple(given["kernel_size"]) if pass_ == "wgrad" else arrays[1].shape[2:]
+    if rung.name == "depthwise":
+        channels = arrays[0].shape[1]
+        fits = channels == groups == (arrays[1].shape[1] if pass_ == "wgrad" else arrays[1].shape[0])
+    else:
+        fits = groups == 1
+    if "winograd" in rung.name:
+        fits = fits and stride == 1 and taps == (3, 3) and padding is not None and padding <= 2
+    if not fits or stride is None or padding is None or dilation != 1 or given.get("activation"):
+        return None
+    extra = {"forward": {}, "dgrad": dict(zip(("height", "width"), given.get("input_size", ()), strict=False))}
+    return {"stride": stride, "padding": padding} | extra.get(pass_, dict(zip(("r", "s"), taps, strict=True)))
+
+
+def _one(value: int | tuple[int, int]) -> int | None:
+    """The attribute of both directions; None where they differ."""
+    both = value if isinstance(value, tuple) else (value, value)
+    return int(both[0]) if both[0] == both[1] else None
+
+
 def _convolution(
     rung: Rung, pass_: str, x: np.ndarray, w_shape: tuple[int, ...], stride: int, padding: int, normal: Any
 ) -> tuple[str, Sample, dict[str, int]]:
@@ -155,6 +213,16 @@ def _judge(rung: Rung, operation: str, sample: Sample, **options: Any) -> None:
 def test_rung_is_right_and_clean(rung: Rung, pass_: str, rng: np.random.Generator) -> None:
     for operation, sample, attributes in _calls(rung, pass_, rng):
         _judge(rung, operation, sample, pass_=pass_, **attributes)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("rung", "pass_"), CONTRACTED, ids=_name)
+def test_rung_fulfils_the_contract(rung: Rung, pass_: str, rng: np.random.Generator) -> None:
+    count = 0
+    for operation, sample, attributes in _contract_calls(rung, pass_, rng):
+        _judge(rung, operation, sample, pass_=pass_, **attributes)
+        count += 1
+    assert count
 
 
 @pytest.mark.parametrize("rung", ladders.ladder("transpose"), ids=_name)

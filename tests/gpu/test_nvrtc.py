@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pyneural import csrc
-from pyneural.cuda import CompileError, nvrtc
+from pyneural.cuda import CompileError, ladders, nvrtc
 from pyneural.kernels.cuda_launch import element_option
 
 SOURCES = sorted((pathlib.Path(next(iter(csrc.__path__))) / "kernels").glob("*.cu"))
@@ -197,3 +197,27 @@ def test_errors_carry_the_users_line(version: int) -> None:
     module.include = [toolchain.CSRC / "include"]
     with pytest.raises(CompileError, match=r'<source>:2: error: identifier "missing" is undefined'):
         module.compiled("f", "sm_80")
+
+
+@pytest.mark.xdist_group("nvrtc")
+@pytest.mark.parametrize("ladder", ladders.names())
+def test_ladders(ladder: str, version: int) -> None:
+    """Every rung's kernels, for the architecture that it names."""
+    from bench import cuda_ladders
+    from pyneural.cuda import gpu, toolchain
+
+    for rung in ladders.ladder(ladder):
+        text = rung.path.read_text()
+        if "cooperative_groups" in text and not any(
+            (each / "nv" / "target").exists() for each in nvrtc.headers(version)
+        ):
+            continue  # what that header needs comes with a toolkit, not with the compiler's package
+        its = cuda_ladders.problem(rung)
+        calls = rung.prepare(*its.inputs, **its.attributes).calls
+        module = gpu.GPUModule(text, str(rung.path), [], [toolchain.CSRC / "include"])
+        plain = {call.kernel for call in calls if "<" not in call.kernel}
+        for kernels in [tuple(sorted(plain))] * bool(plain) + [(call.kernel,) for call in calls if "<" in call.kernel]:
+            compiled = module._compiled(kernels, rung.header.arch)
+            for call in calls:
+                if call.kernel in kernels:
+                    assert len(compiled.parameters[call.kernel]) == len(call.arguments)

@@ -10,6 +10,8 @@
 // launch: attention_softmax(scores, heads * rows, keys) grid ceil(heads * rows, THREADS / 32) block THREADS
 // launch: attention_values(scores, v, y, heads, rows, keys, ev) grid ceil(heads * rows * ev, THREADS) block THREADS
 
+#include <math_constants.h>
+
 constexpr int THREADS = 256;
 
 __global__ void attention_scores(const float* q, const float* k, float* scores, int heads, int rows, int keys, int e,
@@ -21,7 +23,7 @@ __global__ void attention_scores(const float* q, const float* k, float* scores, 
   const float *from_q = q + (head * rows + row) * e, *from_k = k + (head * keys + key) * e;
   float sum = 0.0f;
   for (int j = 0; j < e; ++j) sum += from_q[j] * from_k[j];
-  scores[i] = causal && key > row ? -INFINITY : sum / sqrtf(float(e));
+  scores[i] = causal && key > row ? -CUDART_INF_F : sum / sqrtf(float(e));
 }
 
 // A warp for each row.
@@ -29,7 +31,7 @@ __global__ void attention_softmax(float* scores, int rows, int keys) {
   const int row = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
   if (row >= rows) return;
   float* s = scores + size_t(row) * keys;
-  float largest = -INFINITY, sum = 0.0f;
+  float largest = -CUDART_INF_F, sum = 0.0f;
   for (int i = lane; i < keys; i += 32) largest = fmaxf(largest, s[i]);
   for (int offset = 16; offset > 0; offset /= 2) largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, offset));
   for (int i = lane; i < keys; i += 32) sum += s[i] = expf(s[i] - largest);

@@ -9,6 +9,8 @@
 //   block THREADS
 // improves: global_store_sectors per FMA
 
+#include <math_constants.h>
+
 constexpr int THREADS = 128;
 constexpr int DIMS = 4;  // elements of the result in a lane: 128 of them in a warp; more take another round
 
@@ -31,7 +33,7 @@ __global__ void __launch_bounds__(THREADS) attention_fused(const float* q, const
     for (int j = lane; j < e; j += 32) part += from_q[j] * from_k[size_t(key) * e + j];
     return warp_sum(part) * scale;
   };
-  float largest = -INFINITY, sum = 0.0f;
+  float largest = -CUDART_INF_F, sum = 0.0f;
   for (int key = 0; key < end; ++key) {
     const float s = score(key), larger = fmaxf(largest, s);
     sum = sum * expf(largest - larger) + expf(s - larger);

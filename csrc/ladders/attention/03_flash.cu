@@ -10,6 +10,8 @@
 //   shared (ROWS * (e + 1) + KEYS * (e + 1) + KEYS * ev) * 4
 // improves: global_load_sectors per FMA
 
+#include <math_constants.h>
+
 constexpr int ROWS = 32, KEYS = 32;       // of a tile
 constexpr int LANES = 4;                  // threads of a row
 constexpr int THREADS = ROWS * LANES;
@@ -31,7 +33,7 @@ attention_flash(const float* q, const float* k, const float* v, float* y, int ro
   for (int i = t; i < ROWS * e; i += THREADS) {
     tile_q[i / e * wide + i % e] = first + i / e < rows ? q[size_t(first) * e + i] * scale : 0.0f;
   }
-  float result[OWN] = {}, largest = -INFINITY, sum = 0.0f;
+  float result[OWN] = {}, largest = -CUDART_INF_F, sum = 0.0f;
   for (int start = 0; start < keys; start += KEYS) {
     __syncthreads();  // the last tiles have been read
     for (int i = t; i < KEYS * e; i += THREADS) {
@@ -45,7 +47,7 @@ attention_flash(const float* q, const float* k, const float* v, float* y, int ro
       const int key = j * LANES + lane;
       float s = 0.0f;
       for (int i = 0; i < e; ++i) s += tile_q[own_row * wide + i] * tile_k[key * wide + i];
-      scores[j] = start + key >= keys || (causal && start + key > row) ? -INFINITY : s;
+      scores[j] = start + key >= keys || (causal && start + key > row) ? -CUDART_INF_F : s;
       larger = fmaxf(larger, scores[j]);
     }
     for (int offset = LANES / 2; offset > 0; offset /= 2) larger = fmaxf(larger, __shfl_xor_sync(0xffffffffu, larger, offset));

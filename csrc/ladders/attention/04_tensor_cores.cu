@@ -11,6 +11,8 @@
 //   grid ceil(rows, ROWS), heads block THREADS
 // improves: memory_instructions per FMA
 
+#include <math_constants.h>
+
 #include <pyneural/ptx/mma.cuh>
 
 using namespace pyneural;
@@ -52,7 +54,7 @@ attention_tensor_cores(const __half* q, const __half* k, const __half* v, __half
 #pragma unroll
   for (int i = 0; i < D / 16; ++i) ptx::ldmatrix<4>(queries[i], &tile_k[warp * 16 + lane % 16][i * 16 + lane / 16 * 8]);
   // This lane's part of rows lane / 4 and lane / 4 + 8: results, largest scores, sums.
-  float result[D / 8][4] = {}, largest[2] = {-INFINITY, -INFINITY}, sum[2] = {};
+  float result[D / 8][4] = {}, largest[2] = {-CUDART_INF_F, -CUDART_INF_F}, sum[2] = {};
   for (int start = 0; start < keys; start += KEYS) {
     __syncthreads();  // the last tiles have been read
     load<D>(tile_k, k + size_t(start) * e, keys - start, e);
@@ -78,7 +80,7 @@ attention_tensor_cores(const __half* q, const __half* k, const __half* v, __half
       for (int j = 0; j < KEYS / 4; ++j) {
         float& s = scores[j / 2][half * 2 + j % 2];
         const int key = start + j / 2 * 8 + lane % 4 * 2 + j % 2;
-        s = key >= keys || (causal && key > row) ? -INFINITY : s * scale;
+        s = key >= keys || (causal && key > row) ? -CUDART_INF_F : s * scale;
         larger = fmaxf(larger, s);
       }
       larger = fmaxf(larger, __shfl_xor_sync(0xffffffffu, larger, 1));

@@ -27,8 +27,8 @@ __global__ void __launch_bounds__(THREADS) histogram_copies(const int* x, int* c
   }
   __syncthreads();
   for (int i = threadIdx.x; i < held; i += THREADS) {
-    int sum = 0;
-    for (int copy = 0; copy < COPIES; ++copy) sum += own[i * COPIES + (copy + i) % COPIES];
+    int sum = 0;  // lanes begin with different copies, which lie in different banks
+    for (int copy = 0; copy < COPIES; ++copy) sum += own[i * COPIES + (copy + i / 4) % COPIES];
     if (sum) atomicAdd(&counts[i], sum);
   }
 }

@@ -5,7 +5,7 @@
 // takes: x:int32[n], bins=256 -> counts:int32[bins]
 // zero: counts
 // let: held = min(bins, HELD)
-// let: blocks = min(ceil(n, 4 * THREADS), 528)
+// let: blocks = min(ceil(n, 16 * THREADS), 528)
 // launch: histogram_vectorised(x, counts, n, bins) grid blocks block THREADS shared held * COPIES * 4
 // improves: global_load_requests per element
 
@@ -34,8 +34,8 @@ __global__ void __launch_bounds__(THREADS) histogram_vectorised(const int* x, in
   for (long long i = vectors * 4 + first; i < n; i += step) count(x[i]);
   __syncthreads();
   for (int i = threadIdx.x; i < held; i += THREADS) {
-    int sum = 0;
-    for (int copy = 0; copy < COPIES; ++copy) sum += own[i * COPIES + (copy + i) % COPIES];
+    int sum = 0;  // lanes begin with different copies, which lie in different banks
+    for (int copy = 0; copy < COPIES; ++copy) sum += own[i * COPIES + (copy + i / 4) % COPIES];
     if (sum) atomicAdd(&counts[i], sum);
   }
 }

@@ -37,10 +37,12 @@ __device__ __forceinline__ bool rows_aligned(const float* p, int length) {
   return length % 4 == 0 && reinterpret_cast<size_t>(p) % 16 == 0;
 }
 
-// x as high + low, both tf32.
+// x as high + low, both tf32. An infinity is its own high part, and so is what would be rounded to one.
 __device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
   high = ptx::round_to_tf32(x);
-  low = ptx::round_to_tf32(x - __uint_as_float(high));
+  const bool finite = (high & 0x7fffffffu) != 0x7f800000u;
+  if (!finite) high = __float_as_uint(x);
+  low = finite ? ptx::round_to_tf32(x - __uint_as_float(high)) : 0u;
 }
 
 __global__ void __launch_bounds__(THREADS)
@@ -61,7 +63,9 @@ matmul_tf32x3(const float* a, const float* b, float* c, int m, int n, int k) {
     }
     ptx::cp_async_commit();
   };
-  float sums[WM / 16][WN / 8][4] = {};
+  // The small products are summed apart: less of them is lost, and where a low part of 0 meets an infinity, they are not
+  // added to the infinite result.
+  float sums[WM / 16][WN / 8][4] = {}, small[WM / 16][WN / 8][4] = {};
   if (k > 0) load(0, 0);
   for (int start = 0; start < k; start += BK) {
     const int current = start / BK % 2;
@@ -86,9 +90,9 @@ matmul_tf32x3(const float* a, const float* b, float* c, int m, int n, int k) {
           split(tile_a[current][y + i * 16 + lane / 4 + l % 2 * 8][inner + lane % 4 + l / 2 * 4], high_a[l], low_a[l]);
         }
 #pragma unroll
-        for (int j = 0; j < WN / 8; ++j) {  // the small products first: they are lost least
-          ptx::mma_m16n8k8<ptx::tf32>(sums[i][j], low_a, high_b[j]);
-          ptx::mma_m16n8k8<ptx::tf32>(sums[i][j], high_a, low_b[j]);
+        for (int j = 0; j < WN / 8; ++j) {
+          ptx::mma_m16n8k8<ptx::tf32>(small[i][j], low_a, high_b[j]);
+          ptx::mma_m16n8k8<ptx::tf32>(small[i][j], high_a, low_b[j]);
           ptx::mma_m16n8k8<ptx::tf32>(sums[i][j], high_a, high_b[j]);
         }
       }
@@ -101,7 +105,8 @@ matmul_tf32x3(const float* a, const float* b, float* c, int m, int n, int k) {
 #pragma unroll
       for (int l = 0; l < 4; ++l) {
         const int row = first_row + y + i * 16 + lane / 4 + l / 2 * 8, column = first_column + x + j * 8 + lane % 4 * 2 + l % 2;
-        if (row < m && column < n) c[size_t(row) * n + column] = sums[i][j][l];
+        const float sum = sums[i][j][l];
+        if (row < m && column < n) c[size_t(row) * n + column] = fabsf(sum) <= 3.402823466e38f ? sum + small[i][j][l] : sum;
       }
     }
   }

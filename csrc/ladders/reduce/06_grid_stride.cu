@@ -5,7 +5,7 @@
 //
 // takes: x[n] -> total[]
 // zero: total
-// let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))
+// let: blocks = max(1, min(ceil(n, 16 * THREADS), 528))
 // launch: reduce_grid_stride(x, total, n) grid blocks block THREADS
 // improves: global_load_requests per element
 

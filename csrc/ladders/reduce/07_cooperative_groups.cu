@@ -5,7 +5,7 @@
 //
 // takes: x[n] -> total[]
 // zero: total
-// let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))
+// let: blocks = max(1, min(ceil(n, 16 * THREADS), 528))
 // launch: reduce_cooperative_groups(x, total, n) grid blocks block THREADS
 // improves: shared_load_requests per element
 

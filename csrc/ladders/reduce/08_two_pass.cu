@@ -4,7 +4,7 @@
 // first pass.
 //
 // takes: x[n] -> total[]
-// let: blocks = max(1, min(ceil(n, 4 * THREADS), 528))
+// let: blocks = max(1, min(ceil(n, 16 * THREADS), 528))
 // scratch: parts[blocks]
 // launch: reduce_two_pass(x, parts, n) grid blocks block THREADS
 // launch: reduce_two_pass(parts, total, blocks) grid 1 block THREADS

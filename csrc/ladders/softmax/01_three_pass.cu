@@ -5,6 +5,8 @@
 // takes: x[rows, columns] -> y[rows, columns]
 // launch: softmax_three_pass(x, y, rows, columns) grid rows block THREADS
 
+#include <math_constants.h>
+
 constexpr int THREADS = 256;
 
 // `combine` over the threads of a block, in all of them. `part` has a place for each warp.
@@ -23,7 +25,7 @@ __global__ void __launch_bounds__(THREADS) softmax_three_pass(const float* x, fl
   __shared__ float part[THREADS / 32];
   const float* from = x + size_t(blockIdx.x) * columns;
   float* to = y + size_t(blockIdx.x) * columns;
-  float largest = -INFINITY;
+  float largest = -CUDART_INF_F;
   for (int i = threadIdx.x; i < columns; i += THREADS) largest = fmaxf(largest, from[i]);
   largest = block_all(largest, part, [](float a, float b) { return fmaxf(a, b); });
   float sum = 0.0f;

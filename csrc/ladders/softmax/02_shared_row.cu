@@ -8,6 +8,8 @@
 // launch: softmax_shared_row(x, y, rows, columns) grid rows block THREADS shared held * 4
 // improves: global_load_sectors per element
 
+#include <math_constants.h>
+
 constexpr int THREADS = 256;
 constexpr int HELD = 8192;  // elements of a row in shared memory at most
 
@@ -29,7 +31,7 @@ __global__ void __launch_bounds__(THREADS) softmax_shared_row(const float* x, fl
   const float* from = x + size_t(blockIdx.x) * columns;
   float* to = y + size_t(blockIdx.x) * columns;
   const int held = columns < HELD ? columns : HELD;
-  float largest = -INFINITY;
+  float largest = -CUDART_INF_F;
   for (int i = threadIdx.x; i < columns; i += THREADS) {  // every thread comes back to its own elements: no barrier
     const float v = from[i];
     if (i < held) row[i] = v;

@@ -7,6 +7,8 @@
 // launch: softmax_online(x, y, rows, columns) grid rows block THREADS
 // improves: shared_load_requests per element
 
+#include <math_constants.h>
+
 constexpr int THREADS = 256;
 
 // The largest of some elements, and the sum of exp(element - largest).
@@ -17,7 +19,7 @@ struct Running {
 // Sums of two sets, brought to the larger of their largest elements (Milakov and Gimelshein, 2018).
 __device__ __forceinline__ Running merge(Running a, Running b) {
   const float largest = fmaxf(a.largest, b.largest);
-  if (largest == -INFINITY) return {largest, a.sum + b.sum};  // of nothing, or of minus infinities alone
+  if (largest == -CUDART_INF_F) return {largest, a.sum + b.sum};  // of nothing, or of minus infinities alone
   return {largest, a.sum * expf(a.largest - largest) + b.sum * expf(b.largest - largest)};
 }
 
@@ -34,7 +36,7 @@ __device__ __forceinline__ void take(Running& r, float v) {
   if (v > r.largest) {
     r.sum = r.sum * expf(r.largest - v) + 1.0f + (v - v);  // no number for an infinity
     r.largest = v;
-  } else if (v != -INFINITY) {
+  } else if (v != -CUDART_INF_F) {
     r.sum += expf(v - r.largest);
   }
 }
@@ -43,7 +45,7 @@ __global__ void __launch_bounds__(THREADS) softmax_online(const float* x, float*
   __shared__ float largest[THREADS / 32], sum[THREADS / 32];
   const float* from = x + size_t(blockIdx.x) * columns;
   float* to = y + size_t(blockIdx.x) * columns;
-  Running r{-INFINITY, 0.0f};
+  Running r{-CUDART_INF_F, 0.0f};
   for (int i = threadIdx.x; i < columns; i += THREADS) take(r, from[i]);
   r = warp_all(r);
   if (threadIdx.x % 32 == 0) {

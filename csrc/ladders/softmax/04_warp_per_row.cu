@@ -6,6 +6,8 @@
 // launch: softmax_warp_per_row(x, y, rows, columns) grid ceil(rows, THREADS / 32) block THREADS
 // improves: shared_load_requests per element
 
+#include <math_constants.h>
+
 constexpr int THREADS = 256;
 
 // The largest of some elements, and the sum of exp(element - largest).
@@ -16,7 +18,7 @@ struct Running {
 // Sums of two sets, brought to the larger of their largest elements (Milakov and Gimelshein, 2018).
 __device__ __forceinline__ Running merge(Running a, Running b) {
   const float largest = fmaxf(a.largest, b.largest);
-  if (largest == -INFINITY) return {largest, a.sum + b.sum};  // of nothing, or of minus infinities alone
+  if (largest == -CUDART_INF_F) return {largest, a.sum + b.sum};  // of nothing, or of minus infinities alone
   return {largest, a.sum * expf(a.largest - largest) + b.sum * expf(b.largest - largest)};
 }
 
@@ -33,7 +35,7 @@ __device__ __forceinline__ void take(Running& r, float v) {
   if (v > r.largest) {
     r.sum = r.sum * expf(r.largest - v) + 1.0f + (v - v);  // no number for an infinity
     r.largest = v;
-  } else if (v != -INFINITY) {
+  } else if (v != -CUDART_INF_F) {
     r.sum += expf(v - r.largest);
   }
 }
@@ -43,7 +45,7 @@ __global__ void __launch_bounds__(THREADS) softmax_warp_per_row(const float* x, 
   if (row >= rows) return;  // a whole warp
   const float* from = x + size_t(row) * columns;
   float* to = y + size_t(row) * columns;
-  Running r{-INFINITY, 0.0f};
+  Running r{-CUDART_INF_F, 0.0f};
   for (int i = lane; i < columns; i += 32) take(r, from[i]);
   r = warp_all(r);
   for (int i = lane; i < columns; i += 32) to[i] = expf(from[i] - r.largest) / r.sum;

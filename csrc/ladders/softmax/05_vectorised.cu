@@ -7,6 +7,8 @@
 // launch: softmax_vectorised(x, y, rows, columns) grid ceil(rows, THREADS / 32) block THREADS
 // improves: global_load_requests per element
 
+#include <math_constants.h>
+
 constexpr int THREADS = 256;
 constexpr int KEPT = 8;  // groups of 4 elements in a lane's registers
 
@@ -18,7 +20,7 @@ struct Running {
 // Sums of two sets, brought to the larger of their largest elements (Milakov and Gimelshein, 2018).
 __device__ __forceinline__ Running merge(Running a, Running b) {
   const float largest = fmaxf(a.largest, b.largest);
-  if (largest == -INFINITY) return {largest, a.sum + b.sum};  // of nothing, or of minus infinities alone
+  if (largest == -CUDART_INF_F) return {largest, a.sum + b.sum};  // of nothing, or of minus infinities alone
   return {largest, a.sum * expf(a.largest - largest) + b.sum * expf(b.largest - largest)};
 }
 
@@ -35,7 +37,7 @@ __device__ __forceinline__ void take(Running& r, float v) {
   if (v > r.largest) {
     r.sum = r.sum * expf(r.largest - v) + 1.0f + (v - v);  // no number for an infinity
     r.largest = v;
-  } else if (v != -INFINITY) {
+  } else if (v != -CUDART_INF_F) {
     r.sum += expf(v - r.largest);
   }
 }
@@ -50,10 +52,10 @@ __global__ void __launch_bounds__(THREADS) softmax_vectorised(const float* x, fl
   const auto load = [&](int group) {
     const int i = group * 4;
     if (aligned) return *reinterpret_cast<const float4*>(from + i);
-    return make_float4(from[i], i + 1 < columns ? from[i + 1] : -INFINITY, i + 2 < columns ? from[i + 2] : -INFINITY,
-                       i + 3 < columns ? from[i + 3] : -INFINITY);
+    return make_float4(from[i], i + 1 < columns ? from[i + 1] : -CUDART_INF_F, i + 2 < columns ? from[i + 2] : -CUDART_INF_F,
+                       i + 3 < columns ? from[i + 3] : -CUDART_INF_F);
   };
-  Running r{-INFINITY, 0.0f};
+  Running r{-CUDART_INF_F, 0.0f};
   const auto take4 = [&](float4 v) {
     take(r, v.x);
     take(r, v.y);
