@@ -127,7 +127,8 @@ def _central_differences(
     numeric = np.zeros(moved.shape)
 
     def weighted(sign: float, index: tuple[int, ...]) -> list[np.ndarray]:
-        place = moved.array[(*index, ...)]  # the Ellipsis keeps one element an array
+        at = (*index, Ellipsis)  # which keeps one element an array
+        place = moved.array[at]
         before = np.array(moved.device.to_host(place), copy=True)
         moved.device.kernels.cast(moved.device.from_host(before + sign * eps), dtype=moved.dtype, out=place)
         try:
