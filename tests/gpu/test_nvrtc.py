@@ -104,6 +104,7 @@ def _compiled(source: pathlib.Path, arch: str, dtype: np.dtype[Any] | None) -> t
     name = None if dtype is None else dtype.name
     wanted = [each.name for each in _instances(arch) if (each.source, each.dtype) == (source.stem, name)]
     module = gpu.GPUModule(source.read_text(), str(source), element_option(dtype), [toolchain.CSRC / "include"])
+    wanted += [each for each in module._plain if each not in wanted]
     return module._compiled(tuple(wanted), arch), wanted
 
 
