@@ -8,6 +8,7 @@ using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 using Wide = WideWgmmaTile;
 using Square = SquareWgmmaTile;
+using Pair = PairWgmmaTile;
 
 // Two results as they lie beside each other in memory.
 __device__ __forceinline__ unsigned pack(float first, float second) {
@@ -22,9 +23,8 @@ __device__ __forceinline__ int staged(int row, int column) {
 
 // `partial` takes the float sums of each split; else c, by TMA where its rows allow that.
 template <typename T, Along A, Along B, Activation activation>
-__global__ void __launch_bounds__(T::threads, 1)
-matmul_hopper(WgmmaProblem problem, const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b,
-              const __grid_constant__ CUtensorMap store, const Element* bias, float* partial, Element* c) {
+__device__ __forceinline__ void product(const WgmmaProblem& problem, const CUtensorMap& a, const CUtensorMap& b,
+                                        const CUtensorMap& store, const Element* bias, float* partial, Element* c) {
   extern __shared__ __align__(1024) unsigned char shared[];
   const int thread = threadIdx.x % 128, warp = thread / 32, lane = threadIdx.x % 32, group = threadIdx.x / 128;
   const int m = problem.m, n = problem.n;
@@ -86,4 +86,22 @@ matmul_hopper(WgmmaProblem problem, const __grid_constant__ CUtensorMap a, const
   };
   gemm_wgmma<T, Element, A, B>(problem, a, b, shared, start, finish);
   if (threadIdx.x >= 128 && thread == 0) ptx::bulk_wait<0>();
+  if constexpr (T::blocks > 1) meet<T>();  // the other block still loads into this one's memory, and arrives there
+}
+
+template <typename T, Along A, Along B, Activation activation>
+__global__ void __launch_bounds__(T::threads, 1)
+matmul_hopper(const __grid_constant__ WgmmaProblem problem, const __grid_constant__ CUtensorMap a,
+              const __grid_constant__ CUtensorMap b, const __grid_constant__ CUtensorMap store, const Element* bias,
+              float* partial, Element* c) {
+  product<T, A, B, activation>(problem, a, b, store, bias, partial, c);
+}
+
+// For tiles of two blocks.
+template <typename T, Along A, Along B, Activation activation>
+__global__ void __cluster_dims__(2) __launch_bounds__(T::threads, 1)
+matmul_hopper_pair(const __grid_constant__ WgmmaProblem problem, const __grid_constant__ CUtensorMap a,
+                   const __grid_constant__ CUtensorMap b, const __grid_constant__ CUtensorMap store, const Element* bias,
+                   float* partial, Element* c) {
+  product<T, A, B, activation>(problem, a, b, store, bias, partial, c);
 }

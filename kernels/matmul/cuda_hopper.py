@@ -34,17 +34,18 @@ _PROBLEM = np.dtype(
 
 @dataclass(frozen=True)
 class WgmmaTile:
-    """A ``WgmmaTile`` of gemm_wgmma.cuh: its ``name`` in the kernels' source, columns and stages."""
+    """A ``WgmmaTile`` of gemm_wgmma.cuh: its ``name`` in the kernels' source, columns, stages, blocks of a cluster."""
 
     name: str
     n: int
     stages: int
+    blocks: int = 1
     m: int = 128
     threads: int = 384
 
     def count(self, m: int, n: int) -> int:
-        """Tiles of an m by n result."""
-        return -(-m // self.m) * -(-n // self.n)
+        """Tiles of an m by n result; a cluster's count as one."""
+        return -(-m // (self.m * self.blocks)) * -(-n // self.n)
 
     @property
     def shared(self) -> int:
@@ -52,7 +53,7 @@ class WgmmaTile:
         return self.stages * (self.m + self.n) * _STEP * 2 + self.m * self.n * 2 + 2 * self.n * 4 + 2 * self.stages * 8
 
 
-WIDE, SQUARE = WgmmaTile("Wide", 256, 3), WgmmaTile("Square", 128, 4)
+WIDE, SQUARE, PAIR = WgmmaTile("Wide", 256, 3), WgmmaTile("Square", 128, 4), WgmmaTile("Pair", 256, 3, 2)
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,10 @@ def _operand(x: Array, batch: list[tuple[int, int]], outer: tuple[int, int], inn
 
 
 def tile_for(m: int, n: int, products: int, processors: int) -> WgmmaTile:
-    """The wide tile where there are enough of them for every multiprocessor."""
-    return WIDE if n > SQUARE.n and WIDE.count(m, n) * products >= processors else SQUARE
+    """Wide tiles where there is one for every multiprocessor, in pairs where none would be half empty."""
+    if n <= SQUARE.n or WIDE.count(m, n) * products < processors:
+        return SQUARE
+    return PAIR if -(-m // WIDE.m) % 2 == 0 else WIDE
 
 
 def run(
@@ -156,7 +159,7 @@ def run(
     processors = multiprocessors(out)
     tile = tile or tile_for(m, n, products, processors)
     tiles = tile.count(m, n) * products
-    splits = splits or max(1, min(processors // tiles, inner // LEAST_SPLIT, MOST_SPLITS))
+    splits = splits or max(1, min(processors // (tiles * tile.blocks), inner // LEAST_SPLIT, MOST_SPLITS))
     each = -(-inner // splits // _STEP) * _STEP
     splits = -(-inner // each)
     added = None if bias is None else contiguous(bias)
@@ -177,7 +180,7 @@ def run(
         )
         for field, value in zip(_PROBLEM.names or (), values, strict=True):
             problem[field] = value
-        maps = plan.a.tensor_map(tile.m), plan.b.tensor_map(tile.n)
+        maps = plan.a.tensor_map(tile.m), plan.b.tensor_map(tile.n // tile.blocks)
         store = maps[0]  # of no use where the kernel stores by itself
         if by_tma:
             from pyneural import cuda
@@ -186,9 +189,10 @@ def run(
         partial = None if splits == 1 else empty((splits, *result.shape), float32, like=result)
         code = ACTIVATIONS.index(activation)
         instance = f"{tile.name}, {plan.a.along}, {plan.b.along}, {_INSTANCES[0 if splits > 1 else code]}"
-        grid = min(tiles * splits, blocks or processors)
+        kernel = "matmul_hopper" if tile.blocks == 1 else "matmul_hopper_pair"
+        grid = min(tiles * splits, (blocks or processors) // tile.blocks) * tile.blocks
         launch(
-            "matmul_hopper", f"matmul_hopper<{instance}>", result.dtype, grid, tile.threads, problem[()], *maps, store,
+            "matmul_hopper", f"{kernel}<{instance}>", result.dtype, grid, tile.threads, problem[()], *maps, store,
             added if partial is None else None, partial, result, shared=tile.shared,
         )  # fmt: skip
         if partial is not None:

@@ -1,9 +1,11 @@
 // The main loop of sm_90a: wgmma over shared memory that TMA fills, for half and bfloat16 with float sums. One warpgroup
 // loads, stage by stage of a ring; two multiply, half of the tile's rows each. Blocks are persistent: they take tile
-// after tile, and the next tile's loads are under way while the last one's results are stored.
+// after tile, and the next tile's loads are under way while the last one's results are stored. Two blocks of a cluster
+// take tiles one below the other, and each loads half of the columns that both need.
 // After P. Shankhdhar, "Outperforming cuBLAS on H100", 2024, and NVIDIA, CUTLASS, "Efficient GEMM in CUDA".
 #pragma once
 #include "gemm.cuh"
+#include "ptx/cluster.cuh"
 #include "ptx/mma.cuh"
 #include "ptx/tma.cuh"
 #include "ptx/warpgroup.cuh"
@@ -12,8 +14,9 @@
 namespace pyneural {
 
 // A tile of 128 x N in steps of 64. Shared memory: the stages; the results on their way out; the tile's bias; barriers.
-template <int N, int Stages> struct WgmmaTile {
-  static constexpr int m = 128, n = N, k = 64, stages = Stages, groups = 2, rows = m / groups, threads = (groups + 1) * 128;
+// `Blocks`: those of a cluster, 1 or 2.
+template <int N, int Stages, int Blocks = 1> struct WgmmaTile {
+  static constexpr int m = 128, n = N, k = 64, stages = Stages, blocks = Blocks, groups = 2, rows = m / groups, threads = (groups + 1) * 128;
   static constexpr int box = 64;  // elements of a swizzled line of 128 bytes
   static constexpr int left_bytes = m * k * 2, stage_bytes = left_bytes + n * k * 2, box_bytes = box * 64 * 2;
   static constexpr int out = stages * stage_bytes, out_bytes = rows * n * 2, bias = out + groups * out_bytes;
@@ -22,6 +25,7 @@ template <int N, int Stages> struct WgmmaTile {
 };
 using WideWgmmaTile = WgmmaTile<256, 3>;
 using SquareWgmmaTile = WgmmaTile<128, 4>;
+using PairWgmmaTile = WgmmaTile<256, 3, 2>;
 
 // Filled in by kernels/matmul/cuda_hopper.py. Product z is (z % near, z / near) in two batch dimensions; an operand has
 // steps of 0 along those that it is broadcast over. A split sums `each` inner places, a multiple of 64; none is empty.
@@ -35,14 +39,16 @@ struct WgmmaWork {
   Index z;
 };
 
-// This block's share of all tiles of all splits of all products.
+// This block's share of all tiles of all splits of all products. Of a cluster's two tiles the second may lie below all rows.
 template <typename T, typename Run> __device__ __forceinline__ void wgmma_tiles(const WgmmaProblem& problem, const Run& run) {
-  const Index tiles_m = (problem.m + T::m - 1) / T::m, tiles_n = (problem.n + T::n - 1) / T::n, tiles = tiles_m * tiles_n;
-  for (Index i = blockIdx.x; i < tiles * problem.count * problem.splits; i += gridDim.x) {
+  constexpr int height = T::m * T::blocks;
+  const Index tiles_m = (problem.m + height - 1) / height, tiles_n = (problem.n + T::n - 1) / T::n, tiles = tiles_m * tiles_n;
+  const int below = blockIdx.x % T::blocks * T::m;
+  for (Index i = blockIdx.x / T::blocks; i < tiles * problem.count * problem.splits; i += gridDim.x / T::blocks) {
     const Index product = i / tiles, split = product / problem.count;
     const TilePlace at = tile_place(i - product * tiles, tiles_m, tiles_n);
     const int begin = static_cast<int>(split) * problem.each, end = begin + problem.each;
-    run(WgmmaWork{static_cast<int>(at.row) * T::m, static_cast<int>(at.column) * T::n, begin,
+    run(WgmmaWork{static_cast<int>(at.row) * height + below, static_cast<int>(at.column) * T::n, begin,
                   end < problem.inner ? end : problem.inner, static_cast<int>(split), product - split * problem.count});
   }
 }
@@ -61,18 +67,28 @@ template <int Stages> struct Ring {
 
 // A box of an operand for each 64 rows (or columns) that lie beside each other, or one of all of them with their inner
 // places beside each other: both are lines of 128 bytes.
-template <Along along, int Rows>
+template <Along along, int Rows, bool ForBoth>
 __device__ __forceinline__ void load_operand(
     unsigned char* to, const CUtensorMap& map, ptx::mbarrier* full, int outer, int k, int z_near, int z_far) {
-  if constexpr (along == kAlongInner) {
-    const int at[4] = {k, outer, z_near, z_far};
-    ptx::tma_load(to, &map, full, at);
-  } else {
+  constexpr int boxes = along == kAlongInner ? 1 : Rows / 64;
 #pragma unroll
-    for (int i = 0; i < Rows / 64; ++i) {
-      const int at[4] = {outer + i * 64, k, z_near, z_far};
+  for (int i = 0; i < boxes; ++i) {
+    const int first = outer + i * 64, at[4] = {along == kAlongInner ? k : first, along == kAlongInner ? first : k, z_near, z_far};
+    if constexpr (ForBoth) {
+      ptx::tma_load_multicast(to + i * 64 * 128, &map, full, at, 3);
+    } else {
       ptx::tma_load(to + i * 64 * 128, &map, full, at);
     }
+  }
+}
+
+// Until all threads of the cluster have come here: its barrier objects are ready, or nobody needs them any more.
+template <typename T> __device__ __forceinline__ void meet() {
+  if constexpr (T::blocks == 1) {
+    __syncthreads();
+  } else {
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
   }
 }
 
@@ -91,15 +107,17 @@ __device__ __forceinline__ void gemm_wgmma(const WgmmaProblem& problem, const CU
   if (threadIdx.x == 0) {
     for (int i = 0; i < T::stages; ++i) {
       ptx::mbarrier_init(&full[i], 1);
-      ptx::mbarrier_init(&empty[i], T::groups * 4);  // an arrival from each warp that multiplies
+      ptx::mbarrier_init(&empty[i], T::blocks * T::groups * 4);  // an arrival from each warp that multiplies
     }
     ptx::fence_mbarrier_init();
   }
-  __syncthreads();
+  meet<T>();
   Ring<T::stages> ring;
   if (threadIdx.x < 128) {
     ptx::setmaxnreg_decrease<40>();
     if (threadIdx.x == 0) {
+      constexpr int columns = T::n / T::blocks;
+      const int mine = blockIdx.x % T::blocks * columns;
       ptx::prefetch_tensor_map(&a);
       ptx::prefetch_tensor_map(&b);
       wgmma_tiles<T>(problem, [&](const WgmmaWork& work) {
@@ -108,9 +126,10 @@ __device__ __forceinline__ void gemm_wgmma(const WgmmaProblem& problem, const CU
           unsigned char* stage = shared + ring.stage * T::stage_bytes;
           ptx::mbarrier_wait(&empty[ring.stage], ring.parity ^ 1);  // passes at once in the first round
           ptx::mbarrier_arrive_expect_tx(&full[ring.stage], T::stage_bytes);
-          load_operand<A, T::m>(stage, a, &full[ring.stage], work.row, k, z_near * problem.a_step[0], z_far * problem.a_step[1]);
-          load_operand<B, T::n>(stage + T::left_bytes, b, &full[ring.stage], work.column, k, z_near * problem.b_step[0],
-                                z_far * problem.b_step[1]);
+          load_operand<A, T::m, false>(stage, a, &full[ring.stage], work.row, k, z_near * problem.a_step[0],
+                                       z_far * problem.a_step[1]);
+          load_operand<B, columns, (T::blocks > 1)>(stage + T::left_bytes + mine * 128, b, &full[ring.stage],
+                                                    work.column + mine, k, z_near * problem.b_step[0], z_far * problem.b_step[1]);
         }
       });
     }
@@ -126,7 +145,11 @@ __device__ __forceinline__ void gemm_wgmma(const WgmmaProblem& problem, const CU
     start(work, bias);
     int last = -1;  // the stage whose products are still under way
     const auto release = [&] {
-      if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(&empty[last]);
+      if constexpr (T::blocks == 1) {
+        if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(&empty[last]);
+      } else {
+        if (threadIdx.x % 32 < T::blocks) ptx::mbarrier_arrive_cluster(&empty[last], threadIdx.x % 32);
+      }
     };
     for (int k = work.begin; k < work.end; k += T::k, ring.advance()) {
       const unsigned char* stage = shared + ring.stage * T::stage_bytes;

@@ -18,7 +18,7 @@ from pyneural.kernels.matmul import cuda as launches
 from pyneural.kernels.matmul import cuda_hopper
 
 CSRC = Path(next(iter(csrc.__path__)))
-TILES = {"Wide": cuda_hopper.WIDE, "Square": cuda_hopper.SQUARE}
+TILES = {each.name: each for each in (cuda_hopper.WIDE, cuda_hopper.SQUARE, cuda_hopper.PAIR)}
 HOST = backend("reference").engine
 
 
@@ -60,8 +60,10 @@ def check(
     [
         ("Wide", dtypes.float16),
         ("Square", dtypes.bfloat16),
+        ("Pair", dtypes.float16),
         pytest.param("Wide", dtypes.bfloat16, marks=pytest.mark.slow),
         pytest.param("Square", dtypes.float16, marks=pytest.mark.slow),
+        pytest.param("Pair", dtypes.bfloat16, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -90,6 +92,7 @@ def test_many_tiles_a_block(rng: np.random.Generator) -> None:
     bias = rng.standard_normal(520).astype(dtypes.bfloat16)
     for schedule in (None, 1, 2):
         check(a, b, bias, "gelu", schedule, blocks=2)
+        check(a, b, None, None, schedule, tile=cuda_hopper.PAIR, blocks=2)
     check(a, b[:, :517], bias[:517], "relu", tile=cuda_hopper.WIDE, blocks=1)
 
 
@@ -157,8 +160,9 @@ def test_architecture_chooses(monkeypatch: pytest.MonkeyPatch, rng: np.random.Ge
 
 
 def test_tiles_for_sizes() -> None:
-    for m, n, products, name in ((4096, 4096, 1, "Wide"), (256, 4096, 1, "Square"), (256, 256, 132, "Wide"),
-                                 (4096, 128, 12, "Square")):  # fmt: skip
+    """Pairs where there are tiles enough, but not where one would have no rows."""
+    cases = ((4096, 4096, 1, "Pair"), (2049, 2049, 1, "Wide"), (256, 4096, 1, "Square"), (4096, 128, 12, "Square"))
+    for m, n, products, name in cases:
         assert cuda_hopper.tile_for(m, n, products, 132).name == name
 
 
@@ -179,7 +183,12 @@ WRONG = {  # the file, what stands there, and what instead
     ),
     "results over those that TMA still reads": (STORE, "if (thread == 0) ptx::bulk_wait_read<0>();", ""),
     "bias that other threads still fetch": (STORE, "sync();  // the last", "// the last"),
-}
+    "pair: stages given back to their own block alone": (
+        LOOP, "mbarrier_arrive_cluster(&empty[last], threadIdx.x % 32);", "mbarrier_arrive(&empty[last]);"
+    ),
+    "pair: half of the columns for one block alone": (LOOP, "full, at, 3);", "full, at, 1);"),
+    "pair: loads into a block that is not ready": (LOOP, "  meet<T>();\n  Ring", "  __syncthreads();\n  Ring"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -202,12 +211,13 @@ def test_wrong_kernels_are_caught(
     )
     module = cuda.compile(kernel, "simulator", options=["-DPYNEURAL_ELEMENT=__half"], include=[tmp_path])
     monkeypatch.setattr(cuda_launch, "_kernel", lambda source, name, *_: module[name])
+    tile = cuda_hopper.PAIR if what.startswith("pair") else cuda_hopper.SQUARE
     with cuda_launch.sanitized() as reports:
         for inner in (400, 64):  # more steps than stages, and one
             a, b = (operand(rng, shape, dtypes.float16, turned=False) for shape in ((136, inner), (inner, 136)))
             plan = cuda_hopper.plan(a, b, ())
             assert plan is not None
-            cuda_hopper.run(plan, b[0], None, np.empty((136, 136), np.float16), cuda_hopper.SQUARE, 1, 1)
+            cuda_hopper.run(plan, b[0], None, np.empty((136, 136), np.float16), tile, 1, tile.blocks)
     kinds = set().union(*(each.kinds for each in reports))
     # The last: a barrier object to which more came than it expects.
     assert kinds & {"race", "divergent_barrier", "hang", "assertion_failed"}, kinds
@@ -217,7 +227,8 @@ def test_wrong_kernels_are_caught(
 def test_nvcc_assembles(tmp_path: Path) -> None:
     """For sm_90a: no spills, products that are not put one after the other (C7510), registers that do move (C7508)."""
     layouts = ("kAlongInner", "kAlongOuter")
-    instances = [f"matmul_hopper<{tile}, {a}, {b}, kGelu>" for tile in TILES for a in layouts for b in layouts]
+    kernels = {name: "matmul_hopper_pair" if tile.blocks > 1 else "matmul_hopper" for name, tile in TILES.items()}
+    instances = [f"{kernels[tile]}<{tile}, {a}, {b}, kGelu>" for tile in TILES for a in layouts for b in layouts]
     unit = tmp_path / "unit.cu"
     named = "".join(f"auto instance_{i} = &{each};\n" for i, each in enumerate(instances))
     unit.write_text(f'#include "{CSRC}/kernels/matmul_hopper.cu"\n{named}')
