@@ -8,6 +8,15 @@
 """
 
 from .arguments import Struct
+from .devices import (
+    device_count,
+    empty_cache,
+    get_device_name,
+    is_available,
+    memory_allocated,
+    memory_reserved,
+    synchronize,
+)
 from .errors import CompileError, CompilerNotFoundError, Diagnostic, LaunchError
 from .findings import KINDS, Finding, Report
 from .kernel import Kernel, empty
@@ -21,5 +30,6 @@ from .tensor_map import TensorMap, tensor_map, tensor_map_im2col
 __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
     "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "Struct", "TensorMap", "compile",
-    "empty", "profile", "resources", "roofline", "run", "sanitize", "tensor_map", "tensor_map_im2col",
+    "device_count", "empty", "empty_cache", "get_device_name", "is_available", "memory_allocated", "memory_reserved",
+    "profile", "resources", "roofline", "run", "sanitize", "synchronize", "tensor_map", "tensor_map_im2col",
 ]  # fmt: skip

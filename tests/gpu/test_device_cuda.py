@@ -252,6 +252,22 @@ def test_out_of_memory_is_an_exception() -> None:
         assert (kept * 2.0).tolist() == [2.0, 4.0]
 
 
+def test_memory_under_pytorchs_names() -> None:
+    from pyneural import cuda
+
+    assert cuda.is_available()
+    assert cuda.device_count() >= 1
+    assert cuda.get_device_name() == cuda.get_device_name(pyneural.device("cuda"))
+    before = cuda.memory_allocated()
+    held = pyneural.zeros(1_000_000, device="cuda")
+    cuda.synchronize(0)
+    assert cuda.memory_allocated() - before >= held.numel() * 4
+    assert cuda.memory_reserved() >= cuda.memory_allocated()
+    del held
+    cuda.empty_cache()
+    assert cuda.memory_allocated() <= before
+
+
 def test_host_values_are_waited_for_once(rng: np.random.Generator) -> None:
     mask = rng.random(50) < 0.4
     there = pyneural.device("cuda").engine.moved(mask)
