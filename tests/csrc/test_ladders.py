@@ -28,8 +28,9 @@ CONTRACTED = [(rung, pass_) for rung, pass_ in PASSES if rung.ladder not in ("tr
 """The other two are no operation with a contract, and exact."""
 
 SIZES = (0, 1, 7, 31, 256, 1000, 4099, 20001)
-WINOGRAD_F4 = 8.0
-"""F(4x4, 3x3) cancels what it has multiplied by up to 8: its share of the error that others are allowed."""
+WINOGRAD = {("winograd_f4", None): 16.0, ("winograd_f2", "wgrad"): 2.0}
+"""What Winograd's rungs may err by, in the contract's own bound: they cancel what they have multiplied before, by up to 8
+for F(4x4, 3x3). Seen: 6.3 (wgrad), 3.9 (dgrad) and 2.7; F(2x2, 3x3) 0.9 in its wgrad, 0.3 in the others."""
 
 
 def _name(value: Any) -> str:
@@ -202,8 +203,9 @@ def _judge(rung: Rung, operation: str, sample: Sample, **options: Any) -> None:
     subject: Any = SimpleNamespace(engine=reference.engine, name="rung", **{operation: call})
     report = compare(OPERATIONS[operation], sample, subject)
     shapes = [each.shape for each in sample.args]
-    if rung.name == "winograd_f4":
-        assert report.error <= WINOGRAD_F4 * report.allowed, f"{shapes}: {report.error} of {report.allowed}"
+    share = WINOGRAD.get((rung.name, None), WINOGRAD.get((rung.name, options.get("pass_")), 1.0))
+    if share > 1:  # where there is a NaN the error is infinite
+        assert report.ok or report.error <= share * report.allowed, f"{shapes}: {report.message}"
     else:
         assert report.ok, f"{rung!r} on {shapes}: {report.message}"
 
@@ -246,7 +248,7 @@ def test_two_passes_give_the_same_bits(rng: np.random.Generator) -> None:
 
     def results(number: int) -> set[float]:
         rung = ladders.rung("reduce", number)
-        return {float(rung.sanitize(x, schedule=seed)[0]) for seed in range(6)}
+        return {float(rung.sanitize(x, schedule=seed)[0]) for seed in range(20)}
 
     assert len(results(8)) == 1
     assert len(results(7)) > 1

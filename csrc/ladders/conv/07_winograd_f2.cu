@@ -1,9 +1,9 @@
 // Winograd F(2x2, 3x3): a tile of 2 x 2 results has 36 products; made of a 4 x 4 tile of the image and a filter, both
 // moved to 16 points by additions, it has 16 (Lavin and Gray, 2016). At each point the sum over channels is a matrix
 // product, filters x channels by channels x tiles, as in implicit GEMM. dgrad is the same with the filters turned and
-// their roles exchanged; wgrad moves the gradient to the points with the transposed map and sums over tiles. 2.25 times
-// fewer FMA and shared loads for the same convolution; limited by the points' trips through global memory, which a
-// fused kernel saves.
+// their roles exchanged; wgrad moves the gradient to the points with the transposed map and sums over tiles, at up to
+// twice the error. 2.25 times fewer FMA and shared loads for the same convolution; limited by the points' trips through
+// global memory, which a fused kernel saves.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s

@@ -1,7 +1,8 @@
 // Winograd F(4x4, 3x3): a tile of 4 x 4 results from a 6 x 6 tile of the image: 36 products where there were 144, 4
 // times fewer. The maps to and from the points now multiply by up to 8 and divide by 24, and what they cancel is lost:
-// the error is several times that of a direct sum, which the tests allow for this rung alone. Limited by that, and by
-// the points' trips through global memory.
+// the error is several times that of a direct sum (measured against the contract's bound: up to 3 times it forward, 6
+// for the weights' gradient), which the tests allow here. Limited by that, and by the points' trips through global
+// memory.
 //
 // takes: x[batch, channels, height, width], w[filters, channels, r, s], stride=1, padding=0 -> y[batch, filters, p, q]
 // requires: height + 2 * padding >= r and width + 2 * padding >= s
