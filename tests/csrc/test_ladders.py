@@ -29,8 +29,8 @@ CONTRACTED = [(rung, pass_) for rung, pass_ in PASSES if rung.ladder not in ("tr
 
 SIZES = (0, 1, 7, 31, 256, 1000, 4099, 20001)
 WINOGRAD = {("winograd_f4", None): 16.0, ("winograd_f2", "wgrad"): 2.0}
-"""What Winograd's rungs may err by, in the contract's own bound: they cancel what they have multiplied before, by up to 8
-for F(4x4, 3x3). Seen: 6.3 (wgrad), 3.9 (dgrad) and 2.7; F(2x2, 3x3) 0.9 in its wgrad, 0.3 in the others."""
+"""What Winograd's rungs may err by, in the contract's own bound: they cancel what they have multiplied before, by up to
+8 for F(4x4, 3x3). Seen: 6.3 (wgrad), 3.9 (dgrad) and 2.7; F(2x2, 3x3) 0.9 in its wgrad, 0.3 in the others."""
 
 
 def _name(value: Any) -> str:
