@@ -59,7 +59,7 @@ template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threa
 }
 
 // With `partial`, blockIdx.z sums one split of the places; `add_splits` puts them together.
-template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads) wgrad(
+template <typename Loop, int Dims> __global__ void __launch_bounds__(Loop::threads, Loop::threads > 128 ? 0 : 2) wgrad(
     ConvShape<Dims> shape, int splits, const Element* grad, const Element* x, Real* partial, Element* out) {
   const Index terms = Index(shape.c) * shape.taps_size, places = Index(shape.images) * shape.result_size;
   const Index weights = Index(shape.groups) * shape.k * terms;
