@@ -69,7 +69,7 @@ def test_scores_are_not_written(monkeypatch: pytest.MonkeyPatch, rng: np.random.
     module, totals = importlib.import_module("pyneural.kernels.attention.cuda"), []
 
     def launch(source: str, name: str, dtype: Any, grid: Any, block: Any, *arguments: Any) -> None:
-        kernel = cuda_launch._kernel(source, name, dtype)
+        kernel = cuda_launch._kernel(source, name, dtype, "simulator")
         totals.append(cuda.profile(kernel)[grid, block](*arguments).total)
 
     monkeypatch.setattr(module, "launch", launch)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pyneural import cuda
+from pyneural.cuda.arguments import STRUCT, Parameter, convert
 from pyneural.cuda import toolchain
 
 COMPILE = {
@@ -242,17 +243,11 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_host_array_on_a_gpu() -> None:
-    """Refused before anything is launched, so that it needs no GPU."""
-    from pyneural.cuda.gpu import GPUKernel
-
-    def launched(*arguments: Any, **options: Any) -> None:
-        raise AssertionError("the kernel was launched")
-
-    kernel = GPUKernel("saxpy", launched)
-    with pytest.raises(TypeError, match=r"saxpy: argument 2 lies in host memory; the GPU needs cupy\.asarray"):
-        kernel[1, 32](np.float32(2), np.zeros(4, np.float32), 4)
-    with pytest.raises(TypeError, match="argument 1 is a tensor map of the simulator's"):
-        kernel[1, 32](cuda.tensor_map(np.zeros((8, 8), np.float32), (8, 8)))
+    """Refused when the arguments are read, so that it needs no GPU; arrays are tested in tests/gpu."""
+    parameter = Parameter("x", STRUCT, "struct", 128, 64, 128, False)
+    host = cuda.tensor_map(np.zeros((8, 8), np.float32), (8, 8))
+    with pytest.raises(TypeError, match="got a tensor map of an array in host memory"):
+        convert("saxpy", [parameter], (host,), gpu=True)
 
 
 @pytest.mark.parametrize("where", [0, 8, 1 << 40, 0x7FFF_FFFF_F000, -8], ids=hex)

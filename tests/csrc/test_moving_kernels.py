@@ -145,7 +145,7 @@ def profiles(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
     totals: list[dict[str, float]] = []
 
     def launch(source: str, name: str, dtype: Any, grid: Any, block: Any, *arguments: Any) -> None:
-        kernel = cuda_launch._kernel(source, name, dtype)
+        kernel = cuda_launch._kernel(source, name, dtype, "simulator")
         totals.append(cuda.profile(kernel)[grid, block](*arguments).total)
 
     families = ("layout", "padding", "pool", "random", "scan", "embedding", "fold")

@@ -21,9 +21,9 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     launched: list[str] = []
     kernel_of = cuda_launch._kernel
 
-    def noting(source: str, kernel: str, dtype: np.dtype[Any] | None) -> Any:
+    def noting(source: str, kernel: str, dtype: np.dtype[Any] | None, target: str) -> Any:
         launched.append(kernel)
-        return kernel_of(source, kernel, dtype)
+        return kernel_of(source, kernel, dtype, target)
 
     monkeypatch.setattr(cuda_launch, "_kernel", noting)
 
