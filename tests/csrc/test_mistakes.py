@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pyneural import cuda
-from pyneural.cuda.arguments import STRUCT, Parameter, convert
 from pyneural.cuda import toolchain
+from pyneural.cuda.arguments import STRUCT, Parameter, convert
 
 COMPILE = {
     "a semicolon is missing": (
