@@ -194,7 +194,7 @@ def _losses(device: str, half: Any, optimizer: Any) -> tuple[list[float], dict[s
     [
         (None, lambda p: optim.AdamW(p, lr=1e-2)),
         (None, lambda p: optim.SGD(p, lr=0.1, momentum=0.9)),
-        (dtypes.bfloat16, lambda p: optim.AdamW(p, lr=1e-2)),
+        pytest.param(dtypes.bfloat16, lambda p: optim.AdamW(p, lr=1e-2), marks=pytest.mark.every_dtype),
     ],
     ids=["adamw", "momentum", "bfloat16"],
 )
