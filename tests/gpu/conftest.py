@@ -18,6 +18,10 @@ STANDIN = pathlib.Path(__file__).resolve().parents[1] / "standin"
 _CACHES = (gpu.available, gpu.obstacle, nvrtc.binding, nvrtc.headers, engines.engine)
 
 
+_held: dict[str, object] = {}
+"""The stand-in's modules once they are loaded: kernels that were compiled keep to them."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--operations", default="", help="contract tests of these operations only, comma-separated")
 
@@ -57,12 +61,14 @@ def standin() -> Iterator[bool]:
     for name in before:
         del sys.modules[name]
     sys.path.insert(0, str(STANDIN))
+    sys.modules.update(_held)  # type: ignore[arg-type]
     _forget()
     try:
         yield True
     finally:
         sys.path.remove(str(STANDIN))
-        for name in _cupy():
+        _held.update(_cupy())
+        for name in _held:
             del sys.modules[name]
         sys.modules.update(before)  # type: ignore[arg-type]
         tensor_map.driver = driver
