@@ -153,7 +153,8 @@ def test_demo_writes_pictures_and_the_table(tmp_path: Path, monkeypatch: pytest.
         "loss.png",
     ]
     assert "every logit bit for bit" in result.output
-    for kernel in ("conv2d_wgrad", "adam_step", "cross_entropy_backward", "max_pool2d", "batch_norm_infer", "dropout"):
+    fused = "cross_entropy_with_gradient"
+    for kernel in ("conv2d_wgrad", "adam_step", fused, "max_pool2d", "batch_norm_infer", "dropout"):
         assert kernel in result.output
     assert "wrong" not in result.output
     line = next(each for each in result.output.splitlines() if each.startswith("test accuracy "))
