@@ -120,10 +120,21 @@ def names(unit: Unit, code: pathlib.Path) -> dict[str, str]:
     for symbol in elf.Library(code).symbols:
         match = re.fullmatch(r"_Z17pyneural_instanceILi(\d+)EXadL(_Z.*)EEE", symbol.name)
         if match:
-            found[match.group(2)] = unit.kernels[int(match.group(1))]
+            # What a name repeats is numbered in the order of its parts, and the variable's own is the first of them.
+            linked = re.sub(r"S([0-9A-Z]+)_", lambda part: f"S{_one_less(part.group(1))}_", match.group(2))
+            found[linked] = unit.kernels[int(match.group(1))]
     if len(found) != len(unit.kernels):
         raise RuntimeError(f"{code}: {len(found)} of {len(unit.kernels)} kernels are found")
     return found
+
+
+def _one_less(number: str) -> str:
+    """The number before one that the Itanium C++ ABI writes in base 36; none is the first of all, before 0."""
+    value = int(number, 36) - 1
+    if value < 0:
+        return ""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return (digits[value // 36] if value >= 36 else "") + digits[value % 36]
 
 
 def _key(unit: Unit, options: Sequence[str]) -> str:
@@ -154,7 +165,8 @@ def build(unit: Unit) -> Built:
     log = json.loads(kept.read_text())["log"]
     warnings = [line for line in log.splitlines() if "warning" in line.lower() or re.search(r"\bC\d{4}\b", line)]
     known = names(unit, unit.path)
-    resources = {known[name]: each for name, each in read_report(log, unit.arch).items() if name in known}
+    reported = read_report(log, unit.arch)
+    resources = {kernel: reported[linked]._replace(name=kernel) for linked, kernel in known.items()}
     return Built(unit, unit.path, resources, warnings, seconds=seconds)
 
 
@@ -192,10 +204,10 @@ def report_failures(built: Iterable[Built], console: Console) -> int:
     return len(failed)
 
 
-def add_options(parser: argparse.ArgumentParser, architectures: Sequence[str]) -> None:
+def add_options(parser: argparse.ArgumentParser, architectures: Sequence[str], kinds: Sequence[str] = ()) -> None:
     """The options that choose a part."""
     parser.add_argument("--arch", nargs="+", choices=tuple(instances.ARCHITECTURES), default=list(architectures))
-    parser.add_argument("--dtype", nargs="+", default=[], metavar="DTYPE", help="only these element types")
+    parser.add_argument("--dtype", nargs="+", default=list(kinds), metavar="DTYPE", help="only these element types")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -50,28 +50,32 @@ def instance_of(launch: cuda_launch.Launch) -> Instance:
     return Instance(launch.source, name, None if launch.dtype is None else launch.dtype.name)
 
 
-def _calls(operations: Iterable[Operation]) -> Iterator[tuple[Operation, Sample]]:
+def _calls(operations: Collection[Operation]) -> Iterator[tuple[Operation, Sample]]:
     """Every call; the precision of float32's products is set while one is out."""
     for operation in operations:
         for dtype in operation.dtypes:
             for sample in operation.samples(np.random.default_rng(0), dtype):
                 yield operation, sample
+    names = {operation.name for operation in operations}
     for case in shapes.CASES:
-        for dtype in case.dtypes:
+        for dtype in case.dtypes if case.operation in names else ():
             yield OPERATIONS[case.operation], case.sample(dtype)
     before = precision.get_float32_matmul_precision()
     try:
         for each in precision.PRECISIONS:
             precision.set_float32_matmul_precision(each)
-            yield from products.calls(dtypes.FLOATS if each == before else (dtypes.float32,))
+            yield from products.calls(names, dtypes.FLOATS if each == before else (dtypes.float32,))
     finally:
         precision.set_float32_matmul_precision(before)
 
 
 def recorded(
-    architectures: Iterable[str] = ARCHITECTURES, operations: Iterable[Operation] = ()
+    architectures: Iterable[str] = ARCHITECTURES, operations: Collection[Operation] = ()
 ) -> dict[str, dict[Instance, Use]]:
-    """For each architecture the instances that its launchers choose, in the order of their names."""
+    """For each architecture the instances that its launchers choose, in the order of their names.
+
+    Of all operations unless some are given.
+    """
     found: dict[str, dict[Instance, Use]] = {each: {} for each in architectures}
     cuda = backend("cuda")
     before = cuda_gemm.simulated_architecture
@@ -81,6 +85,10 @@ def recorded(
                 cuda_gemm.simulated_architecture = ARCHITECTURES[arch]
                 with cuda_launch.launched_by(functools.partial(_note, uses, sample)):
                     getattr(cuda, operation.name)(*sample.args, **sample.kwargs)
+        for uses in () if operations else found.values():  # what is no operation: `Tensor.fill_`, `zeros`
+            with cuda_launch.launched_by(functools.partial(_note, uses, Sample(()))):
+                for dtype in (dtypes.uint8, dtypes.int16, dtypes.int32, dtypes.int64):
+                    cuda_launch.fill(np.empty(1000, dtype), 0)
     finally:
         cuda_gemm.simulated_architecture = before
     return {arch: dict(sorted(uses.items(), key=lambda item: _order(item[0]))) for arch, uses in found.items()}

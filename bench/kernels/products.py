@@ -5,7 +5,8 @@ They are launched on paper only, to note down which kernels there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,16 @@ from pyneural.kernels.matmul.contract import ACTIVATIONS
 
 DType = np.dtype[Any]
 
-_SIDES = (4096, 2049, 2048, 512, 200, 65, 24)
+_SIDES = (4224, 4096, 2049, 2048, 512, 200, 65, 24)
 """Of the results of products: what fills a GPU with the largest tiles, with smaller ones, and with none."""
 
 
-def calls(kinds: Iterable[DType]) -> Iterator[tuple[Operation, Sample]]:
-    """The calls for some dtypes, of arrays full of zeros."""
+def calls(names: Collection[str], kinds: Iterable[DType]) -> Iterator[tuple[Operation, Sample]]:
+    """The calls of some operations for some dtypes, of arrays full of zeros."""
     for dtype in kinds:
-        for name, sample in (*_products(dtype), *_convolutions(dtype), *_attention(dtype)):
-            yield OPERATIONS[name], sample
+        for name, sample in itertools.chain(_products(dtype), _convolutions(dtype), _attention(dtype)):
+            if name in names:
+                yield OPERATIONS[name], sample
 
 
 def _products(dtype: DType) -> Iterator[tuple[str, Sample]]:

@@ -52,7 +52,7 @@ class Instruction(NamedTuple):
 class Listing(tuple[Instruction, ...]):
     """Instructions in the order of their addresses: a kernel's, or a part of them."""
 
-    def count(self, wanted: str | Callable[[Instruction], bool]) -> int:  # type: ignore[override]
+    def count(self, wanted: str | Callable[[Instruction], bool]) -> int:
         """How many there are of a name and all its variants (``"LDG"``, ``"LDG.E.128"``), or that fit a condition."""
         if callable(wanted):
             return sum(map(wanted, self))
