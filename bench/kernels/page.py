@@ -182,8 +182,9 @@ def text() -> str:
         "Registers and occupancy are those of the kernel that moves most.", "",
         *_memory(),
         "## Products", "",
-        "From the disassembly: of the main loop the way that whole tiles of aligned arrays take; loads from global memory "
-        "are on it where they are of 16 bytes, while what gathers single elements is branched over. The last column is a "
+        "From the disassembly: of the main loop the way that whole tiles of aligned arrays take; loads from global "
+        "memory are on it where they are of 16 bytes, while what gathers single elements is branched over. The last "
+        "column is a "
         f"**static prediction, not a measurement**: what a tile cannot pass ({cards}), if all its operands come from "
         "device memory and none from the L2 cache.", "",
         *_tiles(),
