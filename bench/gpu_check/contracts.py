@@ -21,7 +21,7 @@ from .steps import ROOT
 CONTRACTS = str(ROOT / "tests/gpu/test_contracts_on_cuda.py")
 DEVICE = tuple(str(ROOT / "tests/gpu" / each) for each in ("test_device_cuda.py", "test_gpu_target.py"))
 AGAIN = 40  # failed tests that are tried alone at most
-_MARKS = {"usual": "not every_dtype and not slow", "dtypes": "every_dtype", "device": ""}
+_MARKS = {"usual": "not every_dtype and not slow and not nvrtc", "dtypes": "every_dtype", "device": ""}
 
 
 def _pytest(arguments: list[str], log: pathlib.Path, seconds: float) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from pyneural import csrc
 from pyneural.cuda import CompileError, ladders, nvrtc
 from pyneural.kernels.cuda_launch import element_option
 
+pytestmark = pytest.mark.nvrtc
+
 SOURCES = sorted((pathlib.Path(next(iter(csrc.__path__))) / "kernels").glob("*.cu"))
 VERSIONS = {12: "nvidia/cuda_nvrtc/lib/libnvrtc.so.12", 13: "nvidia/cu13/lib/libnvrtc.so.13"}
 PACKAGES = {12: "nvidia-cuda-nvrtc-cu12", 13: "nvidia-cuda-nvrtc"}
@@ -137,30 +139,19 @@ def _dtype(name: str) -> np.dtype[Any]:
 _ARCHITECTURE = {12: "sm_80", 13: "sm_90a"}
 
 
-def _sources() -> list[Any]:
-    """All; those with many main loops take minutes."""
-    return [
-        pytest.param(each, id=each.stem, marks=[pytest.mark.every_dtype] * (each.stem in ("conv", "matmul")))
-        for each in SOURCES
-    ]
-
-
-@pytest.mark.xdist_group("nvrtc")
-@pytest.mark.parametrize("source", _sources())
+@pytest.mark.parametrize("source", SOURCES, ids=lambda each: each.stem)
 def test_float32(source: pathlib.Path, version: int) -> None:
     """Of CUDA 12 for an A100, of CUDA 13 for an H100."""
     _check(source, _ARCHITECTURE[version], usual=True)
 
 
-@pytest.mark.every_dtype
-@pytest.mark.xdist_group("nvrtc")
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda each: each.stem)
 def test_other_dtypes(source: pathlib.Path, version: int) -> None:
     _check(source, _ARCHITECTURE[version], usual=False)
 
 
-@pytest.mark.every_dtype
-@pytest.mark.xdist_group("nvrtc")
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda each: each.stem)
 def test_the_other_architecture(source: pathlib.Path, version: int) -> None:
     _check(source, _ARCHITECTURE[25 - version], usual=True)
@@ -200,7 +191,6 @@ def test_errors_carry_the_users_line(version: int) -> None:
         module.compiled("f", "sm_80")
 
 
-@pytest.mark.xdist_group("nvrtc")
 @pytest.mark.parametrize("ladder", ladders.names())
 def test_ladders(ladder: str, version: int) -> None:
     """Every rung's kernels, for the architecture that it names."""
