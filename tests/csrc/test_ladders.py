@@ -22,6 +22,8 @@ from pyneural.kernels import OPERATIONS, backend
 from pyneural.kernels.accuracy import compare
 from pyneural.kernels.contract import Sample
 
+pytestmark = pytest.mark.simulator
+
 RUNGS = list(ladders.every())
 PASSES = [(rung, pass_) for rung in RUNGS for pass_ in rung.passes]
 CONTRACTED = [(rung, pass_) for rung, pass_ in PASSES if rung.ladder not in ("transpose", "histogram")]

@@ -23,9 +23,8 @@ def _cases() -> list[Any]:
     cases = []
     for each in OPERATIONS.values():
         for dtype in each.dtypes:
-            marks = [pytest.mark.xdist_group(each.family)]
-            if dtype != _usual(each):
-                marks.append(pytest.mark.every_dtype)
+            kind = pytest.mark.simulator if dtype == _usual(each) else pytest.mark.every_dtype
+            marks = [pytest.mark.xdist_group(each.family), kind]
             cases.append(pytest.param(each, dtype, id=f"{each.name}-{dtype}", marks=marks))
     return cases
 

@@ -160,15 +160,14 @@ __device__ __forceinline__ void gemm_mma(const Product& product, const A& a, con
       const Element *x = left[step % T::stages], *y = right[step % T::stages];
 #pragma unroll
       for (int k = 0; k < Math::step; k += Math::k) {
-        typename Math::Fragment fa[fragments_m], fb[fragments_n / 2];
-#pragma unroll
-        for (int i = 0; i < fragments_m; ++i) Math::template load_a<A::along, T::m>(fa[i], x, warp_m + i * 16, k);
+        typename Math::Fragment fa, fb[fragments_n / 2];
 #pragma unroll
         for (int j = 0; j < fragments_n / 2; ++j) Math::template load_b<B::along, T::n>(fb[j], y, warp_n + j * 16, k);
 #pragma unroll
         for (int i = 0; i < fragments_m; ++i) {
+          Math::template load_a<A::along, T::m>(fa, x, warp_m + i * 16, k);
 #pragma unroll
-          for (int j = 0; j < fragments_n; ++j) Math::multiply(sum[i][j], fa[i], fb[j / 2], j % 2);
+          for (int j = 0; j < fragments_n; ++j) Math::multiply(sum[i][j], fa, fb[j / 2], j % 2);
         }
       }
     }
