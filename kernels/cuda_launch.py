@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCESS", "BLOCK", "DIVIDER", "ENOUGH", "ITEMS", "MAX_DIMS", "MOST_BLOCKS", "SHORT_ROW", "WARP", "Launch",
     "address", "binary", "bits", "blocks", "contiguous", "copy", "divider", "element_option", "empty", "flat_grid",
-    "flat_memory", "launch", "launched", "launched_by", "layout", "layout_of", "planes", "rows_of", "sanitized", "size",
+    "flat_memory", "launch", "launched_by", "layout", "layout_of", "planes", "rows_of", "sanitized", "size",
     "threads_for", "unary", "written",
 ]  # fmt: skip
 
@@ -86,13 +86,8 @@ def _module(source: str, dtype: DType | None, target: str) -> Any:
     return cuda.compile(path, target, options=element_option(dtype))
 
 
-launched: set[tuple[str, str, str | None]] = set()
-"""The kernels that this process has launched so far: source, name, element type."""
-
-
 @functools.cache
 def _kernel(source: str, name: str, dtype: DType | None, target: str) -> Any:
-    launched.add((source, name, None if dtype is None else dtype.name))
     return _module(source, dtype, target)[name]
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
-import pathlib
-import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -60,30 +55,6 @@ def _op_db_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if asked:
         reasons = "".join(f"; not supported: {count}, {why}" for why, count in refused.most_common())
         terminalreporter.write_line(f"PyTorch's op_db: {passed} of {asked} samples passed{reasons}")
-
-
-@functools.cache
-def _known_kernels() -> set[tuple[str, str, str | None]]:
-    """The CUDA kernels that are compiled for GPUs and held to the budget: see bench/kernels."""
-    path = pathlib.Path(__file__).parents[1] / "bench" / "results" / "resources.json"
-    return {
-        (source, name, dtype or None)
-        for sources in json.loads(path.read_text())["instances"].values()
-        for source, kinds in sources.items()
-        for dtype, kernels in kinds.items()
-        for name in kernels
-    }
-
-
-@pytest.fixture(autouse=True)
-def _only_known_kernels() -> Iterator[None]:
-    """No test launches a kernel that the budget does not know: its list is noted down from other calls."""
-    yield
-    module = sys.modules.get("pyneural.kernels.cuda_launch")
-    unknown = set() if module is None else module.launched - _known_kernels()
-    if unknown:
-        module.launched.difference_update(unknown)  # type: ignore[union-attr]
-        raise AssertionError(f"bench/kernels/shapes.py and products.py have no call that takes {sorted(unknown)}")
 
 
 @pytest.fixture

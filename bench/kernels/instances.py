@@ -1,7 +1,7 @@
 """Which kernels there are: noted down from the launchers, for each architecture, so that no list can fall behind.
 
-Every sample of every contract, and the large calls of `shapes` and `products`, are launched on paper: geometry and
-instance are those of a real call, and nothing runs.
+Every sample of every contract, the large calls of `shapes` and `products` and those of `odd_sizes` are launched on
+paper: geometry and instance are those of a real call, and nothing runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from pyneural.kernels import OPERATIONS, Operation, Sample, backend, cuda_gemm, cuda_launch, dtypes, precision
 
-from . import products, shapes
+from . import odd_sizes, products, shapes
 
 ARCHITECTURES = {
     "sm_75": (7, 5), "sm_80": (8, 0), "sm_86": (8, 6), "sm_89": (8, 9), "sm_90a": (9, 0), "sm_100": (10, 0),
@@ -60,6 +60,7 @@ def _calls(operations: Collection[Operation]) -> Iterator[tuple[Operation, Sampl
     for case in shapes.CASES:
         for dtype in case.dtypes if case.operation in names else ():
             yield OPERATIONS[case.operation], case.sample(dtype)
+    yield from odd_sizes.calls(names)
     before = precision.get_float32_matmul_precision()
     try:
         for each in precision.PRECISIONS:

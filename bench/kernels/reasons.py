@@ -35,15 +35,7 @@ class Spill:
         )
 
 
-SPILLS = (
-    Spill(
-        "matmul",
-        "matmul<Tf32x3Large, kAlongOuter, kAlongInner>",
-        "float32",
-        "Two sums of 64 results and fragments in three parts take all 255 registers a thread has, and 20 bytes more.",
-        "sm_80",
-    ),
-)
+SPILLS: tuple[Spill, ...] = ()
 """Kernels over the budget of registers."""
 
 _BYTES, _WAYS = "over_least", "bank_conflict_ways"

@@ -25,7 +25,7 @@ struct MatrixRow {
 // Products of 16 x 16 and 16 x 16 elements of 16 bits. `step` inner places are a stage, `vector` elements 16 bytes.
 template <typename ElementT> struct HalfMath {
   using Element = ElementT;
-  static constexpr int step = 32, vector = 8, k = 16;
+  static constexpr int step = 32, vector = 8, k = 16, unroll = 2;
   struct Fragment {
     unsigned word[4];
   };
@@ -158,7 +158,7 @@ __device__ __forceinline__ void gemm_mma(const Product& product, const A& a, con
       __syncthreads();
       start(step + T::stages - 1);  // into the stage that all warps have just left
       const Element *x = left[step % T::stages], *y = right[step % T::stages];
-#pragma unroll
+#pragma unroll Math::unroll
       for (int k = 0; k < Math::step; k += Math::k) {
         typename Math::Fragment fa, fb[fragments_n / 2];
 #pragma unroll

@@ -17,7 +17,7 @@ __device__ __forceinline__ void split_tf32(float x, unsigned& high, unsigned& lo
 template <int Terms> struct Tf32Math {
   static_assert(Terms == 1 || Terms == 3, "one product, or three");
   using Element = float;
-  static constexpr int step = 16, vector = 4, k = 8;
+  static constexpr int step = 16, vector = 4, k = 8, unroll = Terms == 3 ? 1 : 2;
   struct Fragment {
     unsigned high[4], low[Terms == 3 ? 4 : 1];
     __device__ __forceinline__ void set(int i, float x) {
