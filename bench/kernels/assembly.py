@@ -163,7 +163,7 @@ def inspect(built: Iterable[cubin.Built]) -> Seen:
                 for what, holds in rules[kernel].items()
                 if not holds(listing)
             ]
-            if each.unit.source in PRODUCTS:
+            if each.unit.source in PRODUCTS and "<" in kernel:  # the instances of tiles
                 row = tile(each.unit, kernel, listing, each.resources[kernel])
                 if row is not None:
                     seen.tiles.append(row)
