@@ -46,7 +46,7 @@ test: $(VENV)/.installed-apps-test
 
 test-simulator: $(VENV)/.installed-apps-test
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow" \
-		tests/csrc tests/kernels tests/gpu/test_contracts_on_cuda.py tests/gpu/test_nvrtc.py $(PYTEST_ARGS)
+		tests/csrc tests/gpu tests/kernels $(PYTEST_ARGS)
 
 # The types are checked on a regular installation: an editable one maps folders by an import hook, which mypy cannot see.
 lint: $(VENV)/.installed-apps-dev-test

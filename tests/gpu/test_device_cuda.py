@@ -16,6 +16,8 @@ from pyneural import Tensor, amp, autograd, functional, io, kernels, nn, optim
 from pyneural.data import DataLoader, TensorDataset
 from pyneural.kernels import cuda_launch, cuda_memory, dtypes
 
+pytestmark = pytest.mark.simulator
+
 
 @pytest.fixture
 def second(standin: bool) -> str:

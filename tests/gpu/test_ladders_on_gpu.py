@@ -10,6 +10,8 @@ import pytest
 from pyneural.cuda import ladders
 from pyneural.kernels import backend
 
+pytestmark = pytest.mark.simulator
+
 
 def _run(ladder: str, number: int, *arrays: np.ndarray, **options: Any) -> np.ndarray:
     import cupy

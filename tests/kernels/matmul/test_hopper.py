@@ -17,6 +17,8 @@ from pyneural.kernels import OPERATIONS, Sample, accuracy, backend, cuda_gemm, c
 from pyneural.kernels.matmul import cuda as launches
 from pyneural.kernels.matmul import cuda_hopper
 
+pytestmark = pytest.mark.simulator
+
 CSRC = Path(next(iter(csrc.__path__)))
 TILES = {each.name: each for each in (cuda_hopper.WIDE, cuda_hopper.SQUARE, cuda_hopper.PAIR)}
 HOST = backend("reference").engine

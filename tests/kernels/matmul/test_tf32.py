@@ -14,6 +14,8 @@ from pyneural.kernels import OPERATIONS, Sample, accuracy, backend, cuda_gemm, c
 from pyneural.kernels.conv import cuda_launches
 from pyneural.kernels.matmul import cuda as launches
 
+pytestmark = pytest.mark.simulator
+
 TILES = {each.name: each for tiles in cuda_gemm.TF32.values() for each in tiles.values()}
 UNIT = 2.0**-24  # half the distance of float32's neighbours, by size
 
