@@ -89,13 +89,13 @@ def _described(name: str, facts: dict[str, Any]) -> str:
     return f"{name} ({', '.join(values)})"
 
 
-def rewritten(text: str, content: str) -> str:
-    """``text`` with ``content`` between the markers."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not rest or not after:
-        raise ValueError(f"report: {BEGIN} and {END} are not both in {README.name}")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+def rewritten(text: str, content: str, begin: str = BEGIN, end: str = END, name: str = README.name) -> str:
+    """The ``text`` of the page ``name`` with ``content`` between its markers."""
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"report: {begin} and {end} are not both in {name}")
+    return f"{before}{begin}\n{content}\n{end}{after}"
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCESS", "BLOCK", "DIVIDER", "ENOUGH", "ITEMS", "MAX_DIMS", "MOST_BLOCKS", "SHORT_ROW", "WARP", "Launch",
     "address", "binary", "bits", "blocks", "contiguous", "copy", "divider", "element_option", "empty", "flat_grid",
-    "flat_memory", "launch", "launched_by", "layout", "layout_of", "planes", "rows_of", "sanitized", "size",
+    "flat_memory", "joined", "launch", "launched_by", "layout", "layout_of", "planes", "rows_of", "sanitized", "size",
     "threads_for", "unary", "written",
 ]  # fmt: skip
 
@@ -181,14 +181,12 @@ def _layout_dtype(arrays: int) -> DType:
     return np.dtype([*fields, ("stride", "i8", (arrays, MAX_DIMS))])
 
 
-def layout(
-    operation: str, shape: tuple[int, ...], starts: Sequence[int], strides: Sequence[tuple[int, ...]]
-) -> tuple[Any, bool]:
-    """The ``Layout`` of arrays that are broadcast to ``shape``, and whether all are contiguous as they are.
+def joined(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> list[tuple[int, list[int]]]:
+    """The dimensions of arrays that are broadcast to ``shape``, as few as can be: size, and the step of each array.
 
-    ``strides`` are in elements, for each array's own trailing dimensions; broadcast dimensions have 0.
+    ``strides`` are each array's for its own trailing dimensions; broadcast dimensions have 0.
     """
-    aligned = [(0,) * (len(shape) - len(steps)) + tuple(steps) for steps in strides]
+    aligned = [[0] * (len(shape) - len(steps)) + list(steps) for steps in strides]
     dims: list[tuple[int, list[int]]] = []
     for d, n in enumerate(shape):
         steps = [each[d] for each in aligned]
@@ -198,6 +196,17 @@ def layout(
             dims[-1] = dims[-1][0] * n, steps
         else:
             dims.append((n, steps))
+    return dims
+
+
+def layout(
+    operation: str, shape: tuple[int, ...], starts: Sequence[int], strides: Sequence[tuple[int, ...]]
+) -> tuple[Any, bool]:
+    """The ``Layout`` of arrays that are broadcast to ``shape``, and whether all are contiguous as they are.
+
+    ``strides`` are in elements, for each array's own trailing dimensions; broadcast dimensions have 0.
+    """
+    dims = joined(shape, strides)
     if len(dims) > MAX_DIMS:
         raise ValueError(f"{operation}: strides that need {len(dims)} dimensions, more than {MAX_DIMS}")
     plain = not any(starts) and (not dims or (len(dims) == 1 and all(step == 1 for step in dims[0][1])))

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyneural.cuda.resources import ARCHITECTURES
 
+from .. import report
 from ..harness import ROOT
 from . import assembly, budget, instances, reasons, shapes, traffic
 
@@ -193,11 +194,7 @@ def text() -> str:
 
 def rewritten(whole: str, content: str) -> str:
     """``whole`` with ``content`` between the markers."""
-    before, begin, rest = whole.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"page: {BEGIN} and {END} are not both in {TARGET.name}")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+    return report.rewritten(whole, content, BEGIN, END, TARGET.name)
 
 
 def main() -> int:

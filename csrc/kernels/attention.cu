@@ -10,13 +10,6 @@ using Tile = AttentionTile<Real, sizeof(Real) == 8 ? 2 : 4>;
 
 constexpr int kRows = Tile::kRows;
 
-struct Largest {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a > b || a != a ? a : b; }
-};
-struct Add {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a + b; }
-};
-
 // blockIdx.y is the strip of kSide * Columns features of the result. The last queries come first: where attention is
 // causal they have the most keys.
 template <int Columns>
@@ -71,7 +64,7 @@ __device__ __forceinline__ void forward(
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
       const Index at = first_query + Tile::row() + i;
-      const Real all = Tile::row_reduce(total[i], Add{});
+      const Real all = Tile::row_reduce(total[i], Plus{});
       if (at >= sizes.queries) continue;
       const Index line = entry * sizes.queries + at;
 #pragma unroll

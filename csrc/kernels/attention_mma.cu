@@ -6,13 +6,6 @@
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
 
-struct Largest {
-  __device__ __forceinline__ float operator()(float a, float b) const { return a > b || a != a ? a : b; }
-};
-struct Add {
-  __device__ __forceinline__ float operator()(float a, float b) const { return a + b; }
-};
-
 template <int D>
 __device__ __forceinline__ void forward(
     const Attention& sizes, const Layout<4>& batches, const Element* query, const Element* key, const Element* value,
@@ -101,7 +94,7 @@ __device__ __forceinline__ void forward(
 
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      total[half] = Tile::row_reduce(total[half], Add{});
+      total[half] = Tile::row_reduce(total[half], Plus{});
       const Index at = first_query + Tile::row() + half * 8;
       if (at < sizes.queries && Tile::lane() % 4 == 0) {
         logsumexp[entry * sizes.queries + at] =

@@ -12,12 +12,6 @@ using Real = Computed<Element>;
 constexpr int kWide = 16 / sizeof(Element);
 constexpr int kItems = sizeof(Element) == 8 ? 8 : 16;  // of a row a thread holds
 
-__device__ __forceinline__ Real minus_infinity() { return -Real(__int_as_float(0x7f800000)); }
-
-// NaN spreads.
-struct Largest {
-  __device__ __forceinline__ Real operator()(Real a, Real b) const { return a > b || a != a ? a : b; }
-};
 
 // What every position has in common.
 struct Rule {
@@ -69,12 +63,12 @@ __device__ __forceinline__ void held_row(Team& team, const Rule& rule, const Ele
   using Row = Held<Element, kItems, Width>;
   Row held;
   held.load(team, x + row * rule.classes, n);
-  Real top = minus_infinity();
+  Real top = minus_infinity<Real>();
   Row::for_parts(team, n, [&](int j, int) {
 #pragma unroll
     for (int k = 0; k < Width; ++k) top = Largest{}(top, held.at(j, k));
   });
-  top = team.combine(top, minus_infinity(), Largest{});
+  top = team.combine(top, minus_infinity<Real>(), Largest{});
   const Index target = n == 0 ? -1 : rule.target[row];
   Real sum[2] = {0, 0};
   Row::for_parts(team, n, [&](int j, int i) {
@@ -148,24 +142,24 @@ __global__ void __launch_bounds__(512, 1) cross_entropy_block(
 struct Online {
   Real top, sum, weights, below;
 
-  __device__ __forceinline__ Online() : top(minus_infinity()), sum(0), weights(0), below(0) {}
+  __device__ __forceinline__ Online() : top(minus_infinity<Real>()), sum(0), weights(0), below(0) {}
   // A top of minus infinity has met nothing else so far.
   __device__ __forceinline__ void raise(Real higher) {
-    if (top != minus_infinity() && higher != top) {
+    if (top != minus_infinity<Real>() && higher != top) {
       sum *= exp(top - higher);
       if (weights != Real(0)) below += weights * (top - higher);
     }
     top = higher;
   }
   __device__ __forceinline__ void add(Real x) {
-    if (x != minus_infinity()) sum += exp(x - top);
+    if (x != minus_infinity<Real>()) sum += exp(x - top);
   }
   __device__ __forceinline__ void add_smoothed(Real x, Real w) {
-    below += w * (x == minus_infinity() ? x : x - top);
+    below += w * (x == minus_infinity<Real>() ? x : x - top);
     weights += w;
   }
   // Where no number was seen there is no probability.
-  __device__ __forceinline__ Real log_sum() const { return top == minus_infinity() ? not_a_number<Real>() : log(sum); }
+  __device__ __forceinline__ Real log_sum() const { return top == minus_infinity<Real>() ? not_a_number<Real>() : log(sum); }
 };
 
 template <int Width> __device__ __forceinline__ void long_rows(const Classes& at, const Rule& rule, const Element* x) {
@@ -189,7 +183,7 @@ template <int Width> __device__ __forceinline__ void long_rows(const Classes& at
         if (rule.smoothing != Real(0)) seen.add_smoothed(value[k], rule.weight_of(i + k));
       }
     }
-    seen.raise(team.combine(seen.top, minus_infinity(), Largest{}));
+    seen.raise(team.combine(seen.top, minus_infinity<Real>(), Largest{}));
     Real sum[4] = {seen.sum, own, seen.weights, seen.below};
     team.sum(sum);
     seen.sum = sum[0];

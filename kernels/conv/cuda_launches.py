@@ -33,8 +33,13 @@ def _record(dims: int) -> np.dtype[Any]:
     return np.dtype([*fields, *((f"by_{name}", DIVIDER) for name in ("taps_size", "image_size", "result_size"))])
 
 
+def _check_places(operation: str, image: tuple[int, ...], result: tuple[int, ...], weight: tuple[int, ...]) -> None:
+    most = max(math.prod(each[2:]) for each in (image, result, weight)) * max(image[0], weight[0], weight[1])
+    if most > _MOST_PLACES:
+        raise ValueError(f"{operation}: {most} places of all images or filters are more than {_MOST_PLACES}")
+
+
 def _shape(
-    operation: str,
     image: tuple[int, ...],
     result: tuple[int, ...],
     weight: tuple[int, ...],
@@ -54,9 +59,6 @@ def _shape(
         shape[f"by_{name}"] = [divider(int(each)) for each in values]
     for name in ("image", "result", "taps"):
         size = math.prod(sides[name])
-        most = size * max(image[0], weight[0], weight[1])
-        if most > _MOST_PLACES:
-            raise ValueError(f"{operation}: {most} places of all images or filters are more than {_MOST_PLACES}")
         shape[f"{name}_size"], shape[f"by_{name}_size"] = size, divider(size)
     return shape[()]
 
@@ -78,18 +80,17 @@ def forward(
     k = weight.shape[0] // groups
     places, terms = out.size // out.shape[1], math.prod(weight.shape[1:])
     chosen = tile or tile_for(k, places, groups, out)
-    shape = _shape(operation, x.shape, out.shape, weight.shape, stride, padding, dilation, groups)
+    shapes = x.shape, out.shape, weight.shape
+    _check_places(operation, *shapes)
+    if tile is None and not chosen.tf32 and cuda_winograd.fits(weight, weight.shape[1], k, stride, padding, dilation):
+        cuda_winograd.run(x, weight, bias, activation, out, padding, groups, back=False)
+        return
+    shape = _shape(*shapes, stride, padding, dilation, groups)
     arrays = (contiguous(x), contiguous(weight), None if bias is None else contiguous(bias))
     with written(out) as result:
         arguments = (*arrays, ACTIVATIONS.index(activation), result)
         if tile is None and terms <= _DIRECT and k < 16:
             launch("conv", f"forward_direct<{out.ndim - 2}>", out.dtype, flat_grid(out.size), BLOCK, shape, *arguments)
-        elif (
-            tile is None
-            and not chosen.tf32
-            and cuda_winograd.fits(weight, weight.shape[1], k, stride, padding, dilation)
-        ):
-            cuda_winograd.run(x, weight, bias, activation, result, padding, groups, back=False)
         else:
             _product("forward", chosen, k, places, shape, 1, *arguments)
 
@@ -104,17 +105,17 @@ def dgrad(
     c, terms = weight.shape[1], weight.size // groups // weight.shape[1]
     places = out.size // out.shape[1]
     chosen = tile or tile_for(c, places, groups, out)
-    shape = _shape(operation, out.shape, grad.shape, weight.shape, stride, padding, dilation, groups)
+    shapes = out.shape, grad.shape, weight.shape
+    _check_places(operation, *shapes)
+    ins = weight.shape[0] // groups
+    if tile is None and not chosen.tf32 and cuda_winograd.fits(weight, ins, c, stride, padding, dilation):
+        cuda_winograd.run(grad, weight, None, None, out, padding, groups, back=True)
+        return
+    shape = _shape(*shapes, stride, padding, dilation, groups)
     with written(out) as result:
         arguments = (contiguous(grad), contiguous(weight), result)
         if tile is None and terms <= _DIRECT and c < 16:
             launch("conv", f"dgrad_direct<{out.ndim - 2}>", out.dtype, flat_grid(out.size), BLOCK, shape, *arguments)
-        elif (
-            tile is None
-            and not chosen.tf32
-            and cuda_winograd.fits(weight, weight.shape[0] // groups, c, stride, padding, dilation)
-        ):
-            cuda_winograd.run(grad, weight, None, None, result, padding, groups, back=True)
         else:
             _product("dgrad", chosen, c, places, shape, 1, *arguments)
 
@@ -128,7 +129,9 @@ def wgrad(
     if out.size == 0:
         return
     k, terms, places = out.shape[0] // groups, math.prod(out.shape[1:]), grad.size // max(grad.shape[1], 1)
-    shape = _shape(operation, x.shape, grad.shape, out.shape, stride, padding, dilation, groups)
+    shapes = x.shape, grad.shape, out.shape
+    _check_places(operation, *shapes)
+    shape = _shape(*shapes, stride, padding, dilation, groups)
     with written(out) as result:
         arrays = (contiguous(grad), contiguous(x))
         if tile is None and terms <= _DIRECT and k < 16:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cuda_gemm import LEAST_SPLIT, MOST_SPLITS, architecture, multiprocessors
-from ..cuda_launch import ACCESS, BLOCK, address, contiguous, empty, flat_grid, launch, size, written
+from ..cuda_launch import ACCESS, BLOCK, address, contiguous, empty, flat_grid, joined, launch, size, written
 from ..cuda_memory import strided
 from ..dtypes import bfloat16, float16, float32
 from .contract import ACTIVATIONS
@@ -92,24 +92,13 @@ def plan(a: Array, b: Array, batch: tuple[int, ...]) -> Plan | None:
     m, inner, n = a.shape[-2], a.shape[-1], b.shape[-1]
     if min(m, n) <= SQUARE.n // 2 or inner == 0 or max(m, n, inner, size(batch)) > _MOST:
         return None
-    steps = [[0] * (len(batch) + 2 - x.ndim) + list(x.strides) for x in (a, b)]
-    dims: list[tuple[int, int, int]] = []  # size, step of a, step of b; dimensions that are one are joined
-    for d, count in enumerate(batch):
-        if count == 1:
-            continue
-        of_a, of_b = (
-            0 if d + x.ndim < len(batch) + 2 or x.shape[d + x.ndim - len(batch) - 2] == 1 else each[d]
-            for x, each in ((a, steps[0]), (b, steps[1]))
-        )
-        if dims and dims[-1][1] == of_a * count and dims[-1][2] == of_b * count:
-            dims[-1] = dims[-1][0] * count, of_a, of_b
-        else:
-            dims.append((count, of_a, of_b))
+    steps = [[0 if n == 1 else step for n, step in zip(x.shape[:-2], x.strides[:-2], strict=True)] for x in (a, b)]
+    dims = joined(batch, steps)
     if len(dims) > 2:
         return None
-    dims = [(1, 0, 0)] * (2 - len(dims)) + dims
-    left = _operand(a, [(each[0], each[1]) for each in dims], (m, a.strides[-2]), (inner, a.strides[-1]))
-    right = _operand(b, [(each[0], each[2]) for each in dims], (n, b.strides[-1]), (inner, b.strides[-2]))
+    dims = [(1, [0, 0])] * (2 - len(dims)) + dims
+    left = _operand(a, [(count, of[0]) for count, of in dims], (m, a.strides[-2]), (inner, a.strides[-1]))
+    right = _operand(b, [(count, of[1]) for count, of in dims], (n, b.strides[-1]), (inner, b.strides[-2]))
     if left is None or right is None:
         return None
     return Plan(left, right, (dims[0][0], dims[1][0]))

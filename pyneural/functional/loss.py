@@ -17,13 +17,17 @@ from .operands import cast, require_constant, require_reduction, require_tensor
 from .softmax import log_softmax
 
 
-class CrossEntropy(Function):
-    """The loss of each position; the log-sum-exp is a by-product for the backward, without gradient."""
-
-    differentiable = 1
+class _OfClasses(Function):
+    """What cross-entropy and its gradient have in common: their attributes."""
 
     def __init__(self, ignore_index: int, label_smoothing: float) -> None:
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+
+class CrossEntropy(_OfClasses):
+    """The loss of each position; the log-sum-exp is a by-product for the backward, without gradient."""
+
+    differentiable = 1
 
     def forward(self, kernels: Backend, logits: Tensor, target: Tensor, weight: Tensor | None) -> Any:
         loss, logsumexp = kernels.cross_entropy(
@@ -42,11 +46,8 @@ class CrossEntropy(Function):
         return CrossEntropyBackward(*attributes)(grad, logits, target, logsumexp, weight), None, None
 
 
-class ReducedCrossEntropy(Function):
+class ReducedCrossEntropy(_OfClasses):
     """``scale`` times the sum of the losses; its gradient for a cotangent of 1 is written as the logits are read."""
-
-    def __init__(self, ignore_index: int, label_smoothing: float) -> None:
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, kernels: Backend, logits: Tensor, target: Tensor, weight: Tensor | None, scale: Tensor) -> Any:
         loss, logsumexp, gradient = kernels.cross_entropy_with_gradient(
@@ -72,10 +73,7 @@ class ReducedCrossEntropy(Function):
         return CrossEntropyBackward(*attributes)(each, logits, target, logsumexp, weight), None, None, None
 
 
-class CrossEntropyBackward(Function):
-    def __init__(self, ignore_index: int, label_smoothing: float) -> None:
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
-
+class CrossEntropyBackward(_OfClasses):
     def forward(
         self,
         kernels: Backend,

@@ -4,6 +4,7 @@
 // `score_tile` is the product of two tiles along their features, `add_product` adds a tile of weights, from shared
 // memory, times rows of a matrix. Nothing of the size of the scores is ever written to memory.
 #pragma once
+#include "combine.cuh"
 #include "layout.cuh"
 #include "map.cuh"
 #include "reduce.cuh"
@@ -162,8 +163,6 @@ __device__ __forceinline__ Rows<Element> rows_of(
     const Attention& sizes, int operand, const Element* memory, Index start, Index rows) {
   return {memory + start, rows, sizes.row_stride[operand], sizes.column_stride[operand]};
 }
-
-template <typename Real> __device__ __forceinline__ Real minus_infinity() { return -Real(__int_as_float(0x7f800000)); }
 
 // A scaled and masked score; minus infinity where the query does not take the key.
 template <typename Real, typename Element>

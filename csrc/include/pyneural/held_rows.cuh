@@ -1,13 +1,10 @@
 // Rows that the threads of a warp or of a block hold in registers: each element is read once, 16 bytes an access.
 #pragma once
+#include "combine.cuh"
 #include "map.cuh"
 #include "reduce.cuh"
 
 namespace pyneural {
-
-struct Plus {
-  template <typename T> __device__ __forceinline__ T operator()(T a, T b) const { return a + b; }
-};
 
 // Threads that take one row after another together.
 template <typename Real, int Sums> struct WarpTeam {

@@ -1,19 +1,11 @@
 // The maximum of a row and the sum of exponentials of what lies below it, in one pass ("online": Milakov and
 // Gimelshein 2018).
 #pragma once
+#include "combine.cuh"
 #include "map.cuh"
 #include "reduce.cuh"
 
 namespace pyneural {
-
-template <typename Real> __device__ __forceinline__ Real minus_infinity() { return -Real(__int_as_float(0x7f800000)); }
-
-// NaN counts as the largest.
-struct Largest {
-  template <typename Real> __device__ __forceinline__ Real operator()(Real a, Real b) const {
-    return a > b || a != a ? a : b;
-  }
-};
 
 // The largest element seen, and the sum of e^(x - largest) over all seen.
 template <typename Real> struct Online {
@@ -42,7 +34,7 @@ __device__ __forceinline__ Online<Real> online_of_row(const Element* from, Index
   const Real top = block_reduce(seen.top, minus_infinity<Real>(), tops, Largest{});
   // A thread that saw minus infinity alone adds nothing, unless there was nothing else: then all is NaN.
   if (seen.top != minus_infinity<Real>()) seen.scale_to(top);
-  return {top, block_reduce(seen.sum, Real(0), sums, [](Real a, Real b) { return a + b; })};
+  return {top, block_reduce(seen.sum, Real(0), sums, Plus{})};
 }
 
 }  // namespace pyneural

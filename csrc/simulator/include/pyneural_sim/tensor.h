@@ -13,27 +13,6 @@ PNSIM_INLINE float element16(unsigned pair, int which) {
   return float(value);
 }
 
-template <typename T>
-PNSIM_INLINE void mma_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* file, int line) {
-  unsigned long long a01[32], a23[32], bs[32];
-  pnsim_gather(0xffffffffu, (unsigned long long)a[1] << 32 | a[0], a01, file, line);
-  pnsim_gather(0xffffffffu, (unsigned long long)a[3] << 32 | a[2], a23, file, line);
-  pnsim_gather(0xffffffffu, (unsigned long long)b[1] << 32 | b[0], bs, file, line);
-  const int group = int(lane()) / 4, member = int(lane()) % 4;
-  for (int i = 0; i < 4; ++i) {
-    const int row = group + 8 * (i / 2), column = 2 * member + i % 2;
-    float sum = d[i];
-    for (int k = 0; k < 16; ++k) {
-      // a: register (k >= 8) * 2 + (row >= 8) of lane row % 8 * 4 + k % 8 / 2; b: register k >= 8 of lane column * 4 + k % 8 / 2
-      const unsigned long long words = (k < 8 ? a01 : a23)[row % 8 * 4 + k % 8 / 2];
-      const unsigned left = unsigned(words >> (32 * (row / 8)));
-      const unsigned right = unsigned(bs[column * 4 + k % 8 / 2] >> (32 * (k / 8)));
-      sum += element16<T>(left, k % 2) * element16<T>(right, k % 2);
-    }
-    d[i] = sum;
-  }
-}
-
 // cvt.rna.tf32: 10 bits of fraction, ties away from zero; what is rounded beyond the largest number is infinite.
 PNSIM_INLINE unsigned round_to_tf32(float x) {
   unsigned bits;
@@ -49,7 +28,11 @@ PNSIM_INLINE float tf32_value(unsigned long long word) {
   return value;
 }
 
-PNSIM_INLINE void mma_16x8x8(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* file, int line) {
+// `Each` elements a register, which element(register, i) takes out: 2 of 16 bits or 1 of tf32.
+template <int Each, typename Element>
+PNSIM_INLINE void mma_16x8(
+    float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const Element& element, const char* file, int line) {
+  constexpr int half = 4 * Each;
   unsigned long long a01[32], a23[32], bs[32];
   pnsim_gather(0xffffffffu, (unsigned long long)a[1] << 32 | a[0], a01, file, line);
   pnsim_gather(0xffffffffu, (unsigned long long)a[3] << 32 | a[2], a23, file, line);
@@ -58,13 +41,24 @@ PNSIM_INLINE void mma_16x8x8(float (&d)[4], const unsigned (&a)[4], const unsign
   for (int i = 0; i < 4; ++i) {
     const int row = group + 8 * (i / 2), column = 2 * member + i % 2;
     float sum = d[i];
-    for (int k = 0; k < 8; ++k) {
-      // a: register (k >= 4) * 2 + (row >= 8) of lane row % 8 * 4 + k % 4; b: register k >= 4 of lane column * 4 + k % 4
-      const float left = tf32_value((k < 4 ? a01 : a23)[row % 8 * 4 + k % 4] >> (32 * (row / 8)));
-      sum += left * tf32_value(bs[column * 4 + k % 4] >> (32 * (k / 4)));
+    for (int k = 0; k < 2 * half; ++k) {
+      // a: register (k >= half) * 2 + (row >= 8) of lane row % 8 * 4 + k % half / Each;
+      // b: register k >= half of lane column * 4 + k % half / Each
+      const int other = k % half / Each;
+      const unsigned left = unsigned((k < half ? a01 : a23)[row % 8 * 4 + other] >> (32 * (row / 8)));
+      const unsigned right = unsigned(bs[column * 4 + other] >> (32 * (k / half)));
+      sum += element(left, k % Each) * element(right, k % Each);
     }
     d[i] = sum;
   }
+}
+
+template <typename T>
+PNSIM_INLINE void mma_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* file, int line) {
+  mma_16x8<2>(d, a, b, element16<T>, file, line);
+}
+PNSIM_INLINE void mma_16x8x8(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* file, int line) {
+  mma_16x8<1>(d, a, b, [](unsigned word, int) { return tf32_value(word); }, file, line);
 }
 
 template <int Count, bool Transposed>
