@@ -4,11 +4,12 @@ Against the reference evaluated in float64, a kernel's error may be at most twic
 evaluation in the kernel's own dtype, plus a few units of that dtype's epsilon (the contract's
 ``ulps``). The rule follows FlashAttention's tests (Dao, 2022). A plain evaluation is one draw, and now
 and then a lucky one, nearly exact where the problem is ill-conditioned. So the plain error is the
-largest that the reference shows in the kernel's dtype, and in float64 on inputs moved by up to two units of
-the dtype it computes in (float32 for the halves): what any backward stable evaluation may show (Higham,
-Accuracy and Stability of Numerical Algorithms, 2002, chapter 1). For float64 itself float32's error,
-scaled, stands in for the plain one. A NaN or an infinity is wrong wherever the reference has another
-value there.
+largest that the reference shows in the kernel's dtype, and in the dtype it computes in (float32 for the
+halves) on inputs moved by up to two units: what any evaluation may show that is stable in the mixed sense
+(Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 1.5). float64 has no more accurate
+evaluation to be held against: float32's errors, scaled, stand in for its own, and three times them are allowed,
+for the reference's error comes beside the kernel's. A NaN or an infinity is wrong wherever the reference has
+another value there.
 """
 
 from __future__ import annotations
@@ -56,7 +57,6 @@ def compare(operation: Operation, sample: Sample, subject: Backend) -> Report:
         truth = plain = evaluate(operation, sample, backend("reference"))
     else:
         truth = evaluate(operation, cast_sample(sample, dtypes.float64), backend("reference"))
-        # float64 has no more accurate evaluation to hold the plain one against: float32's error, scaled, stands in.
         plain_dtype = dtypes.float32 if dtype == dtypes.float64 else dtype
         # A call already in that dtype stays as it is: statistics beside 16-bit arrays are float32.
         plain_sample = sample if dtype == plain_dtype else cast_sample(sample, plain_dtype)
@@ -68,16 +68,23 @@ def compare(operation: Operation, sample: Sample, subject: Backend) -> Report:
 
 
 def _on_moved_inputs(operation: Operation, sample: Sample, dtype: np.dtype[Any]) -> list[list[np.ndarray]]:
-    """The float64 reference on inputs that differ from ``sample``'s by up to two units, a few draws."""
-    unit = dtypes.epsilon(dtype if dtype == dtypes.float64 else dtypes.float32)
+    """The reference on inputs that differ from ``sample``'s by up to two units, a few draws.
+
+    In the dtype that kernels compute in; for float64 in float32 too, whose own rounding is seen in the result.
+    """
     rng = np.random.default_rng(0)
-
-    def moved(array: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return np.asarray(array * (1.0 + unit * rng.uniform(-2.0, 2.0, array.shape)))
-
     exact = cast_sample(sample, dtypes.float64)
-    return [evaluate(operation, _changed(exact, moved), backend("reference")) for _ in range(DRAWS)]
+
+    def draw(kind: np.dtype[Any]) -> list[np.ndarray]:
+        def moved(array: np.ndarray) -> np.ndarray:
+            with np.errstate(all="ignore"):
+                return np.asarray(array * (1.0 + unit * rng.uniform(-2.0, 2.0, array.shape))).astype(kind)
+
+        unit = dtypes.epsilon(kind)
+        return evaluate(operation, _changed(exact, moved), backend("reference"))
+
+    kinds = [dtypes.float32, dtypes.float64] if dtype == dtypes.float64 else [dtypes.float32]
+    return [draw(kind) for kind in kinds for _ in range(DRAWS)]
 
 
 def evaluate(operation: Operation, sample: Sample, subject: Backend) -> list[np.ndarray]:
@@ -187,18 +194,18 @@ def _judge_one(
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             return Report(float("inf"), 0.0, f"{where}: {got[at]!r} at {at}, expected {truth[at]!r}")
         error = np.where(special, 0.0, np.abs(g - t))
-        plain_error = np.where(np.isfinite(p), np.abs(p - t), 0.0)
-        if dtype == dtypes.float64:
-            plain_error *= unit / dtypes.epsilon(dtypes.float32)
-        for moved in plain[1:]:
-            plain_error = np.maximum(plain_error, np.where(np.isfinite(moved), np.abs(moved - t), 0.0))
+        plain_error = np.zeros(t.shape)
+        for each in plain:
+            scale = unit / dtypes.epsilon(each.dtype) if dtype == dtypes.float64 else 1.0
+            plain_error = np.maximum(plain_error, np.where(np.isfinite(each), scale * np.abs(each - t), 0.0))
         plain_error = np.where(special, 0.0, plain_error)
         size = np.where(special, 0.0, np.abs(t))
         smallest = 0.0 if dtype == dtypes.bfloat16 else float(np.finfo(dtype).smallest_subnormal)
         smallest = max(smallest, float(np.finfo(np.float32).tiny) * unit)
         if operation.error == "norm":
             size, plain_error = np.max(size, initial=0.0), np.max(plain_error, initial=0.0)
-        allowed = np.broadcast_to(2.0 * plain_error + operation.ulps * (unit * size + smallest), error.shape)
+        times = 3.0 if dtype == dtypes.float64 else 2.0
+        allowed = np.broadcast_to(times * plain_error + operation.ulps * (unit * size + smallest), error.shape)
         if error.size == 0:
             return Report(0.0, 0.0, "")
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(error - allowed)), error.shape))

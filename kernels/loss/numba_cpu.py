@@ -57,6 +57,16 @@ def _row_loss(row: Array, t: int, top: Any, log_sum: Any, weight: Array, weight_
 
 
 @exact
+def _at_target(p: Any, own: Any, spread_over: Any, weight: Array, weight_sum: float, t: int) -> Any:
+    """The gradient at the target: ``p - 1`` first, for beside a ``p`` near 1 the other terms' rounding is large."""
+    kind = type(p)
+    slope = own * (p - kind(1))
+    if spread_over != 0:  # an infinite p times no smoothing is not a number
+        slope += spread_over * (p * kind(weight_sum) - (weight[t] if weight.size else kind(1)))
+    return slope
+
+
+@exact
 def _rows(arguments: Any, start: int, stop: int) -> None:
     x, target, weight, weight_sum, ignored, smoothing, loss, lse = arguments
     for r in range(start, stop):
@@ -87,13 +97,14 @@ def _rows_with_gradient(arguments: Any, start: int, stop: int) -> None:
             own *= weight[t]
         spread_over = kind(scale) * kind(smoothing / row.size)
         factor = (own + spread_over * kind(weight_sum)) / total
+        p = to[t] / total
         if smoothing > 0 and weight.size:
             for i in range(to.size):
                 to[i] = factor * to[i] - spread_over * weight[i]
         else:
             for i in range(to.size):
                 to[i] = factor * to[i] - spread_over
-        to[t] -= own
+        to[t] = _at_target(p, own, spread_over, weight, weight_sum, t)
 
 
 @exact
@@ -154,7 +165,7 @@ def _backward_rows(arguments: Any, start: int, stop: int) -> None:
         else:
             for i in range(to.size):
                 to[i] = factor * exp(row[i] - kept) - spread_over
-        to[t] -= own
+        to[t] = _at_target(exp(row[t] - kept), own, spread_over, weight, weight_sum, t)
 
 
 @exact
@@ -185,7 +196,8 @@ def _backward_strips(arguments: Any, start: int, stop: int) -> None:
             if t == ignored:
                 out[o, :, first + i] = 0
             else:
-                out[o, t, first + i] -= own[i]
+                p = exp(x[o, t, first + i] - kept[i])
+                out[o, t, first + i] = _at_target(p, own[i], spread_over[i], weight, weight_sum, t)
 
 
 @exact
@@ -202,6 +214,14 @@ _row_kernel_with_gradient = spread_kernel("cross_entropy_rows_with_gradient", _r
 _strip_kernel_with_gradient = spread_kernel("cross_entropy_strips_with_gradient", _strips_with_gradient)
 _backward_row_kernel = spread_kernel("cross_entropy_backward_rows", _backward_rows)
 _backward_strip_kernel = spread_kernel("cross_entropy_backward_strips", _backward_strips)
+
+
+def _shapes(logits: Array) -> tuple[tuple[int, int, int], tuple[int, ...], tuple[int, ...]]:
+    """Outer, classes and inner of logits, and the shapes in which kernels take them and what each position has."""
+    outer, classes, inner = sizes(logits.shape)
+    if inner == 1:
+        return (outer, classes, inner), (outer, classes), (outer,)
+    return (outer, classes, inner), (outer, classes, inner), (outer, inner)
 
 
 def _weights(logits: Array, weight: Array | None, classes: int) -> tuple[Array, float]:
@@ -227,8 +247,7 @@ def cross_entropy(
         cross_entropy(logits, target, weight, out=results, **attributes)
         loss[...], lse[...] = results
     elif target.size:
-        outer, classes, inner = sizes(logits.shape)
-        shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
+        (outer, classes, inner), shape, places = _shapes(logits)
         (_row_kernel if inner == 1 else _strip_kernel)(
             *pieces(outer, classes, inner),
             contiguous(logits).reshape(shape),
@@ -259,8 +278,7 @@ def cross_entropy_with_gradient(
             each[...] = result
     elif logits.size:
         loss, lse, gradient = out
-        outer, classes, inner = sizes(logits.shape)
-        shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
+        (outer, classes, inner), shape, places = _shapes(logits)
         (_row_kernel_with_gradient if inner == 1 else _strip_kernel_with_gradient)(
             *pieces(outer, classes, inner),
             contiguous(logits).reshape(shape),
@@ -290,8 +308,7 @@ def cross_entropy_backward(
         attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
         into_strided(cross_entropy_backward, out, grad, logits, target, logsumexp, weight, **attributes)
     elif out.size:
-        outer, classes, inner = sizes(logits.shape)
-        shape, places = ((outer, classes), (outer,)) if inner == 1 else ((outer, classes, inner), (outer, inner))
+        (outer, classes, inner), shape, places = _shapes(logits)
         (_backward_row_kernel if inner == 1 else _backward_strip_kernel)(
             *pieces(outer, classes, inner),
             contiguous(grad).reshape(places),

@@ -42,38 +42,42 @@ def cross_entropy(
     return loss.reshape(target.shape), (top + log_sum).astype(x.dtype).reshape(target.shape)
 
 
-@np.errstate(all="ignore")
-def cross_entropy_backward(
-    grad: Array,
-    logits: Array,
-    target: Array,
-    logsumexp: Array,
-    weight: Array | None = None,
-    *,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-) -> Array:
+def _gradient(p: Array, grad: Array, logits: Array, target: Array, weight: Array | None, attributes: Any) -> Array:
+    """The gradient of the logits from their probabilities (positions, classes) and each position's cotangent."""
     x, t, w = _positions(logits, target, weight)
-    kept = t != ignore_index
+    smoothing = attributes.get("label_smoothing", 0.0)
+    kept = t != attributes.get("ignore_index", -100)
     t = np.where(kept, t, 0)
-    p = np.exp(x - logsumexp.reshape(-1, 1))
     onehot = np.arange(x.shape[1]) == t[:, None]
-    dx = (1 - label_smoothing) * w[t][:, None] * (p - onehot)
-    if label_smoothing:
-        dx = dx + label_smoothing / x.shape[1] * (p * w.sum() - w)
+    dx = (1 - smoothing) * w[t][:, None] * (p - onehot)
+    if smoothing:
+        dx = dx + smoothing / x.shape[1] * (p * w.sum() - w)
     dx = np.where(kept[:, None], grad.reshape(-1, 1).astype(x.dtype) * dx, 0).astype(logits.dtype)
     if logits.ndim == 1:
         return dx.reshape(logits.shape)
     return np.moveaxis(dx.reshape(*target.shape, logits.shape[1]), -1, 1)
 
 
+@np.errstate(all="ignore")
+def cross_entropy_backward(
+    grad: Array, logits: Array, target: Array, logsumexp: Array, weight: Array | None = None, **attributes: Any
+) -> Array:
+    x, _, _ = _positions(logits, target, weight)
+    return _gradient(np.exp(x - logsumexp.reshape(-1, 1)), grad, logits, target, weight, attributes)
+
+
+@np.errstate(all="ignore")
 def cross_entropy_with_gradient(
     logits: Array, target: Array, scale: Array, weight: Array | None = None, **attributes: Any
 ) -> tuple[Array, Array, Array]:
-    loss, logsumexp = cross_entropy(logits, target, weight, **attributes)
+    x, _, _ = _positions(logits, target, weight)
+    # Not e**(x - logsumexp): the rounding of a logsumexp of 1000 is seen in every probability.
+    p = np.exp(x - x.max(axis=1, keepdims=True))
+    p = p / p.sum(axis=1, keepdims=True)
     # A cotangent in the dtype of the sums: it is rounded only with the gradient.
     grad = np.broadcast_to(scale, target.shape)
-    return loss, logsumexp, cross_entropy_backward(grad, logits, target, logsumexp, weight, **attributes)
+    gradient = _gradient(p, grad, logits, target, weight, attributes)
+    return *cross_entropy(logits, target, weight, **attributes), gradient
 
 
 @np.errstate(all="ignore")
