@@ -83,7 +83,7 @@ def _on_moved_inputs(operation: Operation, sample: Sample, dtype: np.dtype[Any])
         unit = dtypes.epsilon(kind)
         return evaluate(operation, _changed(exact, moved), backend("reference"))
 
-    kinds = [dtypes.float32, dtypes.float64] if dtype == dtypes.float64 else [dtypes.float32]
+    kinds: list[Any] = [dtypes.float32, dtypes.float64] if dtype == dtypes.float64 else [dtypes.float32]
     return [draw(kind) for kind in kinds for _ in range(DRAWS)]
 
 
@@ -194,7 +194,7 @@ def _judge_one(
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             return Report(float("inf"), 0.0, f"{where}: {got[at]!r} at {at}, expected {truth[at]!r}")
         error = np.where(special, 0.0, np.abs(g - t))
-        plain_error = np.zeros(t.shape)
+        plain_error: Any = np.zeros(t.shape)
         for each in plain:
             scale = unit / dtypes.epsilon(each.dtype) if dtype == dtypes.float64 else 1.0
             plain_error = np.maximum(plain_error, np.where(np.isfinite(each), scale * np.abs(each - t), 0.0))
