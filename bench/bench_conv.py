@@ -48,29 +48,33 @@ def arrays(options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return x, weight, rng.standard_normal((n, k, p, q), np.float32)
 
 
-def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
+def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     x, weight, grad = arrays(options)
     stride, padding, groups, which = (options[name] for name in ("stride", "padding", "groups", "pass"))
     if kind == "pyneural":
         from pyneural import kernels
 
-        return _ours(kernels.backend("numba_cpu"), x, weight, grad, options), np.asarray
+        own = (x, weight, grad)
+        return harness.Subject(_ours(kernels.backend("numba_cpu"), *own, options), np.asarray, own)
     import torch
 
     layout = torch.channels_last if kind == "torch_channels_last" else torch.contiguous_format
     tensors = [torch.from_numpy(each).contiguous(memory_format=layout) for each in (x, weight, grad)]
     torch_x, torch_weight, torch_grad = tensors
+    inputs = tuple(each.numpy() for each in tensors)
     pair = ([stride] * 2, [padding] * 2, [1, 1])
     if which == "forward":
-        return (
+        return harness.Subject(
             lambda: torch.nn.functional.conv2d(torch_x, torch_weight, None, stride, padding, 1, groups),
             lambda result: result.numpy(),
+            inputs,
         )
     wanted = [which == "dgrad", which == "wgrad", False]
     backward = torch.ops.aten.convolution_backward
-    return (
+    return harness.Subject(
         lambda: backward(torch_grad, torch_x, torch_weight, None, *pair, False, [0, 0], groups, wanted),
         lambda result: result[0 if which == "dgrad" else 1].numpy(),
+        inputs,
     )
 
 
@@ -91,10 +95,10 @@ def describe(kind: str) -> dict[str, Any]:
     return {**harness.versions("numba", "llvmlite"), "simd": simd.CHOSEN.name}
 
 
-def truth(options: dict[str, Any]) -> np.ndarray:
+def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray:
     from pyneural.kernels.conv import reference
 
-    x, weight, grad = (each.astype(np.float64) for each in arrays(options))
+    x, weight, grad = inputs
     result: np.ndarray = _ours(reference, x, weight, grad, options)()
     return result
 

@@ -30,7 +30,7 @@ def _contestants(n: int) -> list[harness.Contestant]:
     ]
 
 
-def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
+def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     if kind == "numpy":
         return bench_matmul.prepare(kind, options)
     from pyneural.kernels.matmul.ladder_cpu import RUNGS
@@ -42,7 +42,7 @@ def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
         rung(a, b, out)
         return out
 
-    return run, np.asarray
+    return harness.Subject(run, np.asarray, (a, b))
 
 
 def describe(kind: str) -> dict[str, Any]:

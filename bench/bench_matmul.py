@@ -28,19 +28,19 @@ def operands(options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
 
 
-def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
+def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     a, b = operands(options)
     if kind == "torch":
         import torch
 
         torch_a, torch_b = torch.from_numpy(a), torch.from_numpy(b)
-        return lambda: torch.matmul(torch_a, torch_b), lambda result: result.numpy()
+        return harness.Subject(lambda: torch.matmul(torch_a, torch_b), lambda result: result.numpy(), (a, b))
     if kind == "numpy":
-        return lambda: np.matmul(a, b), np.asarray
+        return harness.Subject(lambda: np.matmul(a, b), np.asarray, (a, b))
     from pyneural import kernels
 
     backend = kernels.backend("numba_cpu")
-    return lambda: backend.matmul(a, b), np.asarray
+    return harness.Subject(lambda: backend.matmul(a, b), np.asarray, (a, b))
 
 
 def describe(kind: str) -> dict[str, Any]:
@@ -57,11 +57,10 @@ def describe(kind: str) -> dict[str, Any]:
     return {**harness.versions("numba", "llvmlite"), "simd": simd.CHOSEN.name}
 
 
-def truth(options: dict[str, Any]) -> np.ndarray:
+def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray:
     from pyneural.kernels.matmul import reference
 
-    a, b = operands(options)
-    product: np.ndarray = reference.matmul(a.astype(np.float64), b.astype(np.float64))
+    product: np.ndarray = reference.matmul(*inputs)
     return product
 
 

@@ -116,7 +116,7 @@ def cotangent(options: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(np.random.default_rng([options["seed"], 1]).standard_normal(shape, np.float32))
 
 
-def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
+def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     inputs = arrays(options)
     operation = OPERATIONS[options["name"]][1]
     library: Any
@@ -131,8 +131,10 @@ def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
         library.set_default_device(kind)
         functional = library.functional
         tensors = [library.tensor(each, device=kind) for each in inputs]
+    # The memory of the tensors: what is written there is what the next call reads.
+    shared = tuple(each.numpy() for each in tensors)
     if not options["gradient"]:
-        return lambda: operation(library, functional, *tensors), lambda result: result.numpy()
+        return harness.Subject(lambda: operation(library, functional, *tensors), lambda result: result.numpy(), shared)
     for each in tensors:
         each.requires_grad_()
     result = operation(library, functional, *tensors)
@@ -145,16 +147,16 @@ def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
         operation(library, functional, *tensors).backward(cotangents)
         return tensors[0].grad
 
-    return run, lambda gradient: gradient.numpy()
+    return harness.Subject(run, lambda gradient: gradient.numpy(), shared)
 
 
-def truth(options: dict[str, Any]) -> np.ndarray:
+def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray:
     import pyneural
 
     before = pyneural.get_default_device()
     pyneural.set_default_device("reference")
     try:
-        tensors = [pyneural.tensor(each.astype(np.float64)) for each in arrays(options)]
+        tensors = [pyneural.tensor(each) for each in inputs]
         if options["gradient"]:
             for each in tensors:
                 each.requires_grad_()

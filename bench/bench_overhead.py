@@ -27,7 +27,7 @@ def operands(options: dict[str, Any]) -> tuple[np.ndarray, ...]:
     return tuple(rng.standard_normal(shape, np.float32) for shape in ((10,), (10,), (10, 10), (10, 10)))
 
 
-def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
+def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     arrays = operands(options)
     library: Any
     if kind == "torch":
@@ -40,8 +40,8 @@ def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
 
         linear = library.linear
         a, b, m, w = (library.from_numpy(each) for each in arrays)
-    x = a.clone().requires_grad_()
-    weight = w.clone().requires_grad_()
+    x = library.from_numpy(arrays[0]).requires_grad_()
+    weight = library.from_numpy(arrays[3]).requires_grad_()
 
     def backward() -> Any:
         x.grad = None
@@ -55,15 +55,15 @@ def prepare(kind: str, options: dict[str, Any]) -> tuple[harness.Run, Any]:
         "linear": lambda: linear(m, weight),
         "backward": backward,
     }
-    return runs[options["case"]], lambda result: result.detach().numpy()
+    return harness.Subject(runs[options["case"]], lambda result: result.detach().numpy(), arrays)
 
 
 def describe(kind: str) -> dict[str, Any]:
     return harness.versions("torch" if kind == "torch" else "numba")
 
 
-def truth(options: dict[str, Any]) -> np.ndarray:
-    a, b, m, w = (each.astype(np.float64) for each in operands(options))
+def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    a, b, m, w = inputs
     results = {"add": a + b, "add_grad": a + b, "matmul": m @ w, "linear": m @ w.T, "backward": np.ones(10)}
     return results[options["case"]]
 

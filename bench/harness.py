@@ -1,13 +1,20 @@
-"""Races between libraries that are fair: same inputs, interleaved rounds, results checked before and after.
+"""Races between libraries that are fair: same inputs, interleaved rounds, results of timed calls checked.
 
 Every contestant lives in a process of its own, because thread pools of several libraries in one process
 spin against each other, and because some are tuned by environment variables. One process works at a
 time; the others wait for a line on their standard input, and `PAUSE` lets the threads of the one before
-fall asleep. A contestant whose result is wrong before or after its timing is not timed but refused.
+fall asleep.
+
+A contestant is refused, not timed, where a result is wrong: of the last timed call, and before and after the
+timing on inputs that were written anew in the same memory, of which then a few elements change once more.
+Before each timed call a few elements of its inputs change too, and the calls go round through inputs of
+several times the last-level cache: whoever returns what it returned before, leaves out work on inputs it
+takes for known ones, or finds them in the cache, is refused or gains nothing by it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -20,7 +27,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -36,7 +43,31 @@ PAUSE = 0.05
 TOLERANCE = 1e-5
 """Largest error of float32 results, relative to the largest element of the float64 reference."""
 
+STIRRED = 16
+"""Elements of each input that change before a timed call."""
+
+CACHES = 3
+"""Times the last-level cache that the inputs of a round fill."""
+
+MOST_SETS = 256
+MOST_BYTES = 1 << 29
+"""Of all inputs of a contestant, unless two sets need more."""
+
 Run = Callable[[], Any]
+
+
+class Subject(NamedTuple):
+    """What a contestant runs.
+
+    Attributes:
+        run: the computation; it reads ``inputs`` anew at each call.
+        to_numpy: its result as an array.
+        inputs: arrays in the memory that ``run`` reads.
+    """
+
+    run: Run
+    to_numpy: Callable[[Any], np.ndarray]
+    inputs: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -69,30 +100,105 @@ class Case:
     options: dict[str, Any]
 
 
-Prepare = Callable[[str, dict[str, Any]], tuple[Run, Callable[[Any], np.ndarray]]]
+Prepare = Callable[[str, dict[str, Any]], Subject]
+Truth = Callable[[dict[str, Any], tuple[np.ndarray, ...]], np.ndarray]
+
+
+class Server:
+    """The contestant's side of a race: several sets of inputs, of different seeds, that calls go round through."""
+
+    def __init__(self, prepare: Prepare, kind: str) -> None:
+        self._prepare, self._kind = prepare, kind
+        self._sets: list[Subject] = []
+        self._options: list[dict[str, Any]] = []
+        self._turn = 0
+        self._rng = np.random.default_rng(0)
+        self._last: tuple[int, Any] | None = None
+
+    def prepare(self, options: dict[str, Any]) -> None:
+        """Make the inputs, as many sets as fill the caches."""
+        self._sets, self._options, self._last = [], [], None
+        first = self._prepare(self._kind, options)
+        count = sets(sum(each.nbytes for each in first.inputs))
+        self._options = [{**options, "seed": options["seed"] + i} for i in range(count)]
+        self._sets = [first, *(self._prepare(self._kind, each) for each in self._options[1:])]
+
+    def time(self, calls: int) -> list[float]:
+        """The seconds of each of so many calls."""
+        times = []
+        for _ in range(calls):
+            subject = self._next()
+            self._stir(subject.inputs)
+            start = time.perf_counter()
+            result = subject.run()
+            times.append(time.perf_counter() - start)
+            self._last = self._turn, result
+        return times
+
+    def last(self, folder: pathlib.Path) -> dict[str, Any]:
+        """Leave inputs and result of the last timed call in ``folder``; the options of its inputs."""
+        assert self._last is not None
+        return self._leave(folder, *self._last)
+
+    def fresh(self, seed: int, folder: pathlib.Path) -> dict[str, Any]:
+        """Write new inputs where old ones were, and leave them and the result of a second call in ``folder``."""
+        subject = self._sets[self._turn]
+        other = self._prepare(self._kind, {**self._options[self._turn], "seed": seed})
+        for own, new in zip(subject.inputs, other.inputs, strict=True):
+            own[...] = new
+        subject.run()
+        self._stir(subject.inputs)
+        return self._leave(folder, self._turn, subject.run())
+
+    def _next(self) -> Subject:
+        self._turn = (self._turn + 1) % len(self._sets)
+        return self._sets[self._turn]
+
+    def _stir(self, inputs: tuple[np.ndarray, ...]) -> None:
+        for each in inputs:
+            if each.size and each.dtype.kind == "f":
+                places = np.unravel_index(self._rng.integers(0, each.size, STIRRED), each.shape)
+                each[places] = self._rng.standard_normal(STIRRED)
+
+    def _leave(self, folder: pathlib.Path, turn: int, result: Any) -> dict[str, Any]:
+        subject = self._sets[turn]
+        np.savez(folder / "inputs.npz", *subject.inputs)
+        np.save(folder / "result.npy", subject.to_numpy(result))
+        return self._options[turn]
+
+
+def sets(nbytes: int) -> int:
+    """How many inputs of ``nbytes`` fill the last-level cache several times: at least two."""
+    enough = -(-CACHES * last_level_cache() // max(nbytes, 1))
+    return max(2, min(enough, MOST_SETS, MOST_BYTES // max(nbytes, 1)))
+
+
+def last_level_cache() -> int:
+    """Bytes of the largest cache of a core; 32 MiB where the system does not say."""
+    found = [
+        int(path.read_text().strip()[:-1]) << {"K": 10, "M": 20}[path.read_text().strip()[-1]]
+        for path in pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    ]
+    return max(found, default=32 << 20)
 
 
 def serve(prepare: Prepare, describe: Callable[[str], dict[str, Any]]) -> None:
-    """The contestant's side: answer the requests on standard input, one JSON object a line."""
+    """Answer the requests on standard input, one JSON object a line."""
     kind = sys.argv[2]
-    run: Run = lambda: None  # noqa: E731
-    to_numpy: Callable[[Any], np.ndarray] = np.asarray
+    server = Server(prepare, kind)
     for line in sys.stdin:
         request = json.loads(line)
         answer: dict[str, Any] = {}
         if request["do"] == "describe":
             answer = describe(kind)
         elif request["do"] == "prepare":
-            run, to_numpy = prepare(kind, request["options"])
-        elif request["do"] == "verify":
-            answer["error"] = relative_error(to_numpy(run()), np.load(request["truth"]))
+            server.prepare(request["options"])
+        elif request["do"] == "time":
+            answer["times"] = server.time(request["calls"])
+        elif request["do"] == "last":
+            answer["options"] = server.last(pathlib.Path(request["folder"]))
         else:
-            times = []
-            for _ in range(request["calls"]):
-                start = time.perf_counter()
-                run()
-                times.append(time.perf_counter() - start)
-            answer["times"] = times
+            answer["options"] = server.fresh(request["seed"], pathlib.Path(request["folder"]))
         print(json.dumps(answer), flush=True)
 
 
@@ -136,15 +242,17 @@ class _Process:
 
     def close(self) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=60)
+        self._process.stdout.close()
 
 
 def race(
     module: str,
     contestants: Sequence[Contestant],
     cases: Iterable[Case],
-    truth: Callable[[dict[str, Any]], np.ndarray],
+    truth: Truth,
     *,
     threads: int,
     rounds: int,
@@ -154,62 +262,85 @@ def race(
 
     Args:
         module: the benchmark, run as ``python -m module --contestant kind`` for each contestant.
-        truth: the float64 reference's result of a case's options.
+        truth: the float64 reference's result for a case's options and inputs.
         rounds: each contestant's turns for a case.
         round_seconds: about how long a turn lasts, measured on its first calls.
 
     Returns:
-        What the contestants say of themselves, and for each case, in seconds, the medians and
-        the best of all calls, and the errors.
+        What the contestants say of themselves, and for each case, in seconds, the medians,
+        the best and the quartiles of all calls, and the errors.
 
     Raises:
         ArithmeticError: a contestant's result is wrong.
     """
-    processes = {each.name: _Process(module, each, threads) for each in contestants}
-    report: dict[str, Any] = {
-        "threads": threads,
-        "contestants": {name: process.ask(do="describe") for name, process in processes.items()},
-        "cases": [],
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        processes = {
+            each.name: stack.enter_context(contextlib.closing(_Process(module, each, threads))) for each in contestants
+        }
+        judge = _Judge(truth, folder)
+        return {
+            "threads": threads,
+            "contestants": {name: process.ask(do="describe") for name, process in processes.items()},
+            "cases": [
+                _race_case(processes, case, judge, rounds, round_seconds)
+                for case in track(list(cases), description=f"{module}, {threads} threads")
+            ],
+        }
+
+
+def _race_case(
+    processes: dict[str, _Process], case: Case, judge: _Judge, rounds: int, round_seconds: float
+) -> dict[str, Any]:
+    times: dict[str, list[float]] = {name: [] for name in processes}
+    errors: dict[str, float] = {}
+    calls: dict[str, int] = {}
+    for name, process in processes.items():
+        process.ask(do="prepare", options=case.options)
+        errors[name] = judge.fresh(process, name, case)
+        first = statistics.median(process.ask(do="time", calls=3)["times"])
+        calls[name] = max(3, min(200, int(round_seconds / first)))
+    for _ in range(rounds):
+        for name, process in processes.items():
+            time.sleep(PAUSE)
+            # The first call of a turn wakes the threads.
+            times[name] += process.ask(do="time", calls=1 + calls[name])["times"][1:]
+    for name, process in processes.items():
+        errors[name] = max(errors[name], judge.timed(process, name, case), judge.fresh(process, name, case))
+    return {
+        "case": case.name,
+        "work": case.work,
+        "seconds": {name: statistics.median(each) for name, each in times.items()},
+        "best": {name: min(each) for name, each in times.items()},
+        "quartiles": {name: statistics.quantiles(each)[::2] for name, each in times.items()},
+        "calls": {name: len(each) for name, each in times.items()},
+        "error": errors,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        for case in track(list(cases), description=f"{module}, {threads} threads"):
-            path = str(pathlib.Path(folder) / "truth.npy")
-            np.save(path, truth(case.options))
-            times: dict[str, list[float]] = {name: [] for name in processes}
-            errors: dict[str, float] = {}
-            calls: dict[str, int] = {}
-            for name, process in processes.items():
-                process.ask(do="prepare", options=case.options)
-                errors[name] = _verified(process, name, case, path)
-                first = statistics.median(process.ask(do="time", calls=3)["times"])
-                calls[name] = max(3, min(200, int(round_seconds / first)))
-            for _ in range(rounds):
-                for name, process in processes.items():
-                    time.sleep(PAUSE)
-                    # The first call of a turn wakes the threads and fills the caches.
-                    times[name] += process.ask(do="time", calls=1 + calls[name])["times"][1:]
-            for name, process in processes.items():
-                errors[name] = max(errors[name], _verified(process, name, case, path))
-            report["cases"].append(
-                {
-                    "case": case.name,
-                    "work": case.work,
-                    "seconds": {name: statistics.median(each) for name, each in times.items()},
-                    "best": {name: min(each) for name, each in times.items()},
-                    "calls": {name: len(each) for name, each in times.items()},
-                    "error": errors,
-                }
-            )
-    for process in processes.values():
-        process.close()
-    return report
 
 
-def _verified(process: _Process, name: str, case: Case, path: str) -> float:
-    error = float(process.ask(do="verify", truth=path)["error"])
-    if not error <= TOLERANCE:
-        raise ArithmeticError(f"{name}, {case.name}: error {error:.3g} is above {TOLERANCE:.3g}")
-    return error
+class _Judge:
+    """Compares what contestants leave in a folder with the truth."""
+
+    def __init__(self, truth: Truth, folder: pathlib.Path) -> None:
+        self._truth, self._folder, self._seeds = truth, folder, np.random.default_rng()
+
+    def fresh(self, process: _Process, name: str, case: Case) -> float:
+        """The error of a call on inputs made now; ArithmeticError where it is wrong."""
+        seed = int(self._seeds.integers(1 << 31))
+        return self._error(process.ask(do="fresh", seed=seed, folder=str(self._folder)), seed, name, case)
+
+    def timed(self, process: _Process, name: str, case: Case) -> float:
+        """The error of the last timed call; ArithmeticError where it is wrong."""
+        answer = process.ask(do="last", folder=str(self._folder))
+        return self._error(answer, answer["options"]["seed"], name, case)
+
+    def _error(self, answer: dict[str, Any], seed: int, name: str, case: Case) -> float:
+        with np.load(self._folder / "inputs.npz") as arrays:
+            inputs = tuple(arrays[each].astype(np.float64) for each in arrays.files)
+        error = relative_error(np.load(self._folder / "result.npy"), self._truth(answer["options"], inputs))
+        if not error <= TOLERANCE:
+            raise ArithmeticError(f"{name}, {case.name}: error {error:.3g} is above {TOLERANCE:.3g} (seed {seed})")
+        return error
 
 
 def versions(*packages: str) -> dict[str, str]:

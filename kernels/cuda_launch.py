@@ -330,12 +330,19 @@ def size(shape: Sequence[int]) -> int:
     return math.prod(shape)
 
 
+def planes_in_place(x: Array, dims: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """(outer, n, inner) of ``x`` with n reduced; None where its layout does not allow that."""
+    many = [d for d in dims if x.shape[d] != 1]
+    if not x.flags.c_contiguous or many != list(range(many[0], many[-1] + 1) if many else []):
+        return None
+    first, last = (many[0], many[-1] + 1) if many else (x.ndim, x.ndim)
+    return size(x.shape[:first]), size(x.shape[first:last]), size(x.shape[last:])
+
+
 def planes(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int, int]:
     """``x`` as contiguous (outer, n, inner) with n reduced; copied where its layout does not allow that."""
-    many = [d for d in dims if x.shape[d] != 1]
-    if x.flags.c_contiguous and (not many or many == list(range(many[0], many[-1] + 1))):
-        first, last = (many[0], many[-1] + 1) if many else (x.ndim, x.ndim)
-        return x, size(x.shape[:first]), size(x.shape[first:last]), size(x.shape[last:])
+    if (lies := planes_in_place(x, dims)) is not None:
+        return x, *lies
     kept = [d for d in range(x.ndim) if d not in dims]
     n = size([x.shape[d] for d in dims])
     return contiguous(x.transpose(*kept, *dims)), x.size // max(n, 1), n, 1

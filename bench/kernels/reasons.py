@@ -76,15 +76,8 @@ REASONS = (
     ),
     Reason(
         _BYTES,
-        (
-            "softmax, along the first",
-            "var, columns",
-            "std, columns",
-            "argmax, columns",
-            "argmin, columns",
-            "neg, transposed",
-        ),
-        "Kernels of rows, and of one array element by element: other strides are copied first, to contiguous memory.",
+        ("neg, transposed",),
+        "Kernels of one array take it element by element: other strides are copied first, to contiguous memory.",
     ),
     Reason(
         _BYTES,

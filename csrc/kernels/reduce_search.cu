@@ -1,4 +1,5 @@
-// The place of the first extremum of each contiguous row of PYNEURAL_ELEMENT. A block takes a row.
+// The place of the first extremum of each contiguous row of PYNEURAL_ELEMENT, a block a row, or of each column.
+#include <pyneural/columns.cuh>
 #include <pyneural/map.cuh>
 #include <pyneural/reduce.cuh>
 
@@ -64,5 +65,43 @@ template <bool Largest> __device__ __forceinline__ void search(const Element* x,
   }
 }
 
+template <bool Largest> __device__ __forceinline__ void search_columns(const Columns& at, const Element* x, Index* out) {
+  __shared__ Value values[kColumnThreads];
+  __shared__ Index places[kColumnThreads];
+  const int own = threadIdx.y * blockDim.x + threadIdx.x;
+  at.for_strips([&](Index first, Index column, bool inside) {
+    // Threads without a row of their own take the first.
+    Candidate best = {Value(0), threadIdx.y < at.n ? threadIdx.y : 0};
+    if (inside) {
+      best.value = static_cast<Value>(widen(x[first + best.at * at.inner]));
+      for (Index i = threadIdx.y + blockDim.y; i < at.n; i += blockDim.y) {
+        const Candidate next = {static_cast<Value>(widen(x[first + i * at.inner])), i};
+        if (precedes<Largest>(next, best)) best = next;
+      }
+    }
+    // The upper half of the threads of a column hands over what it has to the lower half.
+    for (int rows = blockDim.y; rows > 1; rows /= 2) {
+      if (threadIdx.y < rows && threadIdx.y >= rows / 2) {
+        values[own] = best.value;
+        places[own] = best.at;
+      }
+      __syncthreads();
+      if (threadIdx.y < rows / 2) {
+        const int other = own + rows / 2 * blockDim.x;
+        const Candidate next = {values[other], places[other]};
+        if (precedes<Largest>(next, best)) best = next;
+      }
+    }
+    if (inside && threadIdx.y == 0) out[column] = best.at;
+    __syncthreads();
+  });
+}
+
 __global__ void argmax(const Element* x, Index* out, Index rows, Index n) { search<true>(x, out, rows, n); }
 __global__ void argmin(const Element* x, Index* out, Index rows, Index n) { search<false>(x, out, rows, n); }
+__global__ void __launch_bounds__(1024) argmax_columns(Columns at, const Element* x, Index* out) {
+  search_columns<true>(at, x, out);
+}
+__global__ void __launch_bounds__(1024) argmin_columns(Columns at, const Element* x, Index* out) {
+  search_columns<false>(at, x, out);
+}

@@ -1,5 +1,6 @@
-// Variance and standard deviation of contiguous rows of floats, PYNEURAL_ELEMENT. A warp or a block holds a row in
-// registers; a block takes a longer one and reads it twice.
+// Variance and standard deviation of contiguous rows or columns of floats, PYNEURAL_ELEMENT. A warp or a block holds a
+// row in registers, a block some columns; longer ones it reads twice.
+#include <pyneural/columns.cuh>
 #include <pyneural/held_rows.cuh>
 
 using namespace pyneural;
@@ -7,7 +8,7 @@ using Element = PYNEURAL_ELEMENT;
 using Real = Computed<Element>;
 
 constexpr int kWide = 16 / sizeof(Element);
-constexpr int kItems = sizeof(Element) == 8 ? 8 : 16;  // of a row a thread holds
+constexpr int kItems = sizeof(Element) == 8 ? 8 : 16;  // of a row or a column a thread holds
 
 __device__ __forceinline__ Element spread(Real squares, Real divisor, bool root) {
   return narrow<Element>(root ? sqrt(squares / divisor) : squares / divisor);
@@ -72,4 +73,40 @@ __global__ void __launch_bounds__(256) variance_long(const Element* x, Element* 
     if (threadIdx.x == 0) out[row] = spread(total, divisor, root);
     __syncthreads();
   }
+}
+
+__global__ void __launch_bounds__(1024) variance_columns_held(Columns at, const Element* x, Element* out, Real divisor, bool root) {
+  using Column = HeldColumn<Element, kItems>;
+  __shared__ Real shared[2][kColumnThreads];
+  ColumnTeam<Real> team(shared);
+  at.for_strips([&](Index first, Index column, bool inside) {
+    Column held;
+    Real sum = 0, squares = 0;
+    if (inside) {
+      held.load(at, x + first);
+      Column::for_rows(at, [&](int j, Index) { sum += held.at(j); });
+    }
+    const Real mean = team.combine(sum, Plus{}) / static_cast<Real>(at.n);
+    if (inside) Column::for_rows(at, [&](int j, Index) { squares += (held.at(j) - mean) * (held.at(j) - mean); });
+    squares = team.combine(squares, Plus{});
+    if (inside && threadIdx.y == 0) out[column] = spread(squares, divisor, root);
+  });
+}
+
+__global__ void __launch_bounds__(1024) variance_columns_long(Columns at, const Element* x, Element* out, Real divisor, bool root) {
+  __shared__ Real shared[2][kColumnThreads];
+  ColumnTeam<Real> team(shared);
+  at.for_strips([&](Index first, Index column, bool inside) {
+    Real sum = 0, squares = 0;
+    if (inside) at.for_rows([&](Index i) { sum += widen(x[first + i * at.inner]); });
+    const Real mean = team.combine(sum, Plus{}) / static_cast<Real>(at.n);
+    if (inside) {
+      at.for_rows([&](Index i) {
+        const Real deviation = widen(x[first + i * at.inner]) - mean;
+        squares += deviation * deviation;
+      });
+    }
+    squares = team.combine(squares, Plus{});
+    if (inside && threadIdx.y == 0) out[column] = spread(squares, divisor, root);
+  });
 }

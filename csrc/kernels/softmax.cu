@@ -4,6 +4,7 @@
 // maximum and sum in one pass ("online": Milakov and Gimelshein 2018), and reads the row again to write the result.
 #include <pyneural/held_rows.cuh>
 #include <pyneural/online.cuh>
+#include <pyneural/softmax.cuh>
 
 using namespace pyneural;
 using Element = PYNEURAL_ELEMENT;
@@ -11,17 +12,6 @@ using Real = Computed<Element>;
 
 constexpr int kWide = 16 / sizeof(Element);
 constexpr int kItems = sizeof(Element) == 8 ? 8 : 16;  // of a row a thread holds
-
-struct Softmax {
-  Real top, scale;
-  __device__ __forceinline__ Softmax(Real top, Real sum) : top(top), scale(sum) {}
-  __device__ __forceinline__ Real operator()(Real x) const { return exp(x - top) / scale; }
-};
-struct LogSoftmax {
-  Real top, log_sum;
-  __device__ __forceinline__ LogSoftmax(Real top, Real sum) : top(top), log_sum(log(sum)) {}
-  __device__ __forceinline__ Real operator()(Real x) const { return x - top - log_sum; }
-};
 
 template <typename Finish, int Width, typename Team>
 __device__ __forceinline__ void rows_held(Team team, const Element* x, Element* out, Index rows, int n) {
@@ -90,33 +80,23 @@ __device__ __forceinline__ void forward_of_long(const Element* x, Element* out, 
 }
 
 __global__ void __launch_bounds__(256) softmax_warp(const Element* x, Element* out, Index rows, int n) {
-  forward_held<Softmax>(WarpTeam<Real, 1>{}, x, out, rows, n);
+  forward_held<Softmax<Real>>(WarpTeam<Real, 1>{}, x, out, rows, n);
 }
 __global__ void __launch_bounds__(1024) softmax_block(const Element* x, Element* out, Index rows, int n) {
-  forward_by_block<Softmax>(x, out, rows, n);
+  forward_by_block<Softmax<Real>>(x, out, rows, n);
 }
 __global__ void __launch_bounds__(256) softmax_long(const Element* x, Element* out, Index rows, Index n) {
-  forward_of_long<Softmax>(x, out, rows, n);
+  forward_of_long<Softmax<Real>>(x, out, rows, n);
 }
 __global__ void __launch_bounds__(256) log_softmax_warp(const Element* x, Element* out, Index rows, int n) {
-  forward_held<LogSoftmax>(WarpTeam<Real, 1>{}, x, out, rows, n);
+  forward_held<LogSoftmax<Real>>(WarpTeam<Real, 1>{}, x, out, rows, n);
 }
 __global__ void __launch_bounds__(1024) log_softmax_block(const Element* x, Element* out, Index rows, int n) {
-  forward_by_block<LogSoftmax>(x, out, rows, n);
+  forward_by_block<LogSoftmax<Real>>(x, out, rows, n);
 }
 __global__ void __launch_bounds__(256) log_softmax_long(const Element* x, Element* out, Index rows, Index n) {
-  forward_of_long<LogSoftmax>(x, out, rows, n);
+  forward_of_long<LogSoftmax<Real>>(x, out, rows, n);
 }
-
-// What is summed over a row for the gradient, and the gradient from that sum.
-struct SoftmaxBackward {
-  static __device__ __forceinline__ Real term(Real grad, Real y) { return grad * y; }
-  static __device__ __forceinline__ Real finish(Real grad, Real y, Real sum) { return y * (grad - sum); }
-};
-struct LogSoftmaxBackward {
-  static __device__ __forceinline__ Real term(Real grad, Real) { return grad; }
-  static __device__ __forceinline__ Real finish(Real grad, Real y, Real sum) { return grad - exp(y) * sum; }
-};
 
 // Two arrays are held: half as many elements of each.
 template <typename Op, int Width, typename Team>
@@ -190,25 +170,25 @@ __device__ __forceinline__ void backward_of_long(
 
 __global__ void __launch_bounds__(256)
     softmax_backward_warp(const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  backward_held<SoftmaxBackward>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
+  backward_held<SoftmaxBackward<Real>>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
 }
 __global__ void __launch_bounds__(1024)
     softmax_backward_block(const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  backward_by_block<SoftmaxBackward>(grad, y, out, rows, n);
+  backward_by_block<SoftmaxBackward<Real>>(grad, y, out, rows, n);
 }
 __global__ void __launch_bounds__(256)
     softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
-  backward_of_long<SoftmaxBackward>(grad, y, out, rows, n);
+  backward_of_long<SoftmaxBackward<Real>>(grad, y, out, rows, n);
 }
 __global__ void __launch_bounds__(256)
     log_softmax_backward_warp(const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  backward_held<LogSoftmaxBackward>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
+  backward_held<LogSoftmaxBackward<Real>>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
 }
 __global__ void __launch_bounds__(1024)
     log_softmax_backward_block(const Element* grad, const Element* y, Element* out, Index rows, int n) {
-  backward_by_block<LogSoftmaxBackward>(grad, y, out, rows, n);
+  backward_by_block<LogSoftmaxBackward<Real>>(grad, y, out, rows, n);
 }
 __global__ void __launch_bounds__(256)
     log_softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
-  backward_of_long<LogSoftmaxBackward>(grad, y, out, rows, n);
+  backward_of_long<LogSoftmaxBackward<Real>>(grad, y, out, rows, n);
 }

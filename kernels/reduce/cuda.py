@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import check
+from ..columns_launch import Plan, plan
 from ..cuda_launch import (
     BLOCK,
     SHORT_ROW,
@@ -16,6 +17,7 @@ from ..cuda_launch import (
     empty,
     launch,
     planes,
+    planes_in_place,
     rows_of,
     size,
     threads_for,
@@ -124,8 +126,18 @@ def all(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None
     _reduce("all", x, dim, out, int32)
 
 
+def _columns(x: Array, dims: tuple[int, ...]) -> Plan | None:
+    """The launch over columns of an array as it lies; None for what kernels of rows take."""
+    lies = planes_in_place(x, dims)
+    return plan(lies, 1, x.dtype.itemsize) if lies is not None and lies[1] > 0 else None
+
+
 def _search(name: str, x: Array, dim: int | None, out: Array) -> None:
     if out.size == 0:
+        return
+    if (columns := _columns(x, check.dims(name, dim, x.ndim))) is not None:
+        with written(out) as result:
+            launch("reduce_search", f"{name}_columns", x.dtype, columns.grid, columns.block, columns.at, x, result)
         return
     flat, rows, n = rows_of(x, check.dims(name, dim, x.ndim))
     with written(out) as result:
@@ -140,15 +152,27 @@ def argmin(x: Array, *, dim: int | None = None, keepdim: bool = False, out: Arra
     _search("argmin", x, dim, out)
 
 
+def _held(dtype: np.dtype[Any]) -> int:
+    """Elements of a row or column that a thread holds: kItems of reduce_spread.cu."""
+    return 8 if dtype.itemsize == 8 else 16
+
+
 def _spread(x: Array, dim: Any, correction: float, root: bool, out: Array) -> None:
     if out.size == 0:
         return
-    flat, _, n = rows_of(x, check.dims("var", dim, x.ndim))
-    divisor = max(n - float(correction), 0.0)
+    dims = check.dims("var", dim, x.ndim)
+    divisor = max(size([x.shape[d] for d in dims]) - float(correction), 0.0)
+    if (columns := _columns(x, dims)) is not None:
+        kind = "held" if columns.holds(_held(x.dtype)) else "long"
+        with written(out) as result:
+            of_columns = (columns.at, x, result, divisor, root)
+            launch("reduce_spread", f"variance_columns_{kind}", x.dtype, columns.grid, columns.block, *of_columns)
+        return
+    flat, _, n = rows_of(x, dims)
     with written(out) as result:
         # Of nothing each result is NaN: there are as many rows as results, of no element.
         arguments = (flat, result, out.size, n, divisor, root)
-        team = max(1, -(-n // ((8 if x.dtype.itemsize == 8 else 16) * WARP))) * WARP
+        team = max(1, -(-n // (_held(x.dtype) * WARP))) * WARP
         kind, grid, threads = "long", blocks(out.size, 1), BLOCK
         if team == WARP:
             kind, grid = "warp", blocks(out.size, BLOCK // WARP)

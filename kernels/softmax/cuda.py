@@ -1,4 +1,7 @@
-"""Launches of ``csrc/kernels/softmax.cu`` and ``logsumexp.cu``, on rows: a copy brings other dimensions to the end."""
+"""Launches of ``csrc/kernels/softmax.cu``, ``softmax_columns.cu`` and ``logsumexp.cu``.
+
+What is neither rows nor columns of contiguous arrays is copied so that its dimension is the last.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import check
+from ..columns_launch import plan
 from ..cuda_launch import (
     BLOCK,
     WARP,
@@ -29,13 +33,25 @@ _MOST_THREADS = 1024
 
 
 def _held(dtype: DType, arrays: int) -> int:
-    """Elements of each row that a thread holds of ``arrays`` rows: kItems of softmax.cu, or half of them."""
+    """Elements that a thread holds of a row or column of each of ``arrays``: kItems of the sources, or half of them."""
     return (8 if dtype.itemsize == 8 else 16) // arrays
 
 
-def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
+def _softmax(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     if out.size == 0:
         return
+    columns = None
+    if all(x.flags.c_contiguous for x in arrays) and out.ndim:
+        columns = plan(out.shape, dim % out.ndim, out.dtype.itemsize)
+    if columns is None:
+        _rows(name, arrays, dim, out)
+        return
+    kind = "held" if columns.holds(_held(out.dtype, len(arrays))) else "long"
+    with written(out) as result:
+        launch("softmax_columns", f"{name}_{kind}", out.dtype, columns.grid, columns.block, columns.at, *arrays, result)
+
+
+def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     order = list(range(out.ndim))
     if order:
         order.append(order.pop(dim % out.ndim))
@@ -56,19 +72,19 @@ def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
 
 
 def softmax(x: Array, *, dim: int, out: Array) -> None:
-    _rows("softmax", (x,), dim, out)
+    _softmax("softmax", (x,), dim, out)
 
 
 def softmax_backward(grad: Array, y: Array, *, dim: int, out: Array) -> None:
-    _rows("softmax_backward", (grad, y), dim, out)
+    _softmax("softmax_backward", (grad, y), dim, out)
 
 
 def log_softmax(x: Array, *, dim: int, out: Array) -> None:
-    _rows("log_softmax", (x,), dim, out)
+    _softmax("log_softmax", (x,), dim, out)
 
 
 def log_softmax_backward(grad: Array, y: Array, *, dim: int, out: Array) -> None:
-    _rows("log_softmax_backward", (grad, y), dim, out)
+    _softmax("log_softmax_backward", (grad, y), dim, out)
 
 
 def logsumexp(x: Array, *, dim: Any, keepdim: bool = False, out: Array) -> None:

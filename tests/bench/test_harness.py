@@ -1,0 +1,52 @@
+"""A race times who computes, and refuses who only seems to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import harness
+from tests.bench import cheats
+
+
+def race(*kinds: str) -> dict[str, Any]:
+    return harness.race(
+        "tests.bench.cheats",
+        [harness.Contestant(kind, kind, {}) for kind in kinds],
+        [harness.Case("61 x 47 x 53", 2.0 * 61 * 47 * 53, {"seed": 7})],
+        cheats.truth,
+        threads=1,
+        rounds=2,
+        round_seconds=0.001,
+    )
+
+
+def test_an_honest_contestant_is_timed() -> None:
+    (case,) = race("honest")["cases"]
+    assert case["seconds"]["honest"] > 0
+    assert case["calls"]["honest"] >= 6
+    assert 0 < case["error"]["honest"] < harness.TOLERANCE
+
+
+@pytest.mark.parametrize("kind", [kind for kind in cheats.KINDS if kind != "honest"])
+def test_a_cheat_is_refused(kind: str) -> None:
+    with pytest.raises(ArithmeticError, match=rf"{kind}, 61 x 47 x 53: error .* is above 1e-05 \(seed \d+\)"):
+        race("honest", kind)
+
+
+def test_inputs_of_a_round_pass_the_cache() -> None:
+    cache = harness.last_level_cache()
+    assert harness.sets(cache) >= 3
+    assert harness.sets(10 * cache) == 2
+    assert harness.sets(0) == harness.MOST_SETS
+    for nbytes in (1 << 20, 3 << 20, 7 << 20):
+        assert harness.sets(nbytes) * nbytes >= min(3 * cache, harness.MOST_BYTES - nbytes, harness.MOST_SETS * nbytes)
+
+
+def test_a_wrong_shape_or_a_nan_is_an_infinite_error() -> None:
+    ones = np.ones((2, 3))
+    assert harness.relative_error(ones, ones) == 0
+    assert harness.relative_error(ones.T, ones) == np.inf
+    assert harness.relative_error(np.where(np.arange(3) == 1, np.nan, ones), ones) == np.inf
