@@ -117,7 +117,7 @@ class Server:
 
     def prepare(self, options: dict[str, Any]) -> None:
         """Make the inputs, as many sets as fill the caches."""
-        self._sets, self._options, self._last = [], [], None
+        self._sets, self._options, self._turn, self._last = [], [], 0, None
         first = self._prepare(self._kind, options)
         count = sets(sum(each.nbytes for each in first.inputs))
         self._options = [{**options, "seed": options["seed"] + i} for i in range(count)]
