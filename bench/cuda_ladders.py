@@ -20,9 +20,9 @@ import numpy as np
 
 from pyneural.cuda import CompilerNotFoundError, Counters, ladders
 from pyneural.cuda.ladders import Rung
-from pyneural.cuda.resources import nvcc
+from pyneural.cuda.resources import ARCHITECTURES, nvcc
 
-from . import harness
+from . import cards, harness
 
 PAGE = harness.ROOT / "docs" / "ladders.md"
 RESULT = harness.RESULTS / "cuda_ladders.json"
@@ -65,7 +65,7 @@ def problem(rung: Rung) -> Problem:
     if rung.ladder == "histogram":
         x = (rng.standard_normal(1 << 18) * 20 + 128).astype(np.int32)
         return Problem((x,), "element", x.size, "2^18 normal numbers around 128, of width 20, in 256 bins")
-    shape: tuple[int, ...] = {"transpose": (256, 256), "softmax": (16, 512)}.get(rung.ladder, (1 << 16,))
+    shape: tuple[int, ...] = {"transpose": (256, 256), "softmax": (8, 2048)}.get(rung.ladder, (1 << 16,))
     work = int(np.prod(shape))
     return Problem((normal(*shape),), "element", work, " x ".join(map(str, shape)) + " elements")
 
@@ -118,8 +118,14 @@ COLUMNS = {
     "memory_instructions": "memory instructions",
     "atomic_requests": "atomic requests",
 }
-OTHERS = ("global_load_requests", "shared_load_requests", "shared_store_requests", "atomic_global_requests")
-"""Named by some header, in no column."""
+OTHERS = (
+    *("global_load_requests", "shared_load_requests", "shared_store_requests", "atomic_global_requests"),
+    "shared_store_wavefronts",
+)
+"""Named by some header or needed for the prediction, in no column."""
+
+PRODUCTS = {"11_tf32x3": 3.0, "07_winograd_f2": 4 / 9, "08_winograd_f4": 1 / 4}
+"""Multiplications for each of the direct algorithm, where they are not one."""
 
 
 def digest(rung: Rung) -> str:
@@ -163,6 +169,29 @@ def _kernels(rung: Rung, its: Problem) -> list[dict[str, Any]]:
     return kernels
 
 
+def predicted(rung: Rung, row: dict[str, Any], arch: str) -> tuple[float, str]:
+    """Seconds that a unit of work takes at least on the card of ``arch``, and what bounds it: no measurement.
+
+    Sectors at the bandwidth of device memory as if there were no cache; a wavefront of shared memory, and a request of
+    a warp, for each cycle of a multiprocessor; the products at the rate of the units that do them.
+    """
+    counters, cycles = row["counters"], cards.cycles(arch)
+    sectors = counters["global_load_sectors"] + counters["global_store_sectors"]
+    wavefronts = counters["shared_load_wavefronts"] + counters["shared_store_wavefronts"]
+    bounds = {
+        "device memory": 32 * sectors / ARCHITECTURES[arch].bandwidth,
+        "shared memory": wavefronts / cycles,
+        "memory requests": counters["memory_instructions"] / cycles,
+    }
+    if row["unit"] == "FMA":
+        dtype = rung.header.passes["forward"].inputs[0].dtype
+        on_tensor_cores = re.search(r"mma_|wgmma", rung.path.read_text()) is not None
+        peak = cards.TENSOR[arch][dtype] if on_tensor_cores else ARCHITECTURES[arch].flops
+        bounds["arithmetic"] = 2 * PRODUCTS.get(rung.path.stem, 1.0) / peak
+    most = max(bounds, key=lambda name: bounds[name])
+    return bounds[most], most
+
+
 def page(result: dict[str, Any]) -> str:
     """The whole of docs/ladders.md."""
     lines = [
@@ -175,7 +204,10 @@ def page(result: dict[str, Any]) -> str:
         "algorithm or for each element, of a warp's requests without caches; *bold* is what the rung's header says it "
         "improves, and a test holds that it does. Bulk copies (TMA) and `wgmma` do not pass through the load and store "
         f"unit and are in no counter. Registers and occupancy are nvcc {result['nvcc']}'s for the architecture named "
-        "(the largest of a rung's kernels, and the lowest occupancy).",
+        "(the largest of a rung's kernels, and the lowest occupancy). The last columns are a **prediction**: "
+        "picoseconds that a unit takes at least if no cache serves a sector, and what bounds it "
+        f"({', '.join(f'{ARCHITECTURES[arch].card} for {arch}' for arch in cards.TENSOR)}); what a bulk copy moves "
+        "is not in it. No card has run a rung.",
     ]
     for ladder in ladders.names():
         rungs = ladders.ladder(ladder)
@@ -184,8 +216,8 @@ def page(result: dict[str, Any]) -> str:
         used = [name for name in COLUMNS if any(row and row["counters"].get(name) for row in rows)]
         heads = [f"{COLUMNS[name]} / {first['unit']}" for name in used]
         lines += ["", f"## {ladder}", "", f"Counted on: {first['problem']}.", ""]
-        lines.append(f"| rung | {' | '.join(heads)} | improves | registers | occupancy |")
-        lines.append("|---|" + "---:|" * len(heads) + "---|---:|---:|")
+        lines.append(f"| rung | {' | '.join(heads)} | improves | registers | occupancy | {' | '.join(cards.TENSOR)} |")
+        lines.append("|---|" + "---:|" * len(heads) + "---|---:|---:|" + "---:|" * len(cards.TENSOR))
         for rung, row in zip(rungs, rows, strict=True):
             if row:
                 lines.append(_row(rung, row, used, result))
@@ -210,6 +242,12 @@ def _row(rung: Rung, row: dict[str, Any], used: list[str], result: dict[str, Any
     spills = sum(kernel["spills"] for kernel in row["kernels"])
     cells.append(f"{most['registers']}" + (f", {spills} bytes spilled" if spills else "") + f" ({most['arch']})")
     cells.append(f"{lowest['occupancy']:.0%}, {lowest['limit']}")
+    for arch in cards.TENSOR:
+        if most["arch"].rstrip("a") > arch:
+            cells.append("")  # needs a later architecture
+        else:
+            seconds, bound = predicted(rung, row, arch)
+            cells.append(f"{_number(1e12 * seconds)}, {bound}")
     return "| " + " | ".join(cells) + " |"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pyneural.cuda.resources import ARCHITECTURES
 
 from .. import report
+from ..cards import FLOPS_A_CYCLE, ISSUED, TENSOR
 from ..harness import ROOT
 from . import assembly, budget, instances, reasons, shapes, traffic
 
@@ -17,15 +18,6 @@ BEGIN, END = "<!-- kernels:begin -->", "<!-- kernels:end -->"
 TILES = {"Small": 16, "Medium": 64, "Large": 128}
 WGMMA = {"Wide": (128, 256), "Square": (128, 128)}
 _SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-_TENSOR = {"sm_80": {"bfloat16": 312e12, "float16": 312e12, "float32": 156e12}, "sm_90": {
-    "bfloat16": 989e12, "float16": 989e12, "float32": 495e12}}  # fmt: skip
-"""Dense operations per second on tensor cores, of the cards in `ARCHITECTURES`: NVIDIA's data sheets."""
-
-_ISSUED = 4  # instructions of warps that a multiprocessor starts in a cycle, at most
-_FLOPS_A_CYCLE = {  # of a multiprocessor: NVIDIA's architecture papers
-    "sm_80": {"FFMA": 128, "DFMA": 64, "bfloat16": 2048, "float16": 2048, "float32": 1024},
-    "sm_90": {"FFMA": 256, "DFMA": 128, "bfloat16": 4096, "float16": 4096, "float32": 2048},
-}
 
 
 def _row(cells: Iterable[Any]) -> str:
@@ -140,10 +132,10 @@ def predicted(row: dict[str, Any]) -> tuple[float, str] | None:
     arch = row["arch"].rstrip("a")
     card, dtype = ARCHITECTURES[arch], row["dtype"]
     on_tensor_cores = row["instruction"] in ("HMMA", "HGMMA")
-    peak = _TENSOR[arch][dtype] if on_tensor_cores else card.flops / (2 if row["instruction"] == "DFMA" else 1)
-    per_cycle = _FLOPS_A_CYCLE[arch][dtype if on_tensor_cores else row["instruction"]]
+    peak = TENSOR[arch][dtype] if on_tensor_cores else card.flops / (2 if row["instruction"] == "DFMA" else 1)
+    per_cycle = FLOPS_A_CYCLE[arch][dtype if on_tensor_cores else row["instruction"]]
     useful = 1 / 3 if "Tf32x3" in row["kernel"] else 1.0
-    issue = min(1.0, row["flops"] / row["instructions"] * _ISSUED / per_cycle)
+    issue = min(1.0, row["flops"] / row["instructions"] * ISSUED / per_cycle)
     m, n = side
     memory = card.bandwidth * 2 * m * n / ((m + n) * _SIZES[dtype])
     bounds = {"arithmetic" if issue == 1.0 else "issue slots": issue * peak * useful, "device memory": memory}

@@ -99,9 +99,9 @@ template <bool Largest> __device__ __forceinline__ void search_columns(const Col
 
 __global__ void argmax(const Element* x, Index* out, Index rows, Index n) { search<true>(x, out, rows, n); }
 __global__ void argmin(const Element* x, Index* out, Index rows, Index n) { search<false>(x, out, rows, n); }
-__global__ void __launch_bounds__(1024) argmax_columns(Columns at, const Element* x, Index* out) {
+__global__ void __launch_bounds__(1024, 1) argmax_columns(Columns at, const Element* x, Index* out) {
   search_columns<true>(at, x, out);
 }
-__global__ void __launch_bounds__(1024) argmin_columns(Columns at, const Element* x, Index* out) {
+__global__ void __launch_bounds__(1024, 1) argmin_columns(Columns at, const Element* x, Index* out) {
   search_columns<false>(at, x, out);
 }
