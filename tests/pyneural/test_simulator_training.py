@@ -49,7 +49,7 @@ def test_digits_to_the_end() -> None:
         model = digits.build(device=device)
         history, _ = digits.train(model, data, generator=Generator(1))
         curves.append(np.asarray(history.losses))
-        scores.append(digits.accuracy(model, data))
+        scores.append(digits.evaluate(model, data.test_images, data.test_labels))
     np.testing.assert_allclose(curves[1][:100], curves[0][:100], rtol=1e-4)
     np.testing.assert_allclose(curves[1], curves[0], rtol=0.02)
     assert abs(scores[0] - scores[1]) <= 2 / 899
