@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCESS", "BLOCK", "DIVIDER", "ENOUGH", "ITEMS", "MAX_DIMS", "MOST_BLOCKS", "SHORT_ROW", "WARP", "Launch",
     "address", "binary", "bits", "blocks", "contiguous", "copy", "divider", "element_option", "empty", "flat_grid",
-    "flat_memory", "joined", "launch", "launched_by", "layout", "layout_of", "planes", "rows_of", "sanitized", "size",
-    "threads_for", "unary", "written",
+    "flat_memory", "held", "joined", "launch", "launched_by", "layout", "layout_of", "planes",
+    "planes_in_place", "rows_of", "sanitized", "size", "threads_for", "unary", "written",
 ]  # fmt: skip
 
 Array = Any
@@ -355,6 +355,11 @@ def rows_of(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int]:
         return flat, outer, n
     kept = [d for d in range(x.ndim) if d not in dims]
     return contiguous(x.transpose(*kept, *dims)), outer * inner, n
+
+
+def held(dtype: DType, arrays: int = 1) -> int:
+    """Elements of a row or column of each of ``arrays`` that a thread keeps in registers: kItems of the sources."""
+    return (8 if dtype.itemsize == 8 else 16) // arrays
 
 
 def threads_for(n: int) -> int:

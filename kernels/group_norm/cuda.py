@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import BLOCK, ENOUGH, WARP, contiguous, empty, launch, size, written
+from ..cuda_launch import BLOCK, ENOUGH, WARP, contiguous, empty, held, launch, size, written
 from ..dtypes import accumulator
 from ..norm.channels import moments, parameter, places, record, walk
 
@@ -25,8 +25,7 @@ def _sizes(x: Array, groups: int) -> tuple[Any, int, int]:
 
 def _block(channels: int, span: int, dtype: DType) -> int | None:
     """Threads that hold a group, or None if it is too long."""
-    held = 8 if dtype.itemsize == 8 else 16
-    threads = -(-channels * span // (held * WARP)) * WARP
+    threads = -(-channels * span // (held(dtype) * WARP)) * WARP
     return threads if threads <= _MOST_THREADS and channels <= _MOST_CHANNELS else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, launch, written
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, held, launch, written
 from ..dtypes import accumulator
 from ..norm.channels import moments, parameter
 
@@ -20,19 +20,14 @@ _WARPS = 8  # kWarps of layer_norm_backward.cu
 _PIECE = 16_384  # elements of a long row that a block sums
 
 
-def _held(dtype: DType) -> int:
-    """Elements of a row that a thread holds: kItems of the kernels."""
-    return 8 if dtype.itemsize == 8 else 16
+def _team(n: int, each: int) -> int:
+    """Threads of full warps that hold a row of n elements, ``each`` a thread."""
+    return max(1, -(-n // (each * WARP))) * WARP
 
 
-def _team(n: int, held: int) -> int:
-    """Threads of full warps that hold a row of n elements."""
-    return max(1, -(-n // (held * WARP))) * WARP
-
-
-def _strips(rows: int, n: int, held: int) -> tuple[int, int, int]:
-    """Blocks along and across long rows, and of how many rows each takes its strip, ``held`` elements a thread."""
-    strips = -(-n // (BLOCK * held))
+def _strips(rows: int, n: int, items: int) -> tuple[int, int, int]:
+    """Blocks along and across long rows, and of how many rows each takes its strip, ``items`` elements a thread."""
+    strips = -(-n // (BLOCK * items))
     each = -(-rows // max(1, min(rows, ENOUGH // strips)))
     return strips, -(-rows // each), each
 
@@ -48,7 +43,7 @@ def _forward(
     w, b = parameter(weight, dtype), parameter(bias, dtype)
     with ExitStack() as stack:
         y, *statistics = [stack.enter_context(written(each)) for each in results]
-        team = _team(n, _held(dtype))
+        team = _team(n, held(dtype))
         parameters = (*w, *b) if len(statistics) == 2 else w
         if team <= _MOST_THREADS_FORWARD:
             warp = team == WARP
@@ -62,7 +57,7 @@ def _forward(
             return
         mean = statistics[0] if len(statistics) == 2 else None
         moments(x, 1, rows, n, mean, statistics[-1], eps)
-        strips, parts, each = _strips(rows, n, _held(dtype))
+        strips, parts, each = _strips(rows, n, held(dtype))
         arguments = (x, *w, *b, y, mean, statistics[-1], rows, n, each)
         launch("layer_norm", "normalize_long", dtype, (strips, parts), BLOCK, *arguments)
 
@@ -101,7 +96,7 @@ def _backward(
     grad, x = contiguous(grad), contiguous(x)
     w, m, r = parameter(weight, dtype), parameter(mean, dtype), parameter(rstd, dtype)
     statistics = r if mean is None else (*m, *r)
-    team = _team(n, _held(dtype))
+    team = _team(n, held(dtype))
     with ExitStack() as stack:
         dx, *gradients = [stack.enter_context(written(each)) for each in results]
 
@@ -139,7 +134,7 @@ def _backward_long(
     gradients = empty((rows, 4), accumulator(dtype), like=x)
     grid = -(-rows * WARP // BLOCK)
     launch("layer_norm_backward", "row_final", dtype, grid, BLOCK, *m, *r, row_sums, gradients, rows, n, pieces)
-    strips, parts, rows_each = _strips(rows, n, _held(dtype) // 2)
+    strips, parts, rows_each = _strips(rows, n, held(dtype, 2))
     sums = partial(parts)
     outputs = (dx, sums[0], sums[1] if len(sums) == 2 else None)
     arguments = (grad, x, *w, gradients, *outputs, rows, n, rows_each)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, launch, size, written
+from ..cuda_launch import ACCESS, BLOCK, ENOUGH, WARP, blocks, contiguous, empty, held, launch, size, written
 from ..dtypes import accumulator
 
 Array = Any
@@ -83,16 +83,15 @@ def _forward(logits: Array, target: Array, *arguments: Any) -> None:
     """Launch the kernel of ``cross_entropy.cu`` for contiguous logits of this shape."""
     dtype = logits.dtype
     positions, classes, span = _sizes(logits.shape, target.size)
-    held = 8 if dtype.itemsize == 8 else 16  # kItems of cross_entropy.cu
     lanes, grid, block = 1, blocks(positions, 1), _LONG_BLOCK
     if span > 1:
         kind, block = "columns", _COLUMN_BLOCK
         grid = blocks(-(-positions // _width(dtype, span)), _COLUMN_BLOCK)
-    elif classes <= WARP * held:
+    elif classes <= WARP * held(dtype):
         kind, lanes, block = "lanes", _lanes(dtype, classes), BLOCK
         grid = blocks(positions * lanes, BLOCK)
-    elif classes <= _LONG_BLOCK * held:
-        kind, block = "block", -(-classes // (held * WARP)) * WARP
+    elif classes <= _LONG_BLOCK * held(dtype):
+        kind, block = "block", -(-classes // (held(dtype) * WARP)) * WARP
     else:
         kind = "long"
     at = _record(positions, classes, span, classes, lanes)

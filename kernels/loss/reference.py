@@ -42,16 +42,23 @@ def cross_entropy(
     return loss.reshape(target.shape), (top + log_sum).astype(x.dtype).reshape(target.shape)
 
 
-def _gradient(p: Array, grad: Array, logits: Array, target: Array, weight: Array | None, attributes: Any) -> Array:
+def _gradient(
+    p: Array,
+    grad: Array,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Array:
     """The gradient of the logits from their probabilities (positions, classes) and each position's cotangent."""
     x, t, w = _positions(logits, target, weight)
-    smoothing = attributes.get("label_smoothing", 0.0)
-    kept = t != attributes.get("ignore_index", -100)
+    kept = t != ignore_index
     t = np.where(kept, t, 0)
     onehot = np.arange(x.shape[1]) == t[:, None]
-    dx = (1 - smoothing) * w[t][:, None] * (p - onehot)
-    if smoothing:
-        dx = dx + smoothing / x.shape[1] * (p * w.sum() - w)
+    dx = (1 - label_smoothing) * w[t][:, None] * (p - onehot)
+    if label_smoothing:
+        dx = dx + label_smoothing / x.shape[1] * (p * w.sum() - w)
     dx = np.where(kept[:, None], grad.reshape(-1, 1).astype(x.dtype) * dx, 0).astype(logits.dtype)
     if logits.ndim == 1:
         return dx.reshape(logits.shape)
@@ -60,15 +67,29 @@ def _gradient(p: Array, grad: Array, logits: Array, target: Array, weight: Array
 
 @np.errstate(all="ignore")
 def cross_entropy_backward(
-    grad: Array, logits: Array, target: Array, logsumexp: Array, weight: Array | None = None, **attributes: Any
+    grad: Array,
+    logits: Array,
+    target: Array,
+    logsumexp: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
 ) -> Array:
     x, _, _ = _positions(logits, target, weight)
-    return _gradient(np.exp(x - logsumexp.reshape(-1, 1)), grad, logits, target, weight, attributes)
+    p = np.exp(x - logsumexp.reshape(-1, 1))
+    return _gradient(p, grad, logits, target, weight, ignore_index, label_smoothing)
 
 
 @np.errstate(all="ignore")
 def cross_entropy_with_gradient(
-    logits: Array, target: Array, scale: Array, weight: Array | None = None, **attributes: Any
+    logits: Array,
+    target: Array,
+    scale: Array,
+    weight: Array | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
 ) -> tuple[Array, Array, Array]:
     x, _, _ = _positions(logits, target, weight)
     # Not e**(x - logsumexp): the rounding of a logsumexp of 1000 is seen in every probability.
@@ -76,8 +97,9 @@ def cross_entropy_with_gradient(
     p = p / p.sum(axis=1, keepdims=True)
     # A cotangent in the dtype of the sums: it is rounded only with the gradient.
     grad = np.broadcast_to(scale, target.shape)
-    gradient = _gradient(p, grad, logits, target, weight, attributes)
-    return *cross_entropy(logits, target, weight, **attributes), gradient
+    gradient = _gradient(p, grad, logits, target, weight, ignore_index, label_smoothing)
+    loss = cross_entropy(logits, target, weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    return *loss, gradient
 
 
 @np.errstate(all="ignore")

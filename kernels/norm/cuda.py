@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..cuda_launch import WARP, contiguous, launch, size, written
+from ..cuda_launch import WARP, contiguous, held, launch, size, written
 from .channels import moments, parameter, places, record, sums, walk
 
 Array = Any
@@ -21,7 +21,7 @@ _LEAST_SPAN = 64  # bytes: what a warp reads of a shorter span is mostly other c
 def _threads(x: Array) -> int | None:
     """Threads of a block that holds a channel, or None where none does."""
     planes, _, span = _sizes(x)
-    threads = -(-planes * span // (WARP * (8 if x.dtype.itemsize == 8 else 16))) * WARP
+    threads = -(-planes * span // (WARP * held(x.dtype))) * WARP
     return threads if threads <= _MOST_THREADS and span * x.dtype.itemsize >= _LEAST_SPAN else None
 
 

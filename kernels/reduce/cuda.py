@@ -15,6 +15,7 @@ from ..cuda_launch import (
     blocks,
     contiguous,
     empty,
+    held,
     launch,
     planes,
     planes_in_place,
@@ -152,18 +153,13 @@ def argmin(x: Array, *, dim: int | None = None, keepdim: bool = False, out: Arra
     _search("argmin", x, dim, out)
 
 
-def _held(dtype: np.dtype[Any]) -> int:
-    """Elements of a row or column that a thread holds: kItems of reduce_spread.cu."""
-    return 8 if dtype.itemsize == 8 else 16
-
-
 def _spread(x: Array, dim: Any, correction: float, root: bool, out: Array) -> None:
     if out.size == 0:
         return
     dims = check.dims("var", dim, x.ndim)
     divisor = max(size([x.shape[d] for d in dims]) - float(correction), 0.0)
     if (columns := _columns(x, dims)) is not None:
-        kind = "held" if columns.holds(_held(x.dtype)) else "long"
+        kind = "held" if columns.holds(held(x.dtype)) else "long"
         with written(out) as result:
             of_columns = (columns.at, x, result, divisor, root)
             launch("reduce_spread", f"variance_columns_{kind}", x.dtype, columns.grid, columns.block, *of_columns)
@@ -172,7 +168,7 @@ def _spread(x: Array, dim: Any, correction: float, root: bool, out: Array) -> No
     with written(out) as result:
         # Of nothing each result is NaN: there are as many rows as results, of no element.
         arguments = (flat, result, out.size, n, divisor, root)
-        team = max(1, -(-n // (_held(x.dtype) * WARP))) * WARP
+        team = max(1, -(-n // (held(x.dtype) * WARP))) * WARP
         kind, grid, threads = "long", blocks(out.size, 1), BLOCK
         if team == WARP:
             kind, grid = "warp", blocks(out.size, BLOCK // WARP)

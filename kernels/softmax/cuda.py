@@ -19,6 +19,7 @@ from ..cuda_launch import (
     copy,
     empty,
     flat_grid,
+    held,
     launch,
     layout_of,
     rows_of,
@@ -32,11 +33,6 @@ DType = np.dtype[Any]
 _MOST_THREADS = 1024
 
 
-def _held(dtype: DType, arrays: int) -> int:
-    """Elements that a thread holds of a row or column of each of ``arrays``: kItems of the sources, or half of them."""
-    return (8 if dtype.itemsize == 8 else 16) // arrays
-
-
 def _softmax(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     if out.size == 0:
         return
@@ -46,7 +42,7 @@ def _softmax(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None
     if columns is None:
         _rows(name, arrays, dim, out)
         return
-    kind = "held" if columns.holds(_held(out.dtype, len(arrays))) else "long"
+    kind = "held" if columns.holds(held(out.dtype, len(arrays))) else "long"
     with written(out) as result:
         launch("softmax_columns", f"{name}_{kind}", out.dtype, columns.grid, columns.block, columns.at, *arrays, result)
 
@@ -60,7 +56,7 @@ def _rows(name: str, arrays: tuple[Array, ...], dim: int, out: Array) -> None:
     result = target if target.flags.c_contiguous else empty(target.shape, target.dtype, like=target)
     n = target.shape[-1] if target.ndim else 1
     rows = target.size // n
-    team = -(-n // (_held(out.dtype, len(inputs)) * WARP)) * WARP
+    team = -(-n // (held(out.dtype, len(inputs)) * WARP)) * WARP
     kind, grid, threads = "long", blocks(rows, 1), BLOCK
     if team == WARP:
         kind, grid = "warp", blocks(rows, BLOCK // WARP)
