@@ -1,9 +1,10 @@
 """`jit`: how every Numba CPU kernel of this package is compiled and cached.
 
-It differs from ``numba.njit(cache=True)`` in two ways. A kernel's cache entry is keyed by the
+It differs from ``numba.njit(cache=True)`` in three ways. A kernel's cache entry is keyed by the
 contents of every source file that it is made from, so that editing a helper in another module never
-leaves a stale kernel behind (and editing one kernel leaves the others compiled); and kernels made by
-a function (closures) hit the cache as well.
+leaves a stale kernel behind (and editing one kernel leaves the others compiled); kernels made by
+a function (closures) hit the cache as well; and processes that compile at the same time, as tests and
+`ahead` do, never take one signature's file for another's.
 """
 
 from __future__ import annotations
@@ -120,8 +121,43 @@ class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = [_Locator]  # type: ignore[list-item]  # noqa: RUF012
 
 
+class _File(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """A file for each signature, named by it.
+
+    Numba numbers the files of a function and notes in an index which signature got which number. Two processes
+    that save different signatures at one moment choose the same number, and a third can then find the one's
+    machine code under the other's signature. Names that the signatures give leave nothing to choose.
+    """
+
+    def __init__(self, folder: str, base: str, stamp: str) -> None:
+        super().__init__(folder, base, stamp)  # type: ignore[no-untyped-call]
+        self._base = base
+
+    def save(self, key: Any, data: Any) -> None:
+        self._save_data(self._name(key), (key, data))
+
+    def load(self, key: Any) -> Any:
+        try:
+            saved, data = self._load_data(self._name(key))
+        except FileNotFoundError:
+            return None
+        return data if saved == key else None
+
+    def flush(self) -> None:
+        for each in pathlib.Path(self._cache_path).glob(f"{self._base}.*.nbc"):
+            each.unlink(missing_ok=True)
+
+    def _name(self, key: Any) -> str:
+        digest = hashlib.sha256(repr((key, self._version, self._source_stamp)).encode()).hexdigest()
+        return f"{self._base}.{digest[:16]}.nbc"
+
+
 class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _Implementation
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._cache_file = _File(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         # The kernel and its sources are in the file's name.
@@ -152,5 +188,5 @@ def jit(
     # The wrapper for C is for callbacks, of which there are none.
     dispatcher = Dispatcher(function, targetoptions={"nopython": True, "no_cfunc_wrapper": True, **options})
     if not inline:
-        dispatcher._cache = _Cache(dispatcher.py_func)  # type: ignore[no-untyped-call]
+        dispatcher._cache = _Cache(dispatcher.py_func)
     return dispatcher

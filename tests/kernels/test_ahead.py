@@ -23,7 +23,7 @@ def step():
 if __name__ == "__main__":
     with ahead(step) as process:
         {inside}
-    print(*sorted({{path.name.split("-")[0].split(".")[-1] for path in pathlib.Path(sys.argv[1]).rglob("*.nbi")}}))
+    print(*sorted({{path.name.split("-")[0].split(".")[-1] for path in pathlib.Path(sys.argv[1]).rglob("*.nbc")}}))
 """
 
 

@@ -31,7 +31,7 @@ def cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
 
 
 def _cached(folder: pathlib.Path, name: str) -> bool:
-    return any(name in path.name for path in folder.rglob("*.nbi"))
+    return any(name in path.name for path in folder.rglob("*.nbc"))
 
 
 def test_a_constant_is_no_other_signature(cache: pathlib.Path) -> None:
@@ -55,6 +55,32 @@ def test_from_the_cache(cache: pathlib.Path) -> None:
         _, outer = _make()
         assert outer(1.5, 3) == 7.5
         assert sum(outer.stats.cache_hits.values()) == hits
+
+
+def test_two_processes_save_at_one_moment(cache: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one process writes its first file, another compiles and saves the kernel for a second signature."""
+    first, second, third = (_make()[1] for _ in range(3))
+    files = type(first._cache._cache_file)
+    opened, waiting = files._open_for_write, [second]
+
+    def open_late(self: Any, path: str) -> Any:
+        if waiting:
+            assert waiting.pop()(np.ones(3, np.float32), 3).dtype == np.float32
+        return opened(self, path)
+
+    monkeypatch.setattr(files, "_open_for_write", open_late)
+    assert first(np.ones(3), 3).dtype == np.float64
+    assert not waiting
+    assert third(np.ones(3), 3).dtype == np.float64
+    assert third(np.ones(3, np.float32), 3).dtype == np.float32
+    assert sum(third.stats.cache_hits.values()) == 2
+
+
+def test_flushed(cache: pathlib.Path) -> None:
+    _, outer = _make()
+    assert outer(1.5, 3) == 7.5
+    outer._cache.flush()
+    assert not _cached(cache, "outer_of_a_test")
 
 
 @jit(name="add_index_of_a_test", inline=True)  # type: ignore[untyped-decorator]
