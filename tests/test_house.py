@@ -33,6 +33,7 @@ LAYERS: dict[str, int] = {
     "pyneural.interop": 5,
     "pyneural.doctor": 6,
     "pyneural.apps": 6,
+    "pyneural.bench": 6,
     "pyneural.learn": 6,
     "pyneural.cli": 6,
     "pyneural": 6,  # the package itself, which gathers everything

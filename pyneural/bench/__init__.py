@@ -1,0 +1,1 @@
+"""Benchmarks: fair races between libraries, ceilings measured on the machine, what ``pyneural bench`` shows of them."""

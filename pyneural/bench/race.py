@@ -1,0 +1,378 @@
+"""Races between libraries that are fair: same inputs, interleaved rounds, results of timed calls checked.
+
+Every contestant lives in a process of its own, because thread pools of several libraries in one process
+spin against each other, and because some are tuned by environment variables. One process works at a
+time; the others wait for a line on their standard input, and `PAUSE` lets the threads of the one before
+fall asleep.
+
+A contestant is refused, not timed, where a result is wrong: of the last timed call, and before and after the
+timing on inputs that were written anew in the same memory, of which then a few elements change once more.
+Before each timed call a few elements of its inputs change too, and the calls go round through inputs of
+several times the last-level cache: whoever returns what it returned before, leaves out work on inputs it
+takes for known ones, or finds them in the cache, is refused or gains nothing by it. Results that are nobody
+else's memory become NaN once they have been looked at: whoever gets that memory again must write all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from rich.progress import track
+
+from pyneural.kernels import dtypes
+
+from .machine import last_level_cache
+
+PAUSE = 0.05
+"""Seconds between contestants: OpenBLAS's threads spin for some 20 ms after their last work."""
+
+TOLERANCE = 1e-5
+"""Largest error of float32 results, relative to the largest element of the float64 reference."""
+
+STIRRED = 16
+"""Elements of each input that change before a timed call."""
+
+CACHES = 3
+"""Times the last-level cache that the inputs of a round fill."""
+
+MOST_SETS = 256
+MOST_BYTES = 1 << 29
+"""Of all inputs of a contestant, unless two sets need more."""
+
+Run = Callable[[], Any]
+
+
+class Clock(Protocol):
+    """Times a call."""
+
+    def __call__(self, run: Run) -> tuple[float, Any]:
+        """Its seconds and its result."""
+        ...
+
+
+def wall_clock(run: Run) -> tuple[float, Any]:
+    """The clock of the processor: for what has ended when the call returns."""
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
+
+
+class Subject(NamedTuple):
+    """What a contestant runs.
+
+    Attributes:
+        run: the computation; it reads ``inputs`` anew at each call.
+        to_numpy: its result as an array.
+        inputs: arrays in the memory that ``run`` reads; float16 and bfloat16 among them are judged as float32.
+        poison: fill a result with NaN that has been looked at; None where others may hold its memory.
+        clock: how a call is timed.
+        write: bring ``inputs`` to where ``run`` reads them, if that is elsewhere.
+    """
+
+    run: Run
+    to_numpy: Callable[[Any], np.ndarray]
+    inputs: tuple[np.ndarray, ...]
+    poison: Callable[[Any], None] | None = None
+    clock: Clock = wall_clock
+    write: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A library in a process of its own.
+
+    Attributes:
+        name: as it is shown.
+        kind: what the benchmark's ``prepare`` is told.
+        environment: variables set for the process; None removes one.
+    """
+
+    name: str
+    kind: str
+    environment: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One computation.
+
+    Attributes:
+        name: as it is shown.
+        work: floating-point operations of one call.
+        options: what ``prepare`` and ``truth`` are told, JSON values.
+        tolerance: the largest error, relative to the largest element of the reference.
+    """
+
+    name: str
+    work: float
+    options: dict[str, Any]
+    tolerance: float = TOLERANCE
+
+
+Prepare = Callable[[str, dict[str, Any]], Subject]
+Truth = Callable[[dict[str, Any], tuple[np.ndarray, ...]], np.ndarray]
+
+
+class Server:
+    """The contestant's side of a race: several sets of inputs, of different seeds, that calls go round through."""
+
+    def __init__(self, prepare: Prepare, kind: str) -> None:
+        self._prepare, self._kind = prepare, kind
+        self._sets: list[Subject] = []
+        self._options: list[dict[str, Any]] = []
+        self._turn = 0
+        self._rng = np.random.default_rng(0)
+        self._last: tuple[int, Any] | None = None
+
+    def prepare(self, options: dict[str, Any]) -> None:
+        """Make the inputs, as many sets as fill the caches."""
+        self._sets, self._options, self._turn, self._last = [], [], 0, None
+        first = self._prepare(self._kind, options)
+        count = sets(sum(each.nbytes for each in first.inputs))
+        self._options = [{**options, "seed": options["seed"] + i} for i in range(count)]
+        self._sets = [first, *(self._prepare(self._kind, each) for each in self._options[1:])]
+
+    def time(self, calls: int) -> list[float]:
+        """The seconds of each of so many calls."""
+        times = []
+        for _ in range(calls):
+            self._poison()
+            subject = self._next()
+            self._stir(subject)
+            seconds, result = subject.clock(subject.run)
+            times.append(seconds)
+            self._last = self._turn, result
+        return times
+
+    def last(self, folder: pathlib.Path) -> dict[str, Any]:
+        """Leave inputs and result of the last timed call in ``folder``; the options of its inputs."""
+        assert self._last is not None
+        return self._leave(folder, *self._last)
+
+    def fresh(self, seed: int, folder: pathlib.Path) -> dict[str, Any]:
+        """Write new inputs where old ones were, and leave them and the result of a second call in ``folder``."""
+        self._poison()
+        subject = self._sets[self._turn]
+        other = self._prepare(self._kind, {**self._options[self._turn], "seed": seed})
+        for own, new in zip(subject.inputs, other.inputs, strict=True):
+            own[...] = new
+        subject.write()
+        self._last = self._turn, subject.run()
+        self._poison()
+        self._stir(subject)
+        return self._leave(folder, self._turn, subject.run())
+
+    def _next(self) -> Subject:
+        self._turn = (self._turn + 1) % len(self._sets)
+        return self._sets[self._turn]
+
+    def _stir(self, subject: Subject) -> None:
+        for each in subject.inputs:
+            if each.size and dtypes.is_floating(each.dtype):
+                places = np.unravel_index(self._rng.integers(0, each.size, STIRRED), each.shape)
+                each[places] = self._rng.standard_normal(STIRRED)
+        subject.write()
+
+    def _poison(self) -> None:
+        """Fill the last result with NaN, and give it back."""
+        if self._last is not None:
+            turn, result = self._last
+            poison = self._sets[turn].poison
+            if poison is not None:
+                poison(result)
+            self._last = None
+
+    def _leave(self, folder: pathlib.Path, turn: int, result: Any) -> dict[str, Any]:
+        subject = self._sets[turn]
+        np.savez(folder / "inputs.npz", *(_known(each) for each in subject.inputs))
+        np.save(folder / "result.npy", _known(subject.to_numpy(result)))
+        return self._options[turn]
+
+
+def sets(nbytes: int) -> int:
+    """How many inputs of ``nbytes`` fill the last-level cache several times: at least two."""
+    enough = -(-CACHES * last_level_cache() // max(nbytes, 1))
+    return max(2, min(enough, MOST_SETS, MOST_BYTES // max(nbytes, 1)))
+
+
+def _known(array: np.ndarray) -> np.ndarray:
+    """What NumPy's files know: they have no bfloat16, and float32 holds all of its numbers."""
+    return array.astype(np.float32) if dtypes.is_half(array.dtype) else array
+
+
+def serve(prepare: Prepare, describe: Callable[[str], dict[str, Any]]) -> None:
+    """Answer the requests on standard input, one JSON object a line."""
+    kind = sys.argv[2]
+    server = Server(prepare, kind)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: dict[str, Any] = {}
+        if request["do"] == "describe":
+            answer = describe(kind)
+        elif request["do"] == "prepare":
+            server.prepare(request["options"])
+        elif request["do"] == "time":
+            answer["times"] = server.time(request["calls"])
+        elif request["do"] == "last":
+            answer["options"] = server.last(pathlib.Path(request["folder"]))
+        else:
+            answer["options"] = server.fresh(request["seed"], pathlib.Path(request["folder"]))
+        print(json.dumps(answer), flush=True)
+
+
+def relative_error(result: np.ndarray, truth: np.ndarray) -> float:
+    """The largest error relative to the largest element of ``truth``; infinite for a wrong shape or a NaN."""
+    if result.shape != truth.shape:
+        return float("inf")
+    error = float(np.max(np.abs(result - truth))) / float(np.max(np.abs(truth)))
+    return error if np.isfinite(error) else float("inf")
+
+
+class _Process:
+    def __init__(self, module: str, contestant: Contestant, threads: int, folder: pathlib.Path | None) -> None:
+        environment = dict(os.environ)
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+            environment[name] = str(threads)
+        for name, value in contestant.environment.items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = value
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, "--contestant", contestant.kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=folder,
+            text=True,
+        )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the contestant {self._process.args!r} ended with status {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+        self._process.stdout.close()
+
+
+def race(
+    module: str,
+    contestants: Sequence[Contestant],
+    cases: Iterable[Case],
+    truth: Truth,
+    *,
+    threads: int,
+    rounds: int,
+    round_seconds: float,
+    folder: pathlib.Path | None = None,
+) -> dict[str, Any]:
+    """Time every contestant on every case with so many threads.
+
+    Args:
+        module: the benchmark, run as ``python -m module --contestant kind`` for each contestant.
+        truth: the float64 reference's result for a case's options and inputs.
+        rounds: each contestant's turns for a case.
+        round_seconds: about how long a turn lasts, measured on its first calls.
+        folder: where the contestants run, from where their ``module`` is found; here without it.
+
+    Returns:
+        What the contestants say of themselves, and for each case, in seconds, the medians,
+        the best and the quartiles of all calls, the medians of each round, and the errors.
+
+    Raises:
+        ArithmeticError: a contestant's result is wrong.
+    """
+    with contextlib.ExitStack() as stack:
+        exchange = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        processes = {
+            each.name: stack.enter_context(contextlib.closing(_Process(module, each, threads, folder)))
+            for each in contestants
+        }
+        judge = _Judge(truth, exchange)
+        return {
+            "threads": threads,
+            "contestants": {name: process.ask(do="describe") for name, process in processes.items()},
+            "cases": [
+                _race_case(processes, case, judge, rounds, round_seconds)
+                for case in track(list(cases), description=f"{module}, {threads} threads")
+            ],
+        }
+
+
+def _race_case(
+    processes: dict[str, _Process], case: Case, judge: _Judge, rounds: int, round_seconds: float
+) -> dict[str, Any]:
+    turns: dict[str, list[list[float]]] = {name: [] for name in processes}
+    errors: dict[str, float] = {}
+    calls: dict[str, int] = {}
+    for name, process in processes.items():
+        process.ask(do="prepare", options=case.options)
+        errors[name] = judge.fresh(process, name, case)
+        first = statistics.median(process.ask(do="time", calls=3)["times"])
+        calls[name] = max(3, min(200, int(round_seconds / first)))
+    for _ in range(rounds):
+        for name, process in processes.items():
+            time.sleep(PAUSE)
+            # The first call of a turn wakes the threads.
+            turns[name].append(process.ask(do="time", calls=1 + calls[name])["times"][1:])
+    for name, process in processes.items():
+        errors[name] = max(errors[name], judge.timed(process, name, case), judge.fresh(process, name, case))
+    times = {name: [seconds for turn in each for seconds in turn] for name, each in turns.items()}
+    return {
+        "case": case.name,
+        "work": case.work,
+        "seconds": {name: statistics.median(each) for name, each in times.items()},
+        "best": {name: min(each) for name, each in times.items()},
+        "quartiles": {name: statistics.quantiles(each)[::2] for name, each in times.items()},
+        "rounds": {name: [statistics.median(turn) for turn in each] for name, each in turns.items()},
+        "calls": {name: len(each) for name, each in times.items()},
+        "error": errors,
+    }
+
+
+class _Judge:
+    """Compares what contestants leave in a folder with the truth."""
+
+    def __init__(self, truth: Truth, folder: pathlib.Path) -> None:
+        self._truth, self._folder, self._seeds = truth, folder, np.random.default_rng()
+
+    def fresh(self, process: _Process, name: str, case: Case) -> float:
+        """The error of a call on inputs made now; ArithmeticError where it is wrong."""
+        seed = int(self._seeds.integers(1 << 31))
+        return self._error(process.ask(do="fresh", seed=seed, folder=str(self._folder)), seed, name, case)
+
+    def timed(self, process: _Process, name: str, case: Case) -> float:
+        """The error of the last timed call; ArithmeticError where it is wrong."""
+        answer = process.ask(do="last", folder=str(self._folder))
+        return self._error(answer, answer["options"]["seed"], name, case)
+
+    def _error(self, answer: dict[str, Any], seed: int, name: str, case: Case) -> float:
+        with np.load(self._folder / "inputs.npz") as arrays:
+            inputs = tuple(arrays[each].astype(np.float64) for each in arrays.files)
+        error = relative_error(np.load(self._folder / "result.npy"), self._truth(answer["options"], inputs))
+        if not error <= case.tolerance:
+            raise ArithmeticError(f"{name}, {case.name}: error {error:.3g} is above {case.tolerance:.3g} (seed {seed})")
+        return error
