@@ -14,7 +14,7 @@ import numpy as np
 from . import memory
 from .contract import OPERATIONS, Operation, Spec
 from .cuda_memory import strided
-from .dtypes import HALVES, float32
+from .dtypes import HALVES, bfloat16, float32
 
 Array = Any
 _HALF_CHARS = frozenset(dtype.char for dtype in HALVES)
@@ -81,12 +81,16 @@ class Backend:
 
     Args:
         device: the device type that this backend alone computes for, which messages then name.
+        lacks: dtypes that it computes nothing in; their arrays are refused.
     """
 
-    def __init__(self, name: str, engine: Engine, device: str = "") -> None:
+    def __init__(
+        self, name: str, engine: Engine, device: str = "", lacks: frozenset[np.dtype[Any]] = frozenset()
+    ) -> None:
         self.name = name
         self.engine = engine
         self.device = device
+        self.lacks = lacks
 
     def __repr__(self) -> str:
         return f"<pyneural.kernels backend {self.name!r}>"
@@ -125,6 +129,8 @@ class Backend:
         kernel = self.implementation(operation)
         if self.name == "reference":
             kernel = _writing(operation, kernel)
+        if self.lacks:
+            kernel = _refusing(operation, kernel, self)
         widened = _widening(operation, kernel) if self.engine.widen_halves else None
         check, empty, name = operation.check, self.engine.empty, operation.name
 
@@ -212,6 +218,22 @@ def _writing(operation: Operation, function: Callable[..., Any]) -> Callable[...
     return kernel
 
 
+def _refusing(operation: Operation, kernel: Callable[..., Any], backend: Backend) -> Callable[..., None]:
+    """``kernel``, and TypeError for arrays of a dtype that the backend lacks, before anything is computed."""
+
+    def refuse(value: Any) -> None:
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            if getattr(each, "dtype", None) in backend.lacks:
+                raise TypeError(f"{operation.name}: the backend {backend.name!r} computes nothing in {each.dtype}")
+
+    def call(*args: Any, **attributes: Any) -> None:
+        for value in (*args, *attributes.values()):
+            refuse(value)
+        kernel(*args, **attributes)
+
+    return call
+
+
 def _is_half(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.char in _HALF_CHARS
 
@@ -257,6 +279,7 @@ BACKENDS: dict[str, Backend] = {
     "reference": Backend("reference", HOST),
     "numba_cpu": Backend("numba_cpu", HOST),
     "cuda": Backend("cuda", SIMULATOR, device="simulator"),
+    "numba_cuda": Backend("numba_cuda", SIMULATOR, lacks=frozenset() if bfloat16 is None else frozenset((bfloat16,))),
 }
 
 _choices = {"cpu": ("numba_cpu", "reference"), "reference": ("reference",), "simulator": ("cuda",)}
@@ -264,7 +287,12 @@ _replacing: list[Callable[[Backend], Backend]] = []
 
 
 class _Active(dict[str, Backend]):
-    """The backend of each device by its name; those of GPUs are made when they are first asked for."""
+    """The backend of each device by its name; those of GPUs are made when they are first asked for.
+
+    ``on_gpus`` names the kernels that they then get.
+    """
+
+    on_gpus = "cuda"
 
     def __missing__(self, device: str) -> Backend:
         kind, _, index = device.partition(":")
@@ -272,7 +300,11 @@ class _Active(dict[str, Backend]):
             raise KeyError(device)
         from . import gpu
 
-        found = Backend("cuda", gpu.engine(int(index)), device=device)
+        engine = gpu.engine(int(index))
+        if self.on_gpus == "cuda":
+            found = Backend("cuda", engine, device=device)
+        else:
+            found = Backend(self.on_gpus, engine, lacks=BACKENDS[self.on_gpus].lacks)
         for replace in _replacing:
             found = replace(found)
         self[device] = found
@@ -299,15 +331,31 @@ def active(device: str) -> Backend:
 def use(name: str) -> Iterator[Backend]:
     """Let the devices that can do so compute with the backend ``name`` inside the ``with`` block.
 
+    ``"numba_cuda"`` computes for GPUs and, where Numba's CUDA simulator is on, for the device ``"simulator"``.
     The choice holds for the whole process, not for one thread.
     """
     chosen = backend(name)
-    before = dict(_active)
+    before, on_gpus = dict(_active), _active.on_gpus
     _active.update({device: chosen for device, names in _choices.items() if name in names})
+    if name in ("cuda", "numba_cuda"):
+        _active.on_gpus = name
+        for device in [each for each in _active if each.startswith("cuda:")]:
+            del _active[device]
+        if name == "numba_cuda" and _numba_simulates():
+            _active["simulator"] = chosen
     try:
         yield chosen
     finally:
+        _active.on_gpus = on_gpus
+        _active.clear()
         _active.update(before)
+
+
+def _numba_simulates() -> bool:
+    """Whether Numba's CUDA simulator is on."""
+    from .numba_launch import simulated
+
+    return simulated()
 
 
 @contextmanager

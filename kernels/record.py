@@ -39,7 +39,7 @@ class Recording:
 
 class _RecordingBackend(Backend):
     def __init__(self, inner: Backend, recording: Recording) -> None:
-        super().__init__(inner.name, inner.engine, inner.device)
+        super().__init__(inner.name, inner.engine, inner.device, inner.lacks)
         self._uses = recording.uses
 
     def _bind(self, operation: Operation) -> Callable[..., Any]:

@@ -40,7 +40,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         parts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         terminalreporter.write_line(
             f"{kinds.total()} contract tests generated from {len(OPERATIONS)} operations "
-            f"and {len(BACKENDS)} backends: {parts}"
+            f"and {len(BACKENDS) - 1} backends: {parts}"
         )
 
 

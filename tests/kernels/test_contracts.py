@@ -11,7 +11,9 @@ import pytest
 from pyneural.kernels import BACKENDS, OPERATIONS, Backend, Operation, Sample, Spec, accuracy, dtypes
 from pyneural.kernels.record import copied
 
-SUBJECTS = [backend for name, backend in BACKENDS.items() if name != "reference"]
+# Numba's CUDA kernels need a process of their own: tests/numba_cuda.
+HERE = [backend for name, backend in BACKENDS.items() if name != "numba_cuda"]
+SUBJECTS = [each for each in HERE if each.name != "reference"]
 
 # Samples of the largest dtype range come last; float32 is what users run.
 _USUAL = (dtypes.float32, dtypes.float64, dtypes.int64)
@@ -162,7 +164,7 @@ def test_wrong_out(operation: Operation, backend: Backend, dtype: np.dtype[Any],
         assert f"not shape {wrong.shape} and dtype {wrong.dtype}" in str(caught.value)
 
 
-@pytest.mark.parametrize(("operation", "backend", "dtype"), _cases(backends=list(BACKENDS.values())))
+@pytest.mark.parametrize(("operation", "backend", "dtype"), _cases(backends=HERE))
 def test_refuses(operation: Operation, backend: Backend, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
     """Every wrong call of the contract raises its exception and message and writes nothing."""
     count = len(_specs(operation, next(iter(operation.samples(rng, dtype)))))
@@ -178,7 +180,7 @@ def test_refuses(operation: Operation, backend: Backend, dtype: np.dtype[Any], r
         assert all(_identical(a, b) for a, b in zip(_arrays(wrong.args), _arrays(before), strict=True)), wrong.match
 
 
-@pytest.mark.parametrize(("operation", "backend", "dtype"), _cases(backends=list(BACKENDS.values())))
+@pytest.mark.parametrize(("operation", "backend", "dtype"), _cases(backends=HERE))
 def test_refuses_lists(operation: Operation, backend: Backend, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
     """A nested list in the place of an array is a TypeError that names operation and parameter."""
     sample = max(operation.samples(rng, dtype), key=lambda each: len(each.args))
