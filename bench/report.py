@@ -17,6 +17,20 @@ TITLES = {
     "overhead": "Small operations: what a call costs",
     "operations": "Operations, float32, forward and with the gradient",
 }
+LADDERS = {
+    "ladder": (
+        "**The ladder of the matrix product on a CPU** (`kernels/matmul/ladder_cpu.py`), float32. Speed as a share of "
+        "NumPy's OpenBLAS",
+        "NumPy",
+    ),
+    "conv_ladder": (
+        "**The ladder of the convolution on a CPU** (`kernels/conv/ladder_cpu.py`), float32, 3x3. Speed as a share of "
+        "PyTorch's with channels_last tensors and an allocator that keeps memory",
+        "PyTorch",
+    ),
+}
+"""A CPU's ladders by the names of their results: what they are, and whom they are held against."""
+
 SUBJECT = "pyneural"
 
 
@@ -27,9 +41,10 @@ def tables(folder: pathlib.Path = harness.RESULTS) -> str:
         path = folder / f"{name}.json"
         if path.exists():
             parts.append(_table(title, json.loads(path.read_text())))
-    path = folder / "ladder.json"
-    if path.exists():
-        parts.append(_ladder(json.loads(path.read_text())))
+    for name, (title, rival) in LADDERS.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            parts.append(_ladder(title, rival, json.loads(path.read_text())))
     return "\n\n".join(parts) if parts else "No benchmark has been run yet."
 
 
@@ -58,20 +73,19 @@ def _table(title: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"Contestants: {'; '.join(details)}."])
 
 
-def _ladder(result: dict[str, Any]) -> str:
-    """The CPU's ladder: a row for each rung, how many times faster than NumPy it is at each size."""
-    machine, cases = result["machine"], [race["cases"][0] for race in result["races"]]
-    rungs = [name for name in cases[0]["seconds"] if not name.startswith("NumPy")]
+def _ladder(title: str, rival: str, result: dict[str, Any]) -> str:
+    """A CPU's ladder: a row for each rung, how many times faster than the ``rival`` it is at each size."""
+    machine, cases = result["machine"], [case for race in result["races"] for case in race["cases"]]
+    rungs = [name for name in cases[0]["seconds"] if not name.startswith(rival)]
     lines = [
-        "**The ladder of the matrix product on a CPU** (`kernels/matmul/ladder_cpu.py`), float32. Speed as a share of "
-        "NumPy's OpenBLAS on as many threads: one, for the last rung two. "
+        f"{title} on as many threads: one, for the last rung two. "
         f"{machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}.",
         "",
         "| rung | " + " | ".join(case["case"] for case in cases) + " |",
         "|---|" + "---:|" * len(cases),
     ]
     for rung in rungs:
-        against = "NumPy, 2 threads" if rung == rungs[-1] else "NumPy, 1 thread"
+        against = f"{rival}, 2 threads" if rung == rungs[-1] else f"{rival}, 1 thread"
         shares = (
             f"{case['seconds'][against] / case['seconds'][rung]:.3f}" if rung in case["seconds"] else ""
             for case in cases
