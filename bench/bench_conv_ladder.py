@@ -1,0 +1,75 @@
+"""The CPU's ladder of convolutions, each rung against PyTorch: ``python -m bench.bench_conv_ladder``.
+
+All rungs but the last have one thread, and so has the PyTorch they are held against; the last has two, and so has its.
+PyTorch is at its best here: its allocator keeps memory, and its tensors are channels_last.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import bench_conv, harness
+
+SHAPES = [((8, 16, 34, 34), 32), ((8, 64, 34, 34), 64), ((8, 128, 18, 18), 128)]
+"""x and output channels; filters of 3x3, no border."""
+
+FIXED = {"kernel": 3, "stride": 1, "padding": 0, "groups": 1, "pass": "forward"}
+
+
+def _contestants() -> list[harness.Contestant]:
+    from pyneural.kernels.conv.ladder_cpu import RUNGS
+
+    one = {**bench_conv.TUNED, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return [
+        *(harness.Contestant(name, name, {}) for name in RUNGS),
+        harness.Contestant("PyTorch, 1 thread", "torch_channels_last", one),
+        harness.Contestant("PyTorch, 2 threads", "torch_channels_last", bench_conv.TUNED),
+    ]
+
+
+def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
+    if kind == "torch_channels_last":
+        return bench_conv.prepare(kind, options)
+    from pyneural.kernels.conv.ladder_cpu import RUNGS
+
+    x, weight, grad = bench_conv.arrays(options)
+    rung, out = RUNGS[kind], np.full_like(grad, np.nan)
+
+    def run() -> np.ndarray:
+        rung(x, weight, out)
+        return out
+
+    return harness.Subject(run, np.asarray, (x, weight))
+
+
+def describe(kind: str) -> dict[str, Any]:
+    return bench_conv.describe(kind if kind == "torch_channels_last" else "pyneural")
+
+
+def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    x, weight = inputs[:2]
+    return bench_conv.truth(options, (x, weight, x))
+
+
+def main() -> None:
+    seed = int(np.random.SeedSequence().generate_state(1)[0])
+    cases = []
+    for x, outs in SHAPES:
+        work = 2.0 * x[0] * outs * (x[2] - 2) * (x[3] - 2) * x[1] * 9
+        name = f"{'x'.join(map(str, x))} to {outs}"
+        cases.append(harness.Case(name, work, {"x": x, "outs": outs, **FIXED, "seed": seed}))
+    report = harness.race(
+        "bench.bench_conv_ladder", _contestants(), cases, truth, threads=2, rounds=6, round_seconds=0.1
+    )
+    harness.show("the ladder of convolutions", report, "parallel, no copy")
+    print(harness.write("conv_ladder", [report]))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--contestant"]:
+        harness.serve(prepare, describe)
+    else:
+        main()
