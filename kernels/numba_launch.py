@@ -24,7 +24,7 @@ from .dtypes import accumulator
 
 __all__ = [
     "MAX_DIMS", "THREADS", "Kernel", "Launch", "broadcast_layout", "contiguous", "copy", "copy_strided", "cosine",
-    "cuda", "device", "erf", "exponential", "exponential_m1", "flat", "flat_grid", "hyperbolic_tangent", "kernel",
+    "cuda", "device", "erfc", "exponential", "exponential_m1", "flat", "flat_grid", "hyperbolic_tangent", "kernel",
     "launched_by", "logarithm", "logarithm_1p", "offset", "planes", "power", "real_of", "row_grid", "simulated",
     "sine", "square_root", "threads", "written",
 ]  # fmt: skip
@@ -89,8 +89,10 @@ def launched_by(runner: Callable[[Launch], None]) -> Iterator[None]:
 def _shielded(function: Callable[..., None]) -> Callable[..., None]:
     """``function`` without NumPy's warnings, as a GPU has none, in the same module's names."""
 
+    errstate = np.errstate
+
     def call(*arguments: Any) -> None:
-        with np.errstate(all="ignore"):
+        with errstate(all="ignore"):
             function(*arguments)
 
     # The simulator looks for ``cuda`` among the globals of what it runs.
@@ -174,8 +176,8 @@ square_root = np.sqrt if simulated() else math.sqrt
 hyperbolic_tangent = np.tanh if simulated() else math.tanh
 sine = np.sin if simulated() else math.sin
 cosine = np.cos if simulated() else math.cos
-power = np.power if simulated() else math.pow
-erf = math.erf
+power = np.float_power if simulated() else math.pow
+erfc = math.erfc
 
 
 def real_of(dtype: np.dtype[Any]) -> Any:
