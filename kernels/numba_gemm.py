@@ -1,0 +1,145 @@
+"""The main loop of products in the backend ``numba_cuda``, and matrices of any strides in batches.
+
+Matrix products and convolutions are one loop that reads its operands by two functions and stores by a third. A block
+takes a square of the result: it brings strips of both operands into shared memory, where each element is read by a
+whole row or column of threads, and each thread keeps a small square of sums in registers, so that one value from shared
+memory serves several multiplications.
+
+Source: Volkov and Demmel, "Benchmarking GPUs to tune dense linear algebra", 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .cuda_launch import flat_memory, joined
+from .cuda_memory import empty
+from .numba_launch import MAX_DIMS, Kernel, contiguous, cuda, kernel, simulated
+
+Array = Any
+
+ACROSS = 4 if simulated() else 16
+"""Threads of a block in each direction."""
+
+EACH = 2 if simulated() else 4
+"""Results of a thread in each direction."""
+
+DEPTH = 4 if simulated() else 16
+"""Inner places that are in shared memory at a time."""
+
+SIDE = ACROSS * EACH
+"""Results of a block in each direction."""
+
+THREADS = ACROSS * ACROSS
+LOADS = -(-SIDE * DEPTH // THREADS)
+PADDED = SIDE + 1  # threads that store along the inner dimension meet different banks
+
+_MOST_BATCHES = 65_535
+
+
+def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
+    """The product's kernel, computed in ``real``, with three device functions.
+
+    They are ``load_a(problem, a, batch, row, at)``, ``load_b(problem, b, batch, at, column)`` and
+    ``store(problem, bias, out, batch, row, column, total)``. ``problem`` is theirs, as a tuple. ``a_inner`` and
+    ``b_inner`` say whether elements along the inner dimension are neighbours in memory: so threads then read them.
+    """
+
+    @kernel
+    def register_tiles(
+        problem: Any, batches: int, m: int, n: int, inner: int, a_inner: int, b_inner: int,
+        a: Array, b: Array, bias: Array, out: Array,
+    ) -> None:  # fmt: skip
+        strip_a = cuda.shared.array((DEPTH, PADDED), real)
+        strip_b = cuda.shared.array((DEPTH, PADDED), real)
+        sums = cuda.local.array((EACH, EACH), real)
+        left = cuda.local.array(EACH, real)
+        x, y = cuda.threadIdx.x, cuda.threadIdx.y
+        thread = y * ACROSS + x
+        across = (n + SIDE - 1) // SIDE
+        row = cuda.blockIdx.x // across * SIDE
+        column = cuda.blockIdx.x % across * SIDE
+        for batch in range(cuda.blockIdx.y, batches, cuda.gridDim.y):
+            for i in range(EACH):
+                for j in range(EACH):
+                    sums[i, j] = real(0)
+            for begin in range(0, inner, DEPTH):
+                for load in range(LOADS):
+                    element = thread + load * THREADS
+                    if element < SIDE * DEPTH:
+                        if a_inner:
+                            k, at = element % DEPTH, element // DEPTH
+                        else:
+                            k, at = element // SIDE, element % SIDE
+                        value = real(0)
+                        if row + at < m and begin + k < inner:
+                            value = load_a(problem, a, batch, row + at, begin + k)
+                        strip_a[k, at] = value
+                        if b_inner:
+                            k, at = element % DEPTH, element // DEPTH
+                        else:
+                            k, at = element // SIDE, element % SIDE
+                        value = real(0)
+                        if column + at < n and begin + k < inner:
+                            value = load_b(problem, b, batch, begin + k, column + at)
+                        strip_b[k, at] = value
+                cuda.syncthreads()
+                for k in range(DEPTH):
+                    for i in range(EACH):
+                        left[i] = strip_a[k, y + i * ACROSS]
+                    for j in range(EACH):
+                        right = strip_b[k, x + j * ACROSS]
+                        for i in range(EACH):
+                            sums[i, j] += left[i] * right
+                cuda.syncthreads()
+            for i in range(EACH):
+                for j in range(EACH):
+                    r, c = row + y + i * ACROSS, column + x + j * ACROSS
+                    if r < m and c < n:
+                        store(problem, bias, out, batch, r, c, sums[i, j])
+
+    return register_tiles
+
+
+def product_geometry(m: int, n: int, batches: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Blocks and threads of `product` for ``batches`` results of m by n."""
+    return (-(-m // SIDE) * -(-n // SIDE), min(batches, _MOST_BATCHES)), (ACROSS, ACROSS)
+
+
+def matrices(
+    operation: str, batch: Sequence[int], *arrays: Array
+) -> tuple[tuple[int, ...], list[tuple[Array, tuple[int, int, int], tuple[int, ...]]]]:
+    """Where the matrices of arrays lie that are broadcast to the shape ``batch``.
+
+    Returns:
+        The batch's dimensions, joined where they can be and padded by ones in front to `MAX_DIMS`; and of each array
+        its memory, the place of the first element with the steps of rows and columns, and the steps of the batch.
+
+    Raises ValueError where strides need more dimensions.
+    """
+    found, batch_steps = [], []
+    for each in arrays:
+        if any(step % each.itemsize for n, step in zip(each.shape, each.strides, strict=True) if n > 1):
+            each = contiguous(each)
+        memory_of, start, steps = flat_memory(each)
+        shape = (*(1,) * (2 - each.ndim), *each.shape)  # a mask may have fewer than two dimensions
+        steps = (*(0,) * (2 - each.ndim), *steps)
+        steps = tuple(0 if n == 1 else step for n, step in zip(shape, steps, strict=True))
+        found.append((memory_of.reshape(-1), (start, *steps[-2:])))
+        batch_steps.append(steps[:-2])
+    dims = joined(batch, batch_steps)
+    if len(dims) > MAX_DIMS:
+        raise ValueError(f"{operation}: strides that need {len(dims)} dimensions, more than {MAX_DIMS}")
+    missing = MAX_DIMS - len(dims)
+    padded = [
+        (0,) * missing + tuple(steps[number] for _, steps in dims) for number in range(len(arrays))
+    ]  # fmt: skip
+    return (1,) * missing + tuple(n for n, _ in dims), [
+        (*where, steps) for where, steps in zip(found, padded, strict=True)
+    ]
+
+
+def nothing(like: Array) -> Array:
+    """One element of memory, for a kernel's argument that it never reads."""
+    return empty((1,), like.dtype, like=like)
