@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
+import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +41,7 @@ def simulated() -> bool:
     return bool(numba.config.ENABLE_CUDASIM)
 
 
-def threads(gpu: int = 256, simulator: int = 16) -> int:
+def threads(gpu: int = 256, simulator: int = 8) -> int:
     """A block's threads: a number for GPUs, another for the simulator."""
     return simulator if simulated() else gpu
 
@@ -51,15 +53,30 @@ _MOST_BLOCKS = 2 if simulated() else 4096
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
 
+class _SimulatedShared:
+    """Shared memory of simulated blocks. Numba's own hands two arrays out for one where threads ask at once."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def array(self, shape: Any, dtype: Any) -> np.ndarray:
+        frame = sys._getframe(1)
+        with _allocating:
+            arrays = self._context.__dict__.setdefault("pyneural_shared", {})
+            return arrays.setdefault((frame.f_code, frame.f_lineno), np.empty(shape, dtype))  # type: ignore[no-any-return]
+
+
 class _SimulatedCuda:
     """``cuda`` inside simulated kernels and the functions that they call, whichever modules these are in."""
 
     def __getattr__(self, name: str) -> Any:
         from numba.cuda.simulator import kernel
 
-        return getattr(kernel._get_kernel_context(), name)
+        context = kernel._get_kernel_context()
+        return _SimulatedShared(context) if name == "shared" else getattr(context, name)
 
 
+_allocating = threading.Lock()
 cuda: Any = _SimulatedCuda() if simulated() else _cuda
 """``numba.cuda`` as kernels name it."""
 
