@@ -13,7 +13,7 @@ import typer
 
 from pyneural.apps import digits
 
-from . import cuda
+from . import cuda, learn
 from .console import reported
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ train_app = typer.Typer(no_args_is_help=True, help="Train a network on real data
 predict_app = typer.Typer(no_args_is_help=True, help="Use a trained network.")
 app.add_typer(train_app, name="train")
 app.add_typer(predict_app, name="predict")
+app.add_typer(learn.app, name="learn")
 cuda.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

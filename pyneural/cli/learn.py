@@ -1,0 +1,196 @@
+"""``pyneural learn``: lessons in CUDA, checked by the simulator."""
+
+from __future__ import annotations
+
+import contextlib
+import json as json_module
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import Failure, Misuse, console, note, reported
+
+if TYPE_CHECKING:
+    from pyneural.learn.judge import Verdict
+    from pyneural.learn.lesson import Lesson
+    from pyneural.learn.progress import Folder
+
+app = typer.Typer(no_args_is_help=True, help="Learn CUDA without a GPU: exercises that are checked and explained.")
+
+Number = Annotated[str, typer.Argument(metavar="NN", help="Number of the lesson.")]
+Place = Annotated[Path, typer.Option("--folder", help="Where your solutions are.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of inputs and schedules; new ones without it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+HERE = Path("learn")
+POLL = 0.3
+"""Seconds between two looks at a file that is watched."""
+
+
+@app.command("list")
+def list_(folder: Place = HERE, json: Json = False) -> None:
+    """The lessons, and how far you are."""
+    from rich.table import Table
+
+    from pyneural.learn.judge import FULL
+    from pyneural.learn.lesson import lessons
+    from pyneural.learn.progress import Folder, Progress
+
+    with reported():
+        progress = Folder(folder).progress()
+        rows = [(each, progress.get(each.name, Progress())) for each in lessons()]
+        if json:
+            typer.echo(json_module.dumps([{"lesson": one.name, "title": one.title, **vars(p)} for one, p in rows]))
+            return
+        table = Table()
+        for column in ("lesson", "title", "tries", "marks"):
+            table.add_column(column)
+        for lesson, one in rows:
+            table.add_row(lesson.name, lesson.title, str(one.tries), f"{one.marks} of {FULL}" if one.tries else "")
+        console.print(table)
+
+
+@app.command()
+def start(number: Number, folder: Place = HERE) -> None:
+    """Put a lesson's text and its skeleton into your folder."""
+    from pyneural.learn.progress import AlreadyStarted
+
+    with reported():
+        lesson, place = _chosen(number, folder)
+        try:
+            file = place.start(lesson)
+        except AlreadyStarted as error:
+            raise Misuse(str(error)) from None
+        note(lesson.text)
+        note(f"Write your code in {file}, then: pyneural learn check {lesson.number}")
+
+
+@app.command()
+def check(number: Number, folder: Place = HERE, seed: Seed = None, json: Json = False) -> None:
+    """Compile, run, check and count your solution; exit code 1 unless it has full marks."""
+    from pyneural.learn.judge import FULL
+
+    with reported():
+        lesson, place = _chosen(number, folder)
+        verdict = _checked(lesson, place, seed)
+        if json:
+            typer.echo(json_module.dumps({**verdict.as_dict(), "marks": verdict.marks}, indent=2))
+        else:
+            _show(verdict)
+        if verdict.marks < FULL:
+            raise typer.Exit(1)
+
+
+@app.command()
+def watch(number: Number, folder: Place = HERE, seed: Seed = None) -> None:
+    """Check your solution each time you save it, until Ctrl-C."""
+    with reported():
+        lesson, place = _chosen(number, folder)
+        _begun(lesson, place)
+        with contextlib.suppress(KeyboardInterrupt):
+            for _ in saves(place.file(lesson)):
+                _show(_checked(lesson, place, seed))
+
+
+def saves(file: Path, poll: float = POLL) -> Iterator[int]:
+    """Yields at once, and whenever the file has changed."""
+    last = None
+    while True:
+        # An editor may save by removing the file first.
+        with contextlib.suppress(FileNotFoundError):
+            now = file.stat().st_mtime_ns
+            if now != last:
+                last = now
+                yield now
+        time.sleep(poll)
+
+
+@app.command()
+def hint(
+    number: Number,
+    level: Annotated[int, typer.Option("--level", min=1, max=3, help="1 is a nudge, 3 nearly the answer.")] = 1,
+) -> None:
+    """Help with a lesson."""
+    with reported():
+        lesson, _ = _chosen(number, HERE)
+        note(lesson.hints[level - 1])
+
+
+@app.command()
+def solution(number: Number, folder: Place = HERE) -> None:
+    """The reference solution, after you have tried yourself."""
+    with reported():
+        lesson, place = _chosen(number, folder)
+        if lesson.name not in place.progress():
+            raise Misuse(f"try it first: pyneural learn check {lesson.number} --folder {folder}")
+        note(lesson.solution)
+
+
+@app.command()
+def grade(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With a folder for each student.")],
+    csv: Annotated[Path | None, typer.Option("--csv", help="File for the table; standard output without it.")] = None,
+    seed: Seed = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="For each check.")] = 30.0,
+) -> None:
+    """Check FOLDER/STUDENT/NN_name.cu of all students, with limits on time and memory, into a table."""
+    from pyneural.learn.grading import grade as graded
+    from pyneural.learn.grading import write
+
+    with reported():
+        if not folder.is_dir():
+            raise Misuse(f"there is no folder {folder}")
+        rows = graded(folder, _seed(seed), seconds=seconds)
+        if csv is None:
+            count = write(rows, sys.stdout)
+        else:
+            with csv.open("w", encoding="utf-8", newline="") as file:
+                count = write(rows, file)
+        if not count:
+            raise Failure(f"{folder} has no STUDENT/NN_name.cu")
+
+
+def _seed(seed: int | None) -> int:
+    return secrets.randbits(30) if seed is None else seed
+
+
+def _chosen(number: str, folder: Path) -> tuple[Lesson, Folder]:
+    from pyneural.learn.lesson import UnknownLesson, find
+    from pyneural.learn.progress import Folder
+
+    try:
+        return find(number), Folder(folder)
+    except UnknownLesson as error:
+        raise Misuse(str(error)) from None
+
+
+def _begun(lesson: Lesson, place: Folder) -> None:
+    if not place.file(lesson).is_file():
+        raise Misuse(f"there is no {place.file(lesson)}; begin with: pyneural learn start {lesson.number}")
+
+
+def _checked(lesson: Lesson, place: Folder, seed: int | None) -> Verdict:
+    from pyneural.learn import runner
+
+    _begun(lesson, place)
+    verdict = runner.check(lesson, place.file(lesson), _seed(seed))
+    place.note(verdict)
+    return verdict
+
+
+def _show(verdict: Verdict) -> None:
+    from pyneural.learn.judge import FULL
+
+    for remark in verdict.remarks:
+        note(str(remark))
+        if remark.look:
+            note(f"    look at: {remark.look}")
+    for name in ("correct", "clean", "frugal"):
+        note(f"{name:8} {'yes' if getattr(verdict, name) else 'no'}")
+    if verdict.traffic is not None:
+        note(f"{verdict.traffic:.0%} of the bytes moved had to be moved")
+    note(f"{verdict.marks} of {FULL} marks")

@@ -1,0 +1,222 @@
+"""A solution is compiled, run on every case, checked and counted; what is wrong is said in plain words.
+
+It runs in this process. `runner` does the same in a process that may end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyneural import cuda
+
+from .exercise import POISON, Array, Case, Exercise, Limit
+from .lesson import Lesson
+
+MARKS = {"correct": 6, "clean": 2, "frugal": 2}
+FULL = sum(MARKS.values())
+SHOWN = 3
+"""Findings and errors of a check that are shown; the next ones mostly follow from the first."""
+TIMEOUT = 2.0
+"""Seconds for one launch."""
+
+LOOK = {
+    "race": "what orders the two accesses: between them every thread of the block must pass a barrier",
+    "out_of_bounds": "the condition that guards this access, and the largest index that comes here",
+    "misaligned": "the address: a vector of 16 bytes lies only at multiples of 16",
+    "uninitialized_read": "who writes this element first, and whether all threads wait for it",
+    "divergent_barrier": "the branch or return that some threads take before the barrier: all must reach it",
+    "invalid_warp_sync": "the mask: it must name the lanes that come here, and no others",
+    "assertion_failed": "the assertion's condition for this thread",
+    "hang": "the loop's condition: what changes it in each round",
+}
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is wrong, where, and what to look at."""
+
+    says: str
+    look: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.says}"
+
+
+@dataclass
+class Verdict:
+    """What a check found. `traffic` is the share of the moved bytes that had to be moved."""
+
+    lesson: str
+    remarks: list[Remark] = field(default_factory=list)
+    correct: bool = False
+    clean: bool = False
+    frugal: bool = False
+    traffic: float | None = None
+
+    @property
+    def marks(self) -> int:
+        """What is wrong gets none, however clean it is."""
+        return sum(marks for name, marks in MARKS.items() if getattr(self, name)) if self.correct else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Verdict:
+        return cls(**{**values, "remarks": [Remark(**each) for each in values["remarks"]]})
+
+
+def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
+    """What there is to say about the solution in a file; `seed` is of inputs and schedules."""
+    verdict = Verdict(lesson.name)
+    if _code(path.read_text(encoding="utf-8", errors="replace")) == _code(lesson.skeleton):
+        verdict.remarks.append(Remark("nothing is written between the marks yet", "the task in lesson.md"))
+        return verdict
+    kernel = _compiled(lesson.exercise, path, verdict)
+    if kernel is None:
+        return verdict
+    rng = np.random.default_rng(seed)
+    try:
+        _run(lesson.exercise, kernel, rng, verdict)
+        if verdict.correct and verdict.clean:
+            _count(lesson.exercise, kernel, rng, verdict)
+    except (TypeError, ValueError, cuda.LaunchError) as error:
+        verdict.correct = verdict.clean = verdict.frugal = False
+        verdict.remarks.append(Remark(str(error), "the kernel's name and parameters, which must stay as they were"))
+    return verdict
+
+
+def _code(text: str) -> str:
+    """A source without its comments and white space."""
+    return re.sub(r"\s+", "", re.sub(r"//[^\n]*", "", text))
+
+
+def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> cuda.Kernel | None:
+    try:
+        kernel: cuda.Kernel = cuda.compile(path, "simulator")[exercise.kernel]
+    except cuda.CompileError as error:
+        look = "this line and the one before it"
+        verdict.remarks += [
+            Remark(f"does not compile: {each.message}", look, each.line) for each in error.diagnostics[:SHOWN]
+        ] or [Remark(f"does not compile: {error}", look)]
+        return None
+    except KeyError as error:
+        verdict.remarks.append(Remark(str(error.args[0]), f"the name of the kernel, which must be {exercise.kernel}"))
+        return None
+    return kernel
+
+
+def _run(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, verdict: Verdict) -> None:
+    """Every case in order and in two shuffled schedules, each launch checked."""
+    findings: dict[tuple[str, int], Remark] = {}
+    wrong: list[Remark] = []
+    schedules = (None, *(int(seed) for seed in rng.integers(1 << 30, size=2)))
+    ended = ""
+    for case, schedule in ((case, schedule) for case in exercise.cases(rng) for schedule in schedules):
+        if ended:
+            break
+        arguments = _arguments(case)
+        checked = cuda.sanitize(kernel, schedule=schedule, timeout=TIMEOUT)
+        report = checked[case.grid, case.block, case.shared](*arguments.values())
+        for found in report.findings:
+            look = exercise.look.get(found.kind, LOOK[found.kind])
+            says = f"{found.kind}: {found.message} ({case.label})"
+            findings.setdefault((found.kind, found.line), Remark(says, look, found.line))
+        # What follows a launch that was stopped says nothing, and each would take its time.
+        ended = report.failure if report.failure and "did not end" in report.failure else ""
+        if report.failure and not report.findings:
+            findings.setdefault((report.failure, 0), Remark(f"ended early: {report.failure}"))
+        if not wrong and not ended:
+            wrong += _differences(case, arguments, kernel, schedule)
+    verdict.clean = not findings
+    verdict.correct = not wrong and not ended
+    verdict.remarks += [*list(findings.values())[:SHOWN], *wrong]
+
+
+def _arguments(case: Case) -> dict[str, Any]:
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in case.arguments.items()}
+
+
+def _differences(case: Case, got: dict[str, Any], kernel: cuda.Kernel, schedule: int | None) -> Iterator[Remark]:
+    """One remark for the first array that is not as it must be."""
+    for name, expected in case.expected.items():
+        bad = ~_close(got[name], expected, case.tolerance)
+        if not bad.any():
+            continue
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        place = f"{name}[{', '.join(map(str, index))}]"
+        is_, wanted = got[name][index], expected[index]
+        says = f"{place} is {is_:g}, not {wanted:g}"
+        if is_ == np.asarray(POISON, expected.dtype):
+            says = f"{place} is never written; it must be {wanted:g}"
+        says += f"; {int(bad.sum())} of {bad.size} elements are wrong ({case.label})"
+        if case.owner:
+            says += f"; this one is the work of {case.owner(index)}"
+        if schedule is not None:
+            says += "; with threads in order the result was right: it depends on an order that nobody promised"
+        look = "which element each thread computes, for the thread named"
+        for mistake in case.mistakes:
+            if mistake.array == name and _close(got[name], mistake.values, case.tolerance).all():
+                look = mistake.says
+                break
+        yield Remark(says, look, _stored(kernel, case))
+        return
+
+
+def _stored(kernel: cuda.Kernel, case: Case) -> int:
+    """The last line that stores to global memory; 0 where none does."""
+    try:
+        counted = cuda.profile(kernel, timeout=TIMEOUT)[case.grid, case.block, case.shared]
+        lines = counted(*_arguments(case).values()).lines
+    except cuda.LaunchError:
+        return 0
+    return max((n for n, c in lines.items() if c["global_store_requests"] or c["atomic_global_requests"]), default=0)
+
+
+def _close(got: Array, expected: Array, tolerance: float) -> Array:
+    """Where two arrays agree; NaN agrees with nothing."""
+    if not tolerance:
+        return np.asarray(got == expected)
+    exact, actual = expected.astype(np.float64), got.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(actual - exact) <= tolerance * np.maximum(1.0, np.abs(exact)))
+
+
+def _count(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, verdict: Verdict) -> None:
+    """The traffic against the least possible, and the counters that the lesson is about."""
+    case, least = exercise.measured(rng)
+    arguments = _arguments(case)
+    counts = cuda.profile(kernel, timeout=TIMEOUT)[case.grid, case.block, case.shared](*arguments.values())
+    # The case that is counted must be a solved one: else who does nothing would be the most frugal.
+    wrong = list(_differences(case, arguments, kernel, None))
+    if wrong:
+        verdict.correct = False
+        verdict.remarks += wrong
+        return
+    moved = counts.total["global_load_bytes"] + counts.total["global_store_bytes"]
+    verdict.traffic = least / moved if moved else 0.0
+    remarks = [_beyond(limit, counts) for limit in exercise.limits if counts.total[limit.counter] > limit.most]
+    if verdict.traffic < exercise.share and not remarks:
+        line = max(counts.lines, key=lambda n: _moved(counts.lines[n]), default=0)
+        says = f"{int(moved)} bytes move to and from global memory; {least} would do ({case.label})"
+        remarks.append(Remark(says, "this line, which moves most of them", line))
+    verdict.remarks += remarks
+    verdict.frugal = not remarks
+
+
+def _moved(line: cuda.Counters) -> float:
+    return line["global_load_bytes"] + line["global_store_bytes"]
+
+
+def _beyond(limit: Limit, counts: cuda.Profile) -> Remark:
+    line = max(counts.lines, key=lambda n: counts.lines[n][limit.counter], default=0)
+    value = counts.total[limit.counter]
+    return Remark(limit.says.format(value=f"{value:.3g}"), f"docs/simulator.md, `{limit.counter}`", line)

@@ -1,0 +1,176 @@
+"""What surrounds the lessons: skeletons, the judge's words, processes with limits, grading, the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pyneural.cli import app
+from pyneural.cli.learn import saves
+from pyneural.learn import grading, runner
+from pyneural.learn.judge import FULL, Verdict, judge
+from pyneural.learn.lesson import UnknownLesson, find, skeleton
+
+LESSON = find("1")
+OPENING = "__global__ void scale(float a, const float* x, float* y) {\n"
+INDEX = "  int i = blockIdx.x * blockDim.x + threadIdx.x;\n"
+
+ENDLESS = OPENING + INDEX + "  while (i >= 0) y[i & 31] = a;\n}\n"
+EXITS = "#include <cstdlib>\nstatic int early = (std::exit(0), 1);\n" + OPENING + "  y[0] = early;\n}\n"
+KILLS_ITSELF = "#include <csignal>\nstatic int early = raise(SIGKILL);\n" + OPENING + "  y[0] = early;\n}\n"
+NEVER_LOADS = (
+    "static int forever() { for (volatile int i = 0;; i = 1) {} }\nstatic int x_ = forever();\n" + OPENING + "}\n"
+)
+HUGE = "#include <vector>\nstatic std::vector<char> huge(1ull << 36);\n" + OPENING + "  y[0] = a;\n}\n"
+
+
+def _check(text: str, tmp_path: Path, rng: np.random.Generator, seconds: float = 30.0) -> Verdict:
+    file = tmp_path / f"{LESSON.name}.cu"
+    file.write_text(text)
+    return runner.check(LESSON, file, int(rng.integers(1 << 30)), seconds=seconds)
+
+
+def test_skeleton_leaves_the_marked_lines_out():
+    assert skeleton("a\n// >>> do\nb\n  //: c\n// <<<\nd") == "a\n// >>> do\n  c\n// <<<\nd"
+    for text, message in (
+        ("// >>>\na", "never closed"),
+        ("// <<<", "line 1: // <<< without"),
+        ("// >>>\n// >>>\n// <<<", "line 2: // >>> within"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            skeleton(text)
+
+
+def test_lessons_are_found_by_number_and_name():
+    assert find("01") == find("1") == find("01_threads")
+    with pytest.raises(UnknownLesson, match="no lesson '99'; there are: 01_threads"):
+        find("99")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OPENING + "  y[0] = a +;\n}\n", "line 2: does not compile: error:"),
+        ("__global__ void other(float* y) { y[0] = 1; }\n", "has no kernel 'scale'; it has: other"),
+        ("__global__ void scale(float* y) { y[0] = 1; }\n", "scale: "),
+        (OPENING + INDEX + "  y[i + 1] = a * x[i];\n}\n", "line 3: out_of_bounds: thread 31 of block 0 writes"),
+        (OPENING + INDEX + "  if (i % 2) y[i] = a * x[i];\n}\n", "line 3: y[0] is never written"),
+        (OPENING + INDEX + "  y[i] = a * x[i] + x[i] / x[i] / 0.0f;\n}\n", "line 3: y[0] is inf, not"),
+    ],
+    ids=["syntax", "name", "parameters", "bounds", "unwritten", "infinite"],
+)
+def test_judge_names_the_place(text: str, says: str, tmp_path: Path, rng: np.random.Generator):
+    file = tmp_path / "one.cu"
+    file.write_text(text)
+    verdict = judge(LESSON, file, int(rng.integers(1 << 30)))
+    assert verdict.marks == 0
+    assert says in str(verdict.remarks[0])
+
+
+def test_order_that_nobody_promised_is_seen(tmp_path: Path, rng: np.random.Generator):
+    """Right in order only: each thread waits for a value that another block leaves behind."""
+    file = tmp_path / "one.cu"
+    step = "  if (x[i] != x[i] || atomicAdd(&seen, 1) % (gridDim.x * blockDim.x) == i) y[i] = a * x[i];\n"
+    file.write_text("__device__ int seen;\n" + OPENING + INDEX + step + "}\n")
+    verdict = judge(LESSON, file, int(rng.integers(1 << 30)))
+    assert not verdict.correct
+    assert "depends on an order that nobody promised" in verdict.remarks[-1].says
+
+
+def test_solution_passes_in_its_own_process(tmp_path: Path, rng: np.random.Generator):
+    verdict = _check(LESSON.solution, tmp_path, rng)
+    assert not verdict.remarks
+    assert verdict.marks == FULL
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "seconds"),
+    [
+        (ENDLESS, "hang", 30.0),
+        (EXITS, "the program ended before the check did (exit code 0)", 30.0),
+        (KILLS_ITSELF, "the program was ended by SIGKILL", 30.0),
+        (NEVER_LOADS, "the check did not end within 8 seconds", 8.0),
+        (HUGE, "SIGABRT: ", 30.0),
+    ],
+    ids=["endless", "exits", "killed", "never_loads", "huge"],
+)
+def test_hostile_code_ends_the_check_only(
+    text: str, says: str, seconds: float, tmp_path: Path, rng: np.random.Generator
+):
+    verdict = _check(text, tmp_path, rng, seconds)
+    assert verdict.marks == 0
+    assert any(says in str(each) for each in verdict.remarks), verdict.remarks
+
+
+def test_grades_go_on_after_hostile_code(tmp_path: Path, rng: np.random.Generator):
+    for student, text in (("=ann", LESSON.solution), ("bob", KILLS_ITSELF), ("cid", LESSON.solution)):
+        (tmp_path / student).mkdir()
+        (tmp_path / student / f"{LESSON.name}.cu").write_text(text)
+    (tmp_path / "dee").symlink_to(tmp_path / "cid")
+    (tmp_path / "bob" / "notes.txt").write_text("no lesson")
+    place = io.StringIO()
+    assert grading.write(grading.grade(tmp_path, int(rng.integers(1 << 30))), place) == 3
+    rows = list(csv.DictReader(place.getvalue().splitlines()))
+    assert [(row["student"], row["marks"]) for row in rows] == [("'=ann", "10"), ("bob", "0"), ("cid", "10")]
+    assert "SIGKILL" in rows[1]["says"]
+    assert rows[1]["traffic"] == ""
+    assert rows[0]["traffic"] == "1.000"
+
+
+def _run(*arguments: Any) -> Any:
+    return CliRunner().invoke(app, ["learn", *(str(each) for each in arguments)])
+
+
+def test_a_lesson_from_start_to_solution(tmp_path: Path):
+    folder = ("--folder", tmp_path / "mine")
+    file = tmp_path / "mine" / f"{LESSON.name}.cu"
+    assert _run("check", 1, *folder).exit_code == 2, "nothing is begun yet"
+    assert _run("start", 1, *folder).exit_code == 0
+    assert file.read_text() == LESSON.skeleton
+    assert file.with_suffix(".md").read_text() == LESSON.text
+    assert _run("solution", 1, *folder).exit_code == 2, "only after a try"
+    file.write_text(LESSON.wrong[0].text)
+    assert _run("start", 1, *folder).exit_code == 2
+    assert file.read_text() == LESSON.wrong[0].text, "work is never overwritten"
+    failed = _run("check", 1, *folder, "--json")
+    assert failed.exit_code == 1
+    assert json.loads(failed.output)["marks"] == 0
+    shown = _run("solution", 1, *folder)
+    assert shown.exit_code == 0
+    assert shown.output.strip() == LESSON.solution.strip()
+    file.write_text(LESSON.solution)
+    passed = _run("check", 1, *folder, "--seed", 5)
+    assert passed.exit_code == 0
+    assert "10 of 10 marks" in passed.output
+    row = json.loads(_run("list", *folder, "--json").output)[0]
+    assert row == {"lesson": LESSON.name, "title": LESSON.title, "tries": 2, "marks": 10}
+    assert LESSON.title in _run("list", *folder).output
+
+
+def test_hints_are_graded():
+    given = [_run("hint", 1, "--level", level).output.strip() for level in (1, 2, 3)]
+    assert given == LESSON.hints
+    assert _run("hint", 1).output.strip() == LESSON.hints[0]
+    assert _run("hint", 99).exit_code == 2
+
+
+def test_grade_wants_a_folder_with_students(tmp_path: Path):
+    assert _run("grade", tmp_path / "none").exit_code == 2
+    assert _run("grade", tmp_path).exit_code == 1
+
+
+def test_watch_sees_each_save(tmp_path: Path):
+    file = tmp_path / "one.cu"
+    file.write_text("1")
+    seen = saves(file, poll=0.0)
+    first = next(seen)
+    os.utime(file, ns=(first + 1, first + 1))
+    assert next(seen) == first + 1

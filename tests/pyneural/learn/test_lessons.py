@@ -1,0 +1,100 @@
+"""Every lesson: its solution gets full marks, its skeleton fails, each of its wrong answers gets its own feedback."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyneural.learn.judge import FULL, Verdict, judge
+from pyneural.learn.lesson import Lesson, Wrong, lessons
+
+LESSONS = lessons()
+EACH = [pytest.param(each, id=each.name, marks=pytest.mark.xdist_group(each.name)) for each in LESSONS]
+WRONG = [
+    pytest.param(lesson, wrong, id=f"{lesson.name}-{wrong.name}", marks=pytest.mark.xdist_group(lesson.name))
+    for lesson in LESSONS
+    for wrong in lesson.wrong
+]
+
+
+def _judged(lesson: Lesson, text: str, tmp_path: Path, rng: np.random.Generator) -> Verdict:
+    file = tmp_path / f"{lesson.name}.cu"
+    file.write_text(text, encoding="utf-8")
+    return judge(lesson, file, int(rng.integers(1 << 30)))
+
+
+@pytest.mark.parametrize("lesson", EACH)
+def test_solution_has_full_marks(lesson: Lesson, tmp_path: Path, rng: np.random.Generator):
+    verdict = _judged(lesson, lesson.solution, tmp_path, rng)
+    assert not verdict.remarks
+    assert verdict.marks == FULL
+    assert verdict.traffic is not None
+    assert lesson.exercise.share <= verdict.traffic <= 1.0
+
+
+@pytest.mark.parametrize("lesson", EACH)
+def test_skeleton_fails(lesson: Lesson, tmp_path: Path, rng: np.random.Generator):
+    """As it is, and where a declaration keeps it from being known for the skeleton: it compiles, and is wrong."""
+    untouched = _judged(lesson, lesson.skeleton, tmp_path, rng)
+    assert untouched.marks == 0
+    assert [each.says for each in untouched.remarks] == ["nothing is written between the marks yet"]
+    verdict = _judged(lesson, f"{lesson.skeleton}\n__device__ int one_more;\n", tmp_path, rng)
+    assert verdict.marks == 0
+    assert verdict.remarks
+    assert not any("does not compile" in each.says for each in verdict.remarks)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return bool(re.fullmatch(".*".join(re.escape(part) for part in pattern.split("...")), text))
+
+
+@pytest.mark.parametrize(("lesson", "wrong"), WRONG)
+def test_wrong_answer_gets_its_feedback(lesson: Lesson, wrong: Wrong, tmp_path: Path, rng: np.random.Generator):
+    verdict = _judged(lesson, wrong.text, tmp_path, rng)
+    assert verdict.marks < FULL
+    found = [(str(each), each.look) for each in verdict.remarks]
+    assert len(found) == len(wrong.says), found
+    for (says, look), (said, looked) in zip(wrong.says, found, strict=True):
+        assert _matches(says, said), found
+        assert _matches(look, looked), found
+
+
+@pytest.mark.parametrize("lesson", EACH)
+def test_lesson_is_whole(lesson: Lesson):
+    assert lesson.text.startswith("# ")
+    assert "**The task.**" in lesson.text
+    assert len(lesson.hints) == 3
+    assert all(lesson.hints)
+    assert len(lesson.wrong) >= 2
+    assert all(each.says for each in lesson.wrong)
+    assert all(text.count("// says:") == len(each.says) for each in lesson.wrong for text in [each.text])
+    assert len({str(each.says) for each in lesson.wrong}) == len(lesson.wrong)
+    assert lesson.skeleton != lesson.solution
+    for each in lesson.wrong:
+        assert _outside(each.text) == _outside(lesson.solution), "only what a student writes may differ"
+
+
+def _outside(text: str) -> str:
+    """What stands outside of the marks, without white space and comments."""
+    kept = re.sub(r"// >>>.*?// <<<", "", text, flags=re.DOTALL)
+    return re.sub(r"\s+", "", re.sub(r"//[^\n]*", "", kept))
+
+
+def test_numbers_are_unique():
+    assert [each.number for each in LESSONS] == sorted({each.number for each in LESSONS})
+
+
+def test_inputs_are_new_in_each_check(rng: np.random.Generator):
+    """A solution cannot know them."""
+    for lesson in LESSONS:
+        first, second = lesson.exercise.cases(rng), lesson.exercise.cases(rng)
+        assert any(_differ(a.expected, b.expected) for a, b in zip(first, second, strict=True)), lesson.name
+        assert len(first) >= 3, lesson.name
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return any(not np.array_equal(a[name], b[name]) for name in a)
