@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .cuda_launch import flat_memory, joined
-from .cuda_memory import empty
-from .numba_launch import MAX_DIMS, Kernel, contiguous, cuda, kernel, simulated
+from .cuda_launch import flat_memory
+from .numba_dims import Dims, padded_dims
+from .numba_launch import Kernel, contiguous, cuda, kernel, simulated
 
 Array = Any
 
@@ -109,12 +109,12 @@ def product_geometry(m: int, n: int, batches: int) -> tuple[tuple[int, int], tup
 
 def matrices(
     operation: str, batch: Sequence[int], *arrays: Array
-) -> tuple[tuple[int, ...], list[tuple[Array, tuple[int, int, int], tuple[int, ...]]]]:
+) -> tuple[Dims, list[tuple[Array, tuple[int, int, int], Dims]]]:
     """Where the matrices of arrays lie that are broadcast to the shape ``batch``.
 
     Returns:
-        The batch's dimensions, joined where they can be and padded by ones in front to `MAX_DIMS`; and of each array
-        its memory, the place of the first element with the steps of rows and columns, and the steps of the batch.
+        The batch's dimensions as `padded_dims`; and of each array its memory, the place of the first element with the
+        steps of rows and columns, and the steps of the batch.
 
     Raises ValueError where strides need more dimensions.
     """
@@ -128,18 +128,5 @@ def matrices(
         steps = tuple(0 if n == 1 else step for n, step in zip(shape, steps, strict=True))
         found.append((memory_of.reshape(-1), (start, *steps[-2:])))
         batch_steps.append(steps[:-2])
-    dims = joined(batch, batch_steps)
-    if len(dims) > MAX_DIMS:
-        raise ValueError(f"{operation}: strides that need {len(dims)} dimensions, more than {MAX_DIMS}")
-    missing = MAX_DIMS - len(dims)
-    padded = [
-        (0,) * missing + tuple(steps[number] for _, steps in dims) for number in range(len(arrays))
-    ]  # fmt: skip
-    return (1,) * missing + tuple(n for n, _ in dims), [
-        (*where, steps) for where, steps in zip(found, padded, strict=True)
-    ]
-
-
-def nothing(like: Array) -> Array:
-    """One element of memory, for a kernel's argument that it never reads."""
-    return empty((1,), like.dtype, like=like)
+    dims, steps_of = padded_dims(operation, batch, *batch_steps)
+    return dims, [(*where, steps) for where, steps in zip(found, steps_of, strict=True)]

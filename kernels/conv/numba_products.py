@@ -15,7 +15,8 @@ from typing import Any
 from ..cuda_launch import size
 from ..matmul.contract import ACTIVATIONS
 from ..matmul.numba_epilogue import activated
-from ..numba_gemm import nothing, product, product_geometry
+from ..numba_dims import nothing
+from ..numba_gemm import product, product_geometry
 from ..numba_launch import Kernel, device, flat, real_of, written
 
 Array = Any

@@ -9,7 +9,8 @@ import functools
 from typing import Any
 
 from ..cuda_launch import size
-from ..numba_gemm import matrices, nothing, product, product_geometry
+from ..numba_dims import nothing
+from ..numba_gemm import matrices, product, product_geometry
 from ..numba_launch import Kernel, contiguous, device, flat, offset, real_of, written
 from .contract import ACTIVATIONS
 from .numba_epilogue import activated
