@@ -310,5 +310,5 @@ def planes(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int, int]:
         first, last = (many[0], many[-1] + 1) if many else (x.ndim, x.ndim)
         return x.reshape(-1), size(x.shape[:first]), size(x.shape[first:last]), size(x.shape[last:])
     kept = [d for d in range(x.ndim) if d not in dims]
-    n = size([x.shape[d] for d in dims])
-    return flat(x.transpose(*kept, *dims)), x.size // max(n, 1), n, 1
+    rows, n = (size([x.shape[d] for d in each]) for each in (kept, dims))
+    return flat(x.transpose(*kept, *dims)), rows, n, 1

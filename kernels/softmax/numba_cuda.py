@@ -124,10 +124,7 @@ def logsumexp(x: Array, *, dim: Any, keepdim: bool = False, out: Array) -> None:
     if out.size == 0:
         return
     memory, outer, n, inner = planes(x, check.dims("logsumexp", dim, x.ndim))
-    real = _real_of(x.dtype)
-    rows = outer * inner
-    if n == 0:
-        rows = out.size
+    real, rows = _real_of(x.dtype), outer * inner
     with written(out) as result:
         _logsumexp(real)[row_grid(rows)](memory, result, rows, n, inner, real(-math.inf))
 
