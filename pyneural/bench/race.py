@@ -113,12 +113,14 @@ class Case:
         work: floating-point operations of one call.
         options: what ``prepare`` and ``truth`` are told, JSON values.
         tolerance: the largest error, relative to the largest element of the reference.
+        contestants: the names of those who take part; all, where it is None.
     """
 
     name: str
     work: float
     options: dict[str, Any]
     tolerance: float = TOLERANCE
+    contestants: tuple[str, ...] | None = None
 
 
 Prepare = Callable[[str, dict[str, Any]], Subject]
@@ -325,6 +327,8 @@ def race(
 def _race_case(
     processes: dict[str, _Process], case: Case, judge: _Judge, rounds: int, round_seconds: float
 ) -> dict[str, Any]:
+    if case.contestants is not None:
+        processes = {name: processes[name] for name in case.contestants}
     turns: dict[str, list[list[float]]] = {name: [] for name in processes}
     errors: dict[str, float] = {}
     calls: dict[str, int] = {}

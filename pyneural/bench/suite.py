@@ -1,0 +1,160 @@
+"""A run of ``pyneural bench``: which cases, the race, and what is made of its times."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pathlib
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import machine, race
+from .contestants import ENVIRONMENT, KINDS, MODULE, SUBJECT
+from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
+
+FORMAT = 1
+"""Of the JSON; `load` refuses others."""
+
+ROUNDS = 7
+ROUND_SECONDS = 0.015
+
+
+class Unknown(ValueError):
+    """What was asked for is not there; the message lists what is."""
+
+
+def operations(names: Sequence[str]) -> list[str]:
+    """The operations of these names, without any the usual ones; `Unknown` for others."""
+    return _chosen("operation", names or DEFAULT, WORKLOADS)
+
+
+def contestants(names: Sequence[str] | None) -> list[str]:
+    """The contestants of these names, each installed; None stands for NumPy, and PyTorch where it is installed."""
+    if names is None:
+        return [name for name in ("numpy", "torch") if not KINDS[name].missing()]
+    chosen = _chosen("contestant", names, {name: kind for name, kind in KINDS.items() if name != SUBJECT})
+    for name in chosen:
+        if KINDS[name].missing():
+            raise Unknown(f"{name} cannot take part: {', '.join(KINDS[name].missing())} is not installed")
+    return chosen
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """``256:2048`` as the powers of two between, ``100,300`` as it is; `Unknown` for anything else."""
+    first, colon, last = text.partition(":")
+    try:
+        found = (
+            tuple(1 << i for i in range(24) if int(first) <= 1 << i <= int(last))
+            if colon
+            else tuple(int(each) for each in text.split(","))
+        )
+    except ValueError:
+        found = ()
+    if not found or min(found) < 2:
+        raise Unknown(f"sizes (={text!r}) must be like 256:4096, for the powers of two between, or like 100,300")
+    return tuple(sorted(set(found)))
+
+
+def _chosen(what: str, names: Sequence[str], known: dict[str, Any]) -> list[str]:
+    for name in names:
+        if name not in known:
+            raise Unknown(f"there is no {what} {name!r}; there are {', '.join(known)}")
+    return list(dict.fromkeys(names))
+
+
+def cases(
+    names: Sequence[str], dtypes: Sequence[str], asked: tuple[int, ...] | None, against: Sequence[str], seed: int
+) -> list[race.Case]:
+    """Every operation in every dtype and size, with the contestants that have it."""
+    found = []
+    for name, dtype in itertools.product(names, dtypes):
+        workload = WORKLOADS[name]
+        able = (SUBJECT, *(each for each in against if KINDS[each].has(workload) and dtype in KINDS[each].dtypes))
+        for size in asked or workload.sizes:
+            options = {"operation": name, "size": size, "dtype": dtype, "seed": seed}
+            found.append(race.Case(f"{name} {size} {dtype}", workload.flops(size), options, TOLERANCES[dtype], able))
+    return found
+
+
+def run(
+    names: Sequence[str],
+    dtypes: Sequence[str],
+    asked: tuple[int, ...] | None,
+    against: Sequence[str],
+    threads: int,
+    *,
+    module: str = MODULE,
+    rounds: int = ROUNDS,
+    round_seconds: float = ROUND_SECONDS,
+) -> dict[str, Any]:
+    """Race pyneural against the contestants.
+
+    Returns:
+        The report that is written as JSON: machine, clocks before and after, ceilings, and a row for each case.
+
+    Raises:
+        ArithmeticError: somebody's result is wrong.
+    """
+    before, stamp = machine.clocks(), machine.machine()
+    seed = int(np.random.SeedSequence().generate_state(1)[0])
+    wanted = cases(names, dtypes, asked, against, seed)
+    report = race.race(
+        module,
+        [race.Contestant(name, name, ENVIRONMENT) for name in (SUBJECT, *against)],
+        wanted,
+        truth,
+        threads=threads,
+        rounds=rounds,
+        round_seconds=round_seconds,
+    )
+    ceilings = report["contestants"][SUBJECT].pop("ceilings")
+    return {
+        "format": FORMAT,
+        "machine": stamp,
+        "clocks": {"before": before, "after": machine.clocks()},
+        "threads": threads,
+        "contestants": report["contestants"],
+        "ceilings": ceilings,
+        "rows": [_row(case, timed, ceilings) for case, timed in zip(wanted, report["cases"], strict=True)],
+    }
+
+
+def _row(case: race.Case, timed: dict[str, Any], ceilings: dict[str, Any]) -> dict[str, Any]:
+    options = case.options
+    nbytes = WORKLOADS[options["operation"]].nbytes(options["size"], dtype_named(options["dtype"]))
+    computing, moving = case.work / ceilings["flops"][options["dtype"]], nbytes / ceilings["bytes"]
+    rounds = timed["rounds"]
+    return {
+        **{key: options[key] for key in ("operation", "size", "dtype")},
+        "flops": case.work,
+        "bytes": nbytes,
+        "bound": "flops" if computing > moving else "bytes",
+        "share": max(computing, moving) / timed["seconds"][SUBJECT],
+        "ratio": {name: _ratio(rounds[name], rounds[SUBJECT]) for name in rounds if name != SUBJECT},
+        **{key: timed[key] for key in ("seconds", "quartiles", "rounds", "calls", "error")},
+    }
+
+
+def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
+    """How many times faster we are: median and quartiles over the rounds, in each of which both were timed."""
+    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
+    low, _, high = statistics.quantiles(ratios)
+    return {"median": statistics.median(ratios), "low": low, "high": high}
+
+
+def write(path: pathlib.Path, report: dict[str, Any]) -> None:
+    path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def load(path: pathlib.Path) -> dict[str, Any]:
+    """A report that `write` wrote; `Unknown` for any other file."""
+    try:
+        report = json.loads(path.read_text())
+    except ValueError as error:
+        raise Unknown(f"{path} is no JSON: {error}") from None
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        raise Unknown(f"{path} is no report of `pyneural bench` in format {FORMAT}")
+    return report

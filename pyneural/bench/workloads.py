@@ -1,0 +1,250 @@
+"""What ``pyneural bench`` runs: operations by name, the shapes of their inputs by size, the work they are.
+
+A call is written once, in the words that PyTorch and pyneural share. Elementwise operations come from the
+contracts; the others are listed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyneural import functional
+from pyneural.kernels import OPERATIONS, dtypes
+
+Shape = tuple[int, ...]
+Call = Callable[..., Any]  # f(library, library's nn.functional, *tensors)
+
+CHANNELS = 32
+"""Of images; the size of a convolution is its images' side."""
+
+IMAGES = 4
+HEADS, FEATURES = 4, 64
+"""Of attention; its size is the length of the sequence."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One operation at any size.
+
+    Attributes:
+        call: the operation.
+        shapes: of its normal random inputs, by size.
+        result: the result's shape, by size.
+        flops: operations of one call, by size; an elementary function counts as one.
+        sizes: what is run unless sizes are asked for.
+        numpy: the same on NumPy's arrays, if NumPy has it.
+        scipy: the same with SciPy, if SciPy has it.
+        numba: the name of the same among `contestants.GUFUNCS`, if it is there.
+    """
+
+    call: Call
+    shapes: Callable[[int], tuple[Shape, ...]]
+    result: Callable[[int], Shape]
+    flops: Callable[[int], float]
+    sizes: tuple[int, ...] = (256, 1024, 2048)
+    numpy: Callable[..., Any] | None = None
+    scipy: Callable[..., Any] | None = None
+    numba: str = ""
+
+    def nbytes(self, size: int, dtype: np.dtype[Any]) -> int:
+        """What a call must move at least: each input read once, the result written once."""
+        return sum(math.prod(each) for each in (*self.shapes(size), self.result(size))) * dtype.itemsize
+
+
+def _square(n: int) -> Shape:
+    return n, n
+
+
+def _elementwise(name: str, inputs: int) -> Workload:
+    def call(library: Any, functions: Any, *tensors: Any) -> Any:
+        return getattr(library if hasattr(library, name) else functions, name)(*tensors)
+
+    return Workload(
+        call,
+        lambda n: (_square(n),) * inputs,
+        _square,
+        lambda n: float(n * n),
+        numpy=_NUMPY.get(name),
+        scipy=_SCIPY.get(name),
+        numba=name if name in ("add", "mul", "exp") else "",
+    )
+
+
+def _rows(call: Call, flops: float, *, reduces: bool = False, weights: int = 0, **others: Any) -> Workload:
+    """An operation on the rows of a square, with so many vectors of weights beside it."""
+    return Workload(
+        call,
+        lambda n: (_square(n), *[(n,)] * weights),
+        (lambda n: (n,)) if reduces else _square,
+        lambda n: flops * n * n,
+        **others,
+    )
+
+
+def _numpy_softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    e /= e.sum(axis=1, keepdims=True)
+    return e
+
+
+def _numpy_layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(axis=1, keepdims=True)
+    variance = np.mean(centred * centred, axis=1, keepdims=True)
+    return np.asarray(centred / np.sqrt(variance + x.dtype.type(1e-5)) * weight + bias)
+
+
+def _numpy_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+    scores = q @ np.swapaxes(k, -1, -2) * q.dtype.type(1 / math.sqrt(q.shape[-1]))
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True) @ v)
+
+
+def _scipy_gelu(x: np.ndarray) -> np.ndarray:
+    from scipy import special
+
+    kind = x.dtype.type
+    return np.asarray(kind(0.5) * x * (kind(1) + special.erf(x * kind(math.sqrt(0.5)))))
+
+
+def _scipy_special(name: str, **options: Any) -> Callable[..., Any]:
+    def call(*arrays: np.ndarray) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(*arrays, **options)
+
+    return call
+
+
+def _scipy_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    from scipy.linalg import blas
+
+    gemm = blas.sgemm if a.dtype == np.float32 else blas.dgemm
+    # BLAS stores columns: the transposed product needs no copy.
+    return np.asarray(gemm(1.0, b.T, a.T).T)
+
+
+_NUMPY: dict[str, Callable[..., Any]] = {
+    "abs": np.abs, "add": np.add, "cos": np.cos, "div": np.divide, "exp": np.exp, "maximum": np.maximum,
+    "minimum": np.minimum, "mul": np.multiply, "neg": np.negative, "sign": np.sign, "sin": np.sin,
+    "sub": np.subtract, "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, x.dtype.type(0)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+}  # fmt: skip
+_SCIPY: dict[str, Callable[..., Any]] = {"gelu": _scipy_gelu, "sigmoid": _scipy_special("expit")}
+
+_LEFT_OUT = {"log", "log1p", "sqrt", "rsqrt", "pow", "clamp"}
+"""Functions that are NaN for negative numbers, which normal random inputs have; and one that needs an attribute."""
+
+
+def _from_contracts() -> dict[str, Workload]:
+    """Every elementwise operation of one or two arrays that needs no attribute and gives floating numbers."""
+    found = {}
+    sample = np.ones((2, 2), np.float32)
+    for name, operation in OPERATIONS.items():
+        needed = [each for each in operation.signature.parameters.values() if each.default is inspect.Parameter.empty]
+        if (
+            operation.family in ("elementwise", "activation")
+            and name in functional.__all__
+            and name not in _LEFT_OUT
+            and len(needed) <= 2
+            and all(each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for each in needed)
+            and dtypes.is_floating(operation.check(*[sample] * len(needed)).dtype)
+        ):
+            found[name] = _elementwise(name, len(needed))
+    return found
+
+
+def _attention(n: int) -> Shape:
+    return 1, HEADS, n, FEATURES
+
+
+def _images(n: int) -> Shape:
+    return IMAGES, CHANNELS, n, n
+
+
+WORKLOADS: dict[str, Workload] = {
+    "matmul": Workload(
+        lambda t, f, a, b: t.matmul(a, b), lambda n: (_square(n),) * 2, _square, lambda n: 2.0 * n**3,
+        (128, 256, 512, 1024), np.matmul, _scipy_matmul,
+    ),
+    "linear": Workload(
+        lambda t, f, x, w, b: f.linear(x, w, b), lambda n: (_square(n), _square(n), (n,)), _square,
+        lambda n: 2.0 * n**3 + n * n, (128, 256, 512, 1024), lambda x, w, b: x @ w.T + b,
+    ),
+    "conv2d": Workload(
+        lambda t, f, x, w: f.conv2d(x, w, padding=1), lambda n: (_images(n), (CHANNELS, CHANNELS, 3, 3)), _images,
+        lambda n: 18.0 * IMAGES * CHANNELS * CHANNELS * n * n, (16, 32, 64),
+    ),
+    "max_pool2d": Workload(
+        lambda t, f, x: f.max_pool2d(x, 2), lambda n: (_images(n),), lambda n: (IMAGES, CHANNELS, n // 2, n // 2),
+        lambda n: 0.75 * IMAGES * CHANNELS * n * n, (32, 64, 128),
+    ),
+    "attention": Workload(
+        lambda t, f, q, k, v: f.scaled_dot_product_attention(q, k, v), lambda n: (_attention(n),) * 3, _attention,
+        lambda n: (4.0 * FEATURES + 5) * HEADS * n * n, (128, 256, 512), _numpy_attention,
+    ),
+    "softmax": _rows(
+        lambda t, f, x: f.softmax(x, dim=1), 5, numpy=_numpy_softmax, scipy=_scipy_special("softmax", axis=1),
+        numba="softmax",
+    ),
+    "log_softmax": _rows(
+        lambda t, f, x: f.log_softmax(x, dim=1), 5, scipy=_scipy_special("log_softmax", axis=1),
+    ),
+    "logsumexp": _rows(
+        lambda t, f, x: t.logsumexp(x, dim=1), 4, reduces=True, scipy=_scipy_special("logsumexp", axis=1),
+    ),
+    "layer_norm": _rows(
+        lambda t, f, x, w, b: f.layer_norm(x, (x.shape[1],), w, b), 8, weights=2, numpy=_numpy_layer_norm,
+    ),
+    "rms_norm": _rows(lambda t, f, x, w: f.rms_norm(x, (x.shape[1],), w), 4, weights=1),
+    "sum": _rows(
+        lambda t, f, x: t.sum(x, dim=1), 1, reduces=True, numpy=lambda x: np.sum(x, axis=1), numba="sum",
+    ),
+    "mean": _rows(lambda t, f, x: t.mean(x, dim=1), 1, reduces=True, numpy=lambda x: np.mean(x, axis=1)),
+    "var": _rows(
+        lambda t, f, x: t.var(x, dim=1), 4, reduces=True, numpy=lambda x: np.var(x, axis=1, ddof=1),
+    ),
+    "amax": _rows(lambda t, f, x: t.amax(x, dim=1), 1, reduces=True, numpy=lambda x: np.max(x, axis=1)),
+    "cumsum": _rows(lambda t, f, x: t.cumsum(x, dim=1), 1, numpy=lambda x: np.cumsum(x, axis=1)),
+    **_from_contracts(),
+}  # fmt: skip
+"""By the name of the operation."""
+
+DEFAULT = ("matmul", "conv2d", "attention", "softmax", "layer_norm", "sum", "add", "exp", "gelu")
+
+TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 1.6e-2}
+"""Largest error by dtype, relative to the largest element of the float64 reference: a rounding or two of a half."""
+
+
+def inputs(options: dict[str, Any]) -> list[np.ndarray]:
+    """The arrays of a case's options: its operation, size, dtype and seed."""
+    rng = np.random.default_rng(options["seed"])
+    dtype = dtype_named(options["dtype"])
+    drawn = dtype if dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
+    shapes = WORKLOADS[options["operation"]].shapes(options["size"])
+    return [rng.standard_normal(shape, drawn).astype(dtype, copy=False) for shape in shapes]
+
+
+def dtype_named(name: str) -> np.dtype[Any]:
+    """The floating dtype of that name; ValueError lists them."""
+    for dtype in dtypes.FLOATS:
+        if dtype.name == name:
+            return dtype
+    raise ValueError(f"dtype {name!r} is none of {', '.join(each.name for each in dtypes.FLOATS)}")
+
+
+def truth(options: dict[str, Any], arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The float64 reference's result."""
+    import pyneural
+
+    tensors = [pyneural.tensor(each, device="reference") for each in arrays]
+    result = WORKLOADS[options["operation"]].call(pyneural, functional, *tensors)
+    array: np.ndarray = result.numpy()
+    return array
