@@ -60,7 +60,7 @@ def _multiply_adds(typing: Any, like: Any, count: Any, factor: Any, target: Any)
 class _Work(NamedTuple):
     """Arguments of `_compute` and `_copy`."""
 
-    count: int
+    repeats: int
     source: int
     target: int
 
@@ -69,7 +69,7 @@ class _Work(NamedTuple):
 def _compute(kind: Any, arguments: int, start: int, stop: int) -> None:
     g = fields(_Work, arguments)
     for task in range(start, stop):
-        _multiply_adds(zero(kind), g.count, g.source, g.target + task * CHAINS * VECTOR_BYTES)
+        _multiply_adds(zero(kind), g.repeats, g.source, g.target + task * CHAINS * VECTOR_BYTES)
 
 
 @Routine

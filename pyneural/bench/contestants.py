@@ -134,8 +134,8 @@ def gufunc(name: str, dtype: str) -> Any:
         import numba
 
         kind = getattr(numba, dtype)
-        scalar = numba.vectorize
-        rows = numba.guvectorize
+        scalar: Any = numba.vectorize
+        rows: Any = numba.guvectorize
         made: dict[str, Callable[[], Any]] = {
             "add": lambda: scalar([kind(kind, kind)], target="parallel")(lambda x, y: x + y),
             "mul": lambda: scalar([kind(kind, kind)], target="parallel")(lambda x, y: x * y),

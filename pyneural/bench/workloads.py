@@ -89,8 +89,7 @@ def _rows(call: Call, flops: float, *, reduces: bool = False, weights: int = 0, 
 
 def _numpy_softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max(axis=1, keepdims=True))
-    e /= e.sum(axis=1, keepdims=True)
-    return e
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 def _numpy_layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -234,9 +233,9 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
 
 def dtype_named(name: str) -> np.dtype[Any]:
     """The floating dtype of that name; ValueError lists them."""
-    for dtype in dtypes.FLOATS:
-        if dtype.name == name:
-            return dtype
+    known: dict[str, np.dtype[Any]] = {each.name: each for each in dtypes.FLOATS}
+    if name in known:
+        return known[name]
     raise ValueError(f"dtype {name!r} is none of {', '.join(each.name for each in dtypes.FLOATS)}")
 
 

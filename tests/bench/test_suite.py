@@ -51,6 +51,7 @@ def test_contestants_compute_what_they_say(
                 "dtype": dtype,
                 "seed": int(rng.integers(1 << 31)),
             }
+            other = int(rng.integers(1 << 31))
             server = _server(kind, options, monkeypatch)
             assert _error(server, other, tmp_path) <= workloads.TOLERANCES[dtype], (name, dtype)
             assert len(server.time(3)) == 3
