@@ -107,9 +107,7 @@ def product_geometry(m: int, n: int, batches: int) -> tuple[tuple[int, int], tup
     return (-(-m // SIDE) * -(-n // SIDE), min(batches, _MOST_BATCHES)), (ACROSS, ACROSS)
 
 
-def matrices(
-    operation: str, batch: Sequence[int], *arrays: Array
-) -> tuple[Dims, list[tuple[Array, tuple[int, int, int], Dims]]]:
+def matrices(operation: str, batch: Sequence[int], *arrays: Array) -> tuple[Dims, list[tuple[Array, Dims, Dims]]]:
     """Where the matrices of arrays lie that are broadcast to the shape ``batch``.
 
     Returns:
