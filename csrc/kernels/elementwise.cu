@@ -84,7 +84,9 @@ struct Neg {
 };
 struct Sign {
   __device__ __forceinline__ Element operator()(Element x) const {
-    return narrow<Element>(Real(widen(x) > Real(0)) - Real(widen(x) < Real(0)));
+    Real sign = widen(x) > Real(0);
+    if constexpr (!(Real(-1) > Real(1))) sign -= widen(x) < Real(0);  // unsigned types have nothing below zero
+    return narrow<Element>(sign);
   }
 };
 struct Clamp {

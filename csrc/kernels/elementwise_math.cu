@@ -1,4 +1,5 @@
 // Elementwise mathematics of floats, PYNEURAL_ELEMENT, computed in float for 16 bits.
+#include <pyneural/angle.cuh>
 #include <pyneural/map.cuh>
 
 using namespace pyneural;
@@ -26,10 +27,10 @@ struct Rsqrt {
   __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(rsqrt(widen(x))); }
 };
 struct Sin {
-  __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(sin(widen(x))); }
+  __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(sin_of(widen(x))); }
 };
 struct Cos {
-  __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(cos(widen(x))); }
+  __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(cos_of(widen(x))); }
 };
 struct ClampBackward {
   bool has_low, has_high;

@@ -21,7 +21,10 @@ using Small = Loops<Element>::Small;
 using Medium = Loops<Element>::Medium;
 using Large = Loops<Element>::Large;
 
-template <typename Loop, Along A, Along B> __global__ void __launch_bounds__(Loop::threads) matmul(
+// Of float64, ptxas would rather spill a few bytes than lose a block of a multiprocessor; it need not keep more than one.
+constexpr int kBlocks = sizeof(Element) == 8 ? 1 : 0;
+
+template <typename Loop, Along A, Along B> __global__ void __launch_bounds__(Loop::threads, kBlocks) matmul(
     Problem problem, const Element* a, const Element* b, const Element* bias, Real* partial, Element* c) {
   const Index m = problem.m, n = problem.n;
   for (Index z = blockIdx.y; z < problem.count; z += gridDim.y) {

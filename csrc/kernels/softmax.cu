@@ -79,7 +79,7 @@ __device__ __forceinline__ void forward_of_long(const Element* x, Element* out, 
   }
 }
 
-__global__ void __launch_bounds__(256) softmax_warp(const Element* x, Element* out, Index rows, int n) {
+__global__ void __launch_bounds__(256, 1) softmax_warp(const Element* x, Element* out, Index rows, int n) {
   forward_held<Softmax<Real>>(WarpTeam<Real, 1>{}, x, out, rows, n);
 }
 __global__ void __launch_bounds__(1024) softmax_block(const Element* x, Element* out, Index rows, int n) {
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(256)
     softmax_backward_long(const Element* grad, const Element* y, Element* out, Index rows, Index n) {
   backward_of_long<SoftmaxBackward<Real>>(grad, y, out, rows, n);
 }
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 1)
     log_softmax_backward_warp(const Element* grad, const Element* y, Element* out, Index rows, int n) {
   backward_held<LogSoftmaxBackward<Real>>(WarpTeam<Real, 1>{}, grad, y, out, rows, n);
 }

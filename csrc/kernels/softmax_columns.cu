@@ -97,7 +97,7 @@ __device__ __forceinline__ void gradients_long(const Columns& at, const Element*
 __global__ void __launch_bounds__(1024) softmax_held(Columns at, const Element* x, Element* out) {
   columns_held<Softmax<Real>>(at, x, out);
 }
-__global__ void __launch_bounds__(1024) softmax_long(Columns at, const Element* x, Element* out) {
+__global__ void __launch_bounds__(1024, 1) softmax_long(Columns at, const Element* x, Element* out) {
   columns_long<Softmax<Real>>(at, x, out);
 }
 __global__ void __launch_bounds__(1024) log_softmax_held(Columns at, const Element* x, Element* out) {
