@@ -27,8 +27,8 @@ from .dtypes import accumulator
 __all__ = [
     "MAX_DIMS", "THREADS", "Kernel", "Launch", "broadcast_layout", "contiguous", "copy", "copy_strided", "cosine",
     "cuda", "device", "erfc", "exponential", "exponential_m1", "flat", "flat_grid", "hyperbolic_tangent", "kernel",
-    "launched_by", "logarithm", "logarithm_1p", "offset", "planes", "power", "real_of", "row_grid", "simulated",
-    "sine", "square_root", "threads", "written",
+    "launched_by", "logarithm", "logarithm_1p", "offset", "planes", "power", "real_of", "rounded_product", "row_grid",
+    "simulated", "sine", "square_root", "threads", "written",
 ]  # fmt: skip
 
 Array = Any
@@ -195,6 +195,16 @@ sine = np.sin if simulated() else math.sin
 cosine = np.cos if simulated() else math.cos
 power = np.float_power if simulated() else math.pow
 erfc = math.erfc
+
+
+@functools.cache
+def rounded_product(real: Any) -> Any:
+    """A product in float32 or float64 that is rounded before anything is added to it."""
+    if simulated():
+        return np.multiply
+    from numba.cuda import libdevice
+
+    return libdevice.dmul_rn if real is np.float64 else libdevice.fmul_rn
 
 
 def real_of(dtype: np.dtype[Any]) -> Any:

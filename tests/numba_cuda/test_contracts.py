@@ -23,7 +23,7 @@ LARGEST = 600  # elements of a call: each of the simulator's threads is one of t
 def _size(value: object) -> int:
     """Elements of all arrays of a call, and of those that a shape among its attributes asks for."""
     if isinstance(value, dict):
-        return sum(_size(each) for each in value.values())
+        return sum(_size(each) for each in value.values()) + int(value.get("n", 0))
     if isinstance(value, (list, tuple)):
         if value and all(type(each) is int for each in value):
             return math.prod(value)
