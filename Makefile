@@ -1,6 +1,6 @@
 # make demo    train a network on real images through our kernels, in about a minute
 # make test    the tests; ends with pytest's summary
-# make test-simulator   the CUDA kernels in every dtype, on the device cuda, by NVRTC, and the ladders: minutes of compilation
+# make test-simulator   the CUDA kernels in every dtype, on the device cuda, by NVRTC, the ladders and the lessons: minutes of compilation
 # make lint    ruff, ruff format, mypy --strict
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
@@ -46,7 +46,7 @@ test: $(VENV)/.installed-apps-test
 
 test-simulator: $(VENV)/.installed-apps-test
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow" \
-		tests/csrc tests/gpu tests/kernels $(PYTEST_ARGS)
+		tests/csrc tests/gpu tests/kernels tests/pyneural/learn $(PYTEST_ARGS)
 
 # The types are checked on a regular installation: an editable one maps folders by an import hook, which mypy cannot see.
 lint: $(VENV)/.installed-apps-dev-test

@@ -36,6 +36,8 @@ LOOK = {
     "hang": "the loop's condition: what changes it in each round",
 }
 
+BETWEEN_BLOCKS = "which block is to have this element: no barrier orders two blocks"
+
 
 @dataclass(frozen=True)
 class Remark:
@@ -128,6 +130,8 @@ def _run(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, verd
         report = checked[case.grid, case.block, case.shared](*arguments.values())
         for found in report.findings:
             look = exercise.look.get(found.kind, LOOK[found.kind])
+            if found.other_block not in (None, found.block):
+                look = BETWEEN_BLOCKS
             says = f"{found.kind}: {found.message} ({case.label})"
             findings.setdefault((found.kind, found.line), Remark(says, look, found.line))
         # What follows a launch that was stopped says nothing, and each would take its time.
@@ -219,4 +223,4 @@ def _moved(line: cuda.Counters) -> float:
 def _beyond(limit: Limit, counts: cuda.Profile) -> Remark:
     line = max(counts.lines, key=lambda n: counts.lines[n][limit.counter], default=0)
     value = counts.total[limit.counter]
-    return Remark(limit.says.format(value=f"{value:.3g}"), f"docs/simulator.md, `{limit.counter}`", line)
+    return Remark(limit.says.format(value=f"{value:.6g}"), f"docs/simulator.md, `{limit.counter}`", line)

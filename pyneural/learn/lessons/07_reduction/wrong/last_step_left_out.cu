@@ -1,0 +1,19 @@
+// says: line 17: sums[0] is ..., not ...; 2 of 2 elements are wrong (n = 512)
+// look: the elements at odd places are missing: is there a step with half = 1?
+
+constexpr int BLOCK = 256;
+
+__global__ void block_sums(const int* x, int* sums, int n) {
+  __shared__ int part[BLOCK];
+  int t = threadIdx.x;
+  int i = blockIdx.x * BLOCK + t;
+  // >>> your code: fill part, add in halves, store the sum.
+  part[t] = i < n ? x[i] : 0;
+  __syncthreads();
+  for (int half = BLOCK / 2; half > 1; half /= 2) {
+    if (t < half) part[t] += part[t + half];
+    __syncthreads();
+  }
+  if (t == 0) sums[blockIdx.x] = part[0];
+  // <<<
+}
