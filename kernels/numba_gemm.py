@@ -10,12 +10,16 @@ Source: Volkov and Demmel, "Benchmarking GPUs to tune dense linear algebra", 200
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .cuda_launch import flat_memory
-from .numba_dims import Dims, padded_dims
-from .numba_launch import Kernel, contiguous, cuda, kernel, simulated
+from .cuda_memory import empty
+from .numba_dims import Dims, nothing, padded_dims
+from .numba_launch import Kernel, contiguous, cuda, flat_grid, kernel, real_of, simulated
 
 Array = Any
 
@@ -36,6 +40,8 @@ LOADS = -(-SIDE * DEPTH // THREADS)
 PADDED = SIDE + 1  # threads that store along the inner dimension meet different banks
 
 _MOST_BATCHES = 65_535
+_ENOUGH = 6 if simulated() else 264  # blocks that fill a GPU
+_LEAST = 2 * DEPTH if simulated() else 16 * DEPTH  # inner places that are worth a block of their own
 
 
 def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
@@ -44,11 +50,12 @@ def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
     They are ``load_a(problem, a, batch, row, at)``, ``load_b(problem, b, batch, at, column)`` and
     ``store(problem, bias, out, batch, row, column, total)``. ``problem`` is theirs, as a tuple. ``a_inner`` and
     ``b_inner`` say whether elements along the inner dimension are neighbours in memory: so threads then read them.
+    Where the inner dimension is split, each part of ``chunk`` places is stored as a batch of its own.
     """
 
     @kernel
     def register_tiles(
-        problem: Any, batches: int, m: int, n: int, inner: int, a_inner: int, b_inner: int,
+        problem: Any, batches: int, m: int, n: int, inner: int, chunk: int, a_inner: int, b_inner: int,
         a: Array, b: Array, bias: Array, out: Array,
     ) -> None:  # fmt: skip
         strip_a = cuda.shared.array((DEPTH, PADDED), real)
@@ -60,11 +67,13 @@ def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
         across = (n + SIDE - 1) // SIDE
         row = cuda.blockIdx.x // across * SIDE
         column = cuda.blockIdx.x % across * SIDE
+        low = cuda.blockIdx.z * chunk
+        high = low + chunk if low + chunk < inner else inner
         for batch in range(cuda.blockIdx.y, batches, cuda.gridDim.y):
             for i in range(EACH):
                 for j in range(EACH):
                     sums[i, j] = real(0)
-            for begin in range(0, inner, DEPTH):
+            for begin in range(low, high, DEPTH):
                 for load in range(LOADS):
                     element = thread + load * THREADS
                     if element < SIDE * DEPTH:
@@ -73,7 +82,7 @@ def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
                         else:
                             k, at = element // SIDE, element % SIDE
                         value = real(0)
-                        if row + at < m and begin + k < inner:
+                        if row + at < m and begin + k < high:
                             value = load_a(problem, a, batch, row + at, begin + k)
                         strip_a[k, at] = value
                         if b_inner:
@@ -81,7 +90,7 @@ def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
                         else:
                             k, at = element // SIDE, element % SIDE
                         value = real(0)
-                        if column + at < n and begin + k < inner:
+                        if column + at < n and begin + k < high:
                             value = load_b(problem, b, batch, begin + k, column + at)
                         strip_b[k, at] = value
                 cuda.syncthreads()
@@ -97,14 +106,43 @@ def product(real: Any, load_a: Any, load_b: Any, store: Any) -> Kernel:
                 for j in range(EACH):
                     r, c = row + y + i * ACROSS, column + x + j * ACROSS
                     if r < m and c < n:
-                        store(problem, bias, out, batch, r, c, sums[i, j])
+                        store(problem, bias, out, cuda.blockIdx.z * batches + batch, r, c, sums[i, j])
 
     return register_tiles
 
 
-def product_geometry(m: int, n: int, batches: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Blocks and threads of `product` for ``batches`` results of m by n."""
-    return (-(-m // SIDE) * -(-n // SIDE), min(batches, _MOST_BATCHES)), (ACROSS, ACROSS)
+@functools.cache
+def _sum_parts(real: Any) -> Kernel:
+    @kernel
+    def sum_parts(parts: Array, splits: int, out: Array, count: int) -> None:
+        for i in range(cuda.grid(1), count, cuda.gridsize(1)):
+            total = real(0)
+            for split in range(splits):
+                total += parts[split * count + i]
+            out[i] = total
+
+    return sum_parts
+
+
+def run_product(
+    of: Callable[[Any], Kernel], problem: Any, batches: int, m: int, n: int, inner: int, a_inner: bool, b_inner: bool,
+    a: Array, b: Array, bias: Array | None, out: Array, *, may_split: bool = False,
+) -> None:  # fmt: skip
+    """Launch the product ``of(real)`` on contiguous ``out`` of ``batches`` results of m by n.
+
+    With ``may_split``, for functions that store nothing but the sum at its place in (batches, m, n), a product of few
+    results and many inner places is split along these; the parts are added up in order.
+    """
+    real, tiles = real_of(out.dtype), -(-m // SIDE) * -(-n // SIDE)
+    splits = max(1, min(_ENOUGH // (tiles * batches), inner // _LEAST)) if may_split else 1
+    chunk = -(-inner // (splits * DEPTH)) * DEPTH
+    target = out if splits == 1 else empty((splits * out.size,), np.dtype(real), like=out)
+    of(real)[(tiles, min(batches, _MOST_BATCHES), splits), (ACROSS, ACROSS)](
+        problem, batches, m, n, inner, chunk, int(a_inner), int(b_inner), a, b,
+        nothing(out) if bias is None else bias, target,
+    )  # fmt: skip
+    if splits > 1:
+        _sum_parts(real)[flat_grid(out.size)](target, splits, out, out.size)
 
 
 def matrices(operation: str, batch: Sequence[int], *arrays: Array) -> tuple[Dims, list[tuple[Array, Dims, Dims]]]:

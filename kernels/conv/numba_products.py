@@ -15,9 +15,8 @@ from typing import Any
 from ..cuda_launch import size
 from ..matmul.contract import ACTIVATIONS
 from ..matmul.numba_epilogue import activated
-from ..numba_dims import nothing
-from ..numba_gemm import product, product_geometry
-from ..numba_launch import Kernel, device, flat, real_of, written
+from ..numba_gemm import product, run_product
+from ..numba_launch import Kernel, device, flat, written
 
 Array = Any
 Sides = Sequence[int]
@@ -181,11 +180,9 @@ def forward(
     m, n, inner = weight.shape[0] // groups, out.size // out.shape[1], size(weight.shape[1:])
     shapes = x.shape, out.shape, weight.shape
     problem = _problem(*shapes, stride, padding, dilation, groups, bias is not None, activation)
+    added = None if bias is None else flat(bias)
     with written(out) as result:
-        _forward(real_of(out.dtype))[product_geometry(m, n, groups)](
-            problem, groups, m, n, inner, 1, 0,
-            flat(weight), flat(x), nothing(out) if bias is None else flat(bias), result,
-        )  # fmt: skip
+        run_product(_forward, problem, groups, m, n, inner, True, False, flat(weight), flat(x), added, result)
 
 
 def dgrad(grad: Array, weight: Array, out: Array, stride: Sides, padding: Sides, dilation: Sides, groups: int) -> None:
@@ -195,9 +192,7 @@ def dgrad(grad: Array, weight: Array, out: Array, stride: Sides, padding: Sides,
     m, n, inner = weight.shape[1], out.size // out.shape[1], weight.size // groups // weight.shape[1]
     problem = _problem(out.shape, grad.shape, weight.shape, stride, padding, dilation, groups)
     with written(out) as result:
-        _dgrad(real_of(out.dtype))[product_geometry(m, n, groups)](
-            problem, groups, m, n, inner, 1, 0, flat(weight), flat(grad), nothing(out), result
-        )
+        run_product(_dgrad, problem, groups, m, n, inner, True, False, flat(weight), flat(grad), None, result)
 
 
 def wgrad(grad: Array, x: Array, out: Array, stride: Sides, padding: Sides, dilation: Sides, groups: int) -> None:
@@ -207,6 +202,4 @@ def wgrad(grad: Array, x: Array, out: Array, stride: Sides, padding: Sides, dila
     m, n, inner = out.shape[0] // groups, size(out.shape[1:]), grad.size // grad.shape[1]
     problem = _problem(x.shape, grad.shape, out.shape, stride, padding, dilation, groups)
     with written(out) as result:
-        _wgrad(real_of(out.dtype))[product_geometry(m, n, groups)](
-            problem, groups, m, n, inner, 1, 1, flat(grad), flat(x), nothing(out), result
-        )
+        run_product(_wgrad, problem, groups, m, n, inner, True, True, flat(grad), flat(x), None, result, may_split=True)

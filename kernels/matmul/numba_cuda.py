@@ -10,8 +10,8 @@ from typing import Any
 
 from ..cuda_launch import size
 from ..numba_dims import nothing
-from ..numba_gemm import matrices, product, product_geometry
-from ..numba_launch import Kernel, contiguous, device, flat, offset, real_of, written
+from ..numba_gemm import matrices, product, run_product
+from ..numba_launch import Kernel, contiguous, device, flat, offset, written
 from .contract import ACTIVATIONS
 from .numba_epilogue import activated
 
@@ -58,10 +58,9 @@ def _product(a: Array, b: Array, bias: Array | None, activation: str | None, out
     with written(out) as result:
         fused = (m, n, int(bias is not None), ACTIVATIONS.index(activation))
         problem = (x_at, y_at, shape, x_steps, y_steps, fused)
-        batches = size(batch)
-        _kernel(real_of(out.dtype))[product_geometry(m, n, batches)](
-            problem, batches, m, n, inner, int(abs(x_at[2]) <= abs(x_at[1])), int(abs(y_at[1]) < abs(y_at[2])),
-            x, y, nothing(out) if bias is None else flat(bias), result,
+        run_product(
+            _kernel, problem, size(batch), m, n, inner, abs(x_at[2]) <= abs(x_at[1]), abs(y_at[1]) < abs(y_at[2]),
+            x, y, None if bias is None else flat(bias), result, may_split=bias is None and activation is None,
         )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ pytestmark = [
     pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") != "1", reason="needs NUMBA_ENABLE_CUDASIM=1"),
 ]
 
-# Less than a tile, whole tiles, edges on both sides, one row, one column, no inner place, no result.
-SHAPES = ((1, 1, 1), (8, 4, 8), (9, 13, 11), (1, 7, 10), (10, 7, 1), (3, 0, 2), (0, 3, 2))
+# Less than a tile, whole tiles, edges on both sides, one row, one column, many inner places, none, no result.
+SHAPES = ((1, 1, 1), (8, 4, 8), (9, 13, 11), (1, 7, 10), (10, 7, 1), (3, 50, 2), (3, 0, 2), (0, 3, 2))
 
 
 class _Rung(Backend):
@@ -47,7 +47,7 @@ def test_rung(rung: Any, dtype: np.dtype[Any], rng: np.random.Generator) -> None
 
 def test_rungs_are_three_kernels(rng: np.random.Generator) -> None:
     """None is another under a new name, and the last is what `matmul` launches."""
-    a, b = (rng.standard_normal((5, 5)).astype(np.float32) for _ in range(2))
+    a, b = (rng.standard_normal((5, 5)).astype(np.float32) for _ in range(2))  # too few places to be split
 
     def launched(call: Any) -> list[Any]:
         found: list[Any] = []
@@ -59,3 +59,15 @@ def test_rungs_are_three_kernels(rng: np.random.Generator) -> None:
     assert [len(each) for each in kernels] == [1, 1, 1]
     assert len({id(each) for (each,) in kernels}) == 3
     assert launched(lambda a, b, out: backend("numba_cuda").matmul(a, b, out=out)) == kernels[-1]
+
+
+def test_few_results_of_many_places_are_split(rng: np.random.Generator) -> None:
+    """Parts of the inner dimension are blocks of their own, added up by a second kernel; a bias is added once."""
+    grids: list[Any] = []
+    a, b = rng.standard_normal((3, 50)), rng.standard_normal((50, 2))
+    with numba_launch.launched_by(lambda launch: grids.append((launch.kernel.name, launch.grid))):
+        backend("numba_cuda").matmul(a, b)
+        backend("numba_cuda").linear(a, b.T.copy(), rng.standard_normal(2))
+    (product, (*_, splits)), (addition, _), (_, (*_, whole)) = grids
+    assert (product, addition, whole) == ("register_tiles", "sum_parts", 1)
+    assert splits > 1
