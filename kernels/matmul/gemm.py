@@ -278,18 +278,20 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                     )  # fmt: skip
 
 
-BLOCK_ROWS, BLOCK_COLUMNS = 256, 512
-"""Largest block of the result that one task computes: its strips of ``a`` fill a quarter of a second cache."""
-
 SPAN_BYTES = 64 << 20
 """Bytes that packed copies of both operands may take."""
 
 
-def parallel_plan(m: int, n: int, k: int, a_step: int, itemsize: int, threads: int) -> tuple[int, int, int, int, int]:
-    """``span`` of the inner dimension, ``grid_rows``, ``grid_columns``, and panels and strips to copy."""
+def parallel_plan(
+    m: int, n: int, k: int, a_step: int, itemsize: int, threads: int, block: tuple[int, int]
+) -> tuple[int, int, int, int, int]:
+    """``span`` of the inner dimension, ``grid_rows``, ``grid_columns``, and panels and strips to copy.
+
+    ``block`` is the most rows and columns of the result that one task computes.
+    """
     width = TILE_BYTES // itemsize
     strips, panels = -(-m // ROWS), -(-n // width)
-    rows, columns = -(-m // BLOCK_ROWS), -(-n // BLOCK_COLUMNS)
+    rows, columns = -(-m // block[0]), -(-n // block[1])
     if rows * columns % threads:  # every thread should get as many tasks
         if columns <= threads <= panels:
             columns = threads

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from .. import memory
+from .. import memory, tuning
 from ..jit import SERIAL
 from ..parallel import run
 from ..routine import address, data, table
@@ -97,7 +97,9 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
         )  # fmt: skip
         run(gemm.products[dtype], single, 1, 1)
         return
-    span, grid_rows, grid_columns, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, numba.get_num_threads())
+    threads = numba.get_num_threads()
+    block = tuning.matmul(m, n, k, dtype, threads)
+    span, grid_rows, grid_columns, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
     width = TILE_BYTES // size
     tasks = grid_rows * grid_columns
     workspace = memory.empty((tasks * ROWS * width + span * (copied * ROWS + panels * width),), dtype)
@@ -113,7 +115,7 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
         )  # fmt: skip
         items = loose + copied
         if items:
-            run(gemm.pack[dtype], arguments, items, -(-items // (4 * numba.get_num_threads())))
+            run(gemm.pack[dtype], arguments, items, -(-items // (4 * threads)))
         run(gemm.blocks[dtype], arguments, tasks, 1)
 
 

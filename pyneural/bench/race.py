@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -138,6 +138,21 @@ class Server:
         self._rng = np.random.default_rng(0)
         self._last: tuple[int, Any] | None = None
 
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """The answer to a request, as JSON has it."""
+        answer: dict[str, Any] = {}
+        if request["do"] == "prepare":
+            self.prepare(request["options"])
+        elif request["do"] == "time":
+            answer["times"] = self.time(request["calls"])
+        elif request["do"] == "last":
+            answer["options"] = self.last(pathlib.Path(request["folder"]))
+        elif request["do"] == "fresh":
+            answer["options"] = self.fresh(request["seed"], pathlib.Path(request["folder"]))
+        else:
+            raise ValueError(f"a contestant is asked to {request['do']!r}")
+        return answer
+
     def prepare(self, options: dict[str, Any]) -> None:
         """Make the inputs, as many sets as fill the caches."""
         self._sets, self._options, self._turn, self._last = [], [], 0, None
@@ -220,17 +235,7 @@ def serve(prepare: Prepare, describe: Callable[[str], dict[str, Any]]) -> None:
     server = Server(prepare, kind)
     for line in sys.stdin:
         request = json.loads(line)
-        answer: dict[str, Any] = {}
-        if request["do"] == "describe":
-            answer = describe(kind)
-        elif request["do"] == "prepare":
-            server.prepare(request["options"])
-        elif request["do"] == "time":
-            answer["times"] = server.time(request["calls"])
-        elif request["do"] == "last":
-            answer["options"] = server.last(pathlib.Path(request["folder"]))
-        else:
-            answer["options"] = server.fresh(request["seed"], pathlib.Path(request["folder"]))
+        answer = describe(kind) if request["do"] == "describe" else server.ask(**request)
         print(json.dumps(answer), flush=True)
 
 
@@ -324,8 +329,16 @@ def race(
         }
 
 
+def race_here(
+    servers: dict[str, Server], case: Case, truth: Truth, *, rounds: int, round_seconds: float
+) -> dict[str, Any]:
+    """`race` on one case between contestants in this process: for one library with itself, whose threads they share."""
+    with tempfile.TemporaryDirectory() as exchange:
+        return _race_case(servers, case, _Judge(truth, pathlib.Path(exchange)), rounds, round_seconds)
+
+
 def _race_case(
-    processes: dict[str, _Process], case: Case, judge: _Judge, rounds: int, round_seconds: float
+    processes: Mapping[str, _Process | Server], case: Case, judge: _Judge, rounds: int, round_seconds: float
 ) -> dict[str, Any]:
     if case.contestants is not None:
         processes = {name: processes[name] for name in case.contestants}
@@ -363,12 +376,12 @@ class _Judge:
     def __init__(self, truth: Truth, folder: pathlib.Path) -> None:
         self._truth, self._folder, self._seeds = truth, folder, np.random.default_rng()
 
-    def fresh(self, process: _Process, name: str, case: Case) -> float:
+    def fresh(self, process: _Process | Server, name: str, case: Case) -> float:
         """The error of a call on inputs made now; ArithmeticError where it is wrong."""
         seed = int(self._seeds.integers(1 << 31))
         return self._error(process.ask(do="fresh", seed=seed, folder=str(self._folder)), seed, name, case)
 
-    def timed(self, process: _Process, name: str, case: Case) -> float:
+    def timed(self, process: _Process | Server, name: str, case: Case) -> float:
         """The error of the last timed call; ArithmeticError where it is wrong."""
         answer = process.ask(do="last", folder=str(self._folder))
         return self._error(answer, answer["options"]["seed"], name, case)

@@ -13,7 +13,7 @@ import typer
 
 from pyneural.apps import digits
 
-from . import bench, cuda, learn
+from . import bench, cuda, learn, tune
 from .console import reported
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.add_typer(predict_app, name="predict")
 app.add_typer(learn.app, name="learn")
 cuda.register(app)
 bench.register(app)
+tune.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu, reference, simulator or cuda.")]
