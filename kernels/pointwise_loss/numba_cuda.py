@@ -125,7 +125,8 @@ def _reduced(make: Make, real: Any) -> Kernel:
 
     def loss(
         shape: Any, x: Array, start: int, by_x: Any, t: Array, start_t: int, by_t: Any,
-        w: Array, start_w: int, by_w: Any, p: Array, start_p: int, by_p: Any, out: Array, count: int, a: Any, divisor: Any,
+        w: Array, start_w: int, by_w: Any, p: Array, start_p: int, by_p: Any, out: Array, count: int, a: Any,
+        divisor: Any,
     ) -> None:  # fmt: skip
         shared = cuda.shared.array(THREADS, real)
         total = real(0.0)
