@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import types
 from typing import Any
@@ -128,6 +129,8 @@ def test_backend_is_complete(name: str) -> None:
 @pytest.mark.parametrize("name", BACKENDS)
 def test_backend_has_nothing_undeclared(name: str, family: str) -> None:
     """A public function of a backend's module is an operation; helpers start with an underscore."""
+    if name == "numba_cuda" and importlib.util.find_spec(f"pyneural.kernels.{family}.{name}") is None:
+        return  # it need not have every family
     module = importlib.import_module(f"pyneural.kernels.{family}.{name}")
     stray = [
         public
