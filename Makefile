@@ -1,6 +1,7 @@
 # make demo    train a network on real images through our kernels, in about a minute
 # make test    the tests; ends with pytest's summary
 # make test-simulator   the CUDA kernels in every dtype, on the device cuda, by NVRTC, the ladders and the lessons: minutes of compilation
+# make test-numba-cuda   Numba's CUDA kernels: in its simulator, and compiled to PTX where there is a toolkit
 # make lint    ruff, ruff format, mypy --strict
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
@@ -15,7 +16,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator lint bench gpu-check docs budget cubin kernels clean
+.PHONY: help demo test test-simulator test-numba-cuda lint bench gpu-check docs budget cubin kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -47,6 +48,11 @@ test: $(VENV)/.installed-apps-test
 test-simulator: $(VENV)/.installed-apps-test
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow" \
 		tests/csrc tests/gpu tests/kernels tests/pyneural/learn $(PYTEST_ARGS)
+
+# The variable decides at Numba's import what its CUDA kernels are, so each has processes of its own.
+test-numba-cuda: $(VENV)/.installed-apps-test
+	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest -n $(WORKERS) -m numba_cuda tests/numba_cuda $(PYTEST_ARGS)
+	NUMBA_ENABLE_CUDASIM=0 $(PY) -m pytest -n $(WORKERS) -m numba_cuda tests/numba_cuda/test_ptx.py $(PYTEST_ARGS)
 
 # The types are checked on a regular installation: an editable one maps folders by an import hook, which mypy cannot see.
 lint: $(VENV)/.installed-apps-dev-test
