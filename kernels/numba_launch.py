@@ -38,7 +38,7 @@ MAX_DIMS = 8  # of a layout, after dimensions that lie behind one another were j
 
 def simulated() -> bool:
     """Whether Numba's CUDA simulator stands in for a GPU."""
-    return bool(numba.config.ENABLE_CUDASIM)
+    return bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 
 
 def threads(gpu: int = 256, simulator: int = 8) -> int:
@@ -50,7 +50,7 @@ THREADS = threads()
 _MOST_BLOCKS = 2 if simulated() else 4096
 
 # A small grid is no reason for a warning: arrays are small at times.
-numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]
 
 
 class _SimulatedShared:
@@ -72,7 +72,7 @@ class _SimulatedCuda:
     def __getattr__(self, name: str) -> Any:
         from numba.cuda.simulator import kernel
 
-        context = kernel._get_kernel_context()
+        context = kernel._get_kernel_context()  # type: ignore[no-untyped-call]
         return _SimulatedShared(context) if name == "shared" else getattr(context, name)
 
 
@@ -151,11 +151,12 @@ class Kernel:
                     "Numba's simulator only: set NUMBA_ENABLE_CUDASIM=1 before Numba is imported first"
                 )
             if self._compiled is None:
-                self._compiled = _cuda.jit(_shielded(self.function))
+                self._compiled = _cuda.jit(_shielded(self.function))  # type: ignore[no-untyped-call]
             from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
             # As they are: the simulator would compute on copies, and write those of inputs back as well.
-            held = [FakeCUDAArray(each) if isinstance(each, np.ndarray) else each for each in arguments]
+            fake: Any = FakeCUDAArray
+            held = [fake(each) if isinstance(each, np.ndarray) else each for each in arguments]
             self._compiled[grid, block](*held)
             return
         if simulated():
@@ -166,10 +167,11 @@ class Kernel:
         import cupy
 
         if self._compiled is None:
-            self._compiled = _cuda.jit(self.function)
+            self._compiled = _cuda.jit(self.function)  # type: ignore[no-untyped-call]
         with on_device_of(array), _cuda.gpus[array.data.device_id]:
             stream = _cuda.external_stream(cupy.cuda.get_current_stream().ptr)
-            held = [_cuda.as_cuda_array(each, sync=False) if is_gpu(each) else each for each in arguments]
+            wrapped: Any = _cuda.as_cuda_array
+            held = [wrapped(each, sync=False) if is_gpu(each) else each for each in arguments]
             self._compiled[grid, block, stream](*held)
 
 
@@ -181,7 +183,7 @@ def kernel(function: Callable[..., None]) -> Kernel:
 def device(function: Callable[..., Any]) -> Any:
     """A function that kernels call."""
     # The simulator runs it as it is: by its own decorator, threads would exchange each other's globals.
-    return function if simulated() else _cuda.jit(function, device=True)
+    return function if simulated() else _cuda.jit(function, device=True)  # type: ignore[no-untyped-call]
 
 
 # The simulator's numbers are NumPy's, whose functions return infinity and NaN where Python's raise.

@@ -66,7 +66,7 @@ def mapped(scalar: Callable[..., Any], real: Any, inputs: int, plain: bool) -> K
         (2, False): binary_strided,
         (3, False): ternary_strided,
     }
-    chosen = kernels[inputs, plain]
+    chosen: Any = kernels[inputs, plain]
     chosen.__name__ = scalar.__name__.lstrip("_")
     return Kernel(chosen)
 

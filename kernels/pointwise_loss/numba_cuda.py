@@ -171,7 +171,7 @@ def _each(make: Make, real: Any, backward: bool) -> Kernel:
     return Kernel(loss)
 
 
-def _weights(x: Array, given: tuple[Array | None, Array | None]) -> list[Array]:
+def _weights(x: Array, given: tuple[Array | None, ...]) -> list[Array]:
     """The two weights; an array of a one for one that is not given."""
     one = empty((1,), x.dtype, like=x)
     write_one[1, 1](one)

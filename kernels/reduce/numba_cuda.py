@@ -135,7 +135,7 @@ def all(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None
 def _search(largest: bool, kind: Any) -> Kernel:
     """The first place of a row's extremum; NaN is beyond all numbers."""
 
-    def beats(value: Any, at: int, other: Any, other_at: int) -> bool:
+    def beats(value: Any, at: int, other: Any, other_at: int) -> Any:
         """Whether a value at a place is to be taken before another, wherever that is."""
         if value != value or other != other:
             return (other == other) if value != value and other == other else (value != value and at < other_at)
