@@ -18,7 +18,7 @@ from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 FORMAT = 1
 """Of the JSON; `load` refuses others."""
 
-ROUNDS = 7
+ROUNDS = 5
 ROUND_SECONDS = 0.015
 
 

@@ -47,7 +47,7 @@ class Workload:
     shapes: Callable[[int], tuple[Shape, ...]]
     result: Callable[[int], Shape]
     flops: Callable[[int], float]
-    sizes: tuple[int, ...] = (256, 1024, 2048)
+    sizes: tuple[int, ...] = (512, 2048)
     numpy: Callable[..., Any] | None = None
     scipy: Callable[..., Any] | None = None
     numba: str = ""
@@ -171,15 +171,15 @@ def _images(n: int) -> Shape:
 WORKLOADS: dict[str, Workload] = {
     "matmul": Workload(
         lambda t, f, a, b: t.matmul(a, b), lambda n: (_square(n),) * 2, _square, lambda n: 2.0 * n**3,
-        (128, 256, 512, 1024), np.matmul, _scipy_matmul,
+        (128, 512, 1024), np.matmul, _scipy_matmul,
     ),
     "linear": Workload(
         lambda t, f, x, w, b: f.linear(x, w, b), lambda n: (_square(n), _square(n), (n,)), _square,
-        lambda n: 2.0 * n**3 + n * n, (128, 256, 512, 1024), lambda x, w, b: x @ w.T + b,
+        lambda n: 2.0 * n**3 + n * n, (128, 512, 1024), lambda x, w, b: x @ w.T + b,
     ),
     "conv2d": Workload(
         lambda t, f, x, w: f.conv2d(x, w, padding=1), lambda n: (_images(n), (CHANNELS, CHANNELS, 3, 3)), _images,
-        lambda n: 18.0 * IMAGES * CHANNELS * CHANNELS * n * n, (16, 32, 64),
+        lambda n: 18.0 * IMAGES * CHANNELS * CHANNELS * n * n, (16, 64),
     ),
     "max_pool2d": Workload(
         lambda t, f, x: f.max_pool2d(x, 2), lambda n: (_images(n),), lambda n: (IMAGES, CHANNELS, n // 2, n // 2),
@@ -187,7 +187,7 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "attention": Workload(
         lambda t, f, q, k, v: f.scaled_dot_product_attention(q, k, v), lambda n: (_attention(n),) * 3, _attention,
-        lambda n: (4.0 * FEATURES + 5) * HEADS * n * n, (128, 256, 512), _numpy_attention,
+        lambda n: (4.0 * FEATURES + 5) * HEADS * n * n, (128, 512), _numpy_attention,
     ),
     "softmax": _rows(
         lambda t, f, x: f.softmax(x, dim=1), 5, numpy=_numpy_softmax, scipy=_scipy_special("softmax", axis=1),

@@ -54,6 +54,7 @@ def _split(text: str) -> list[str]:
 
 
 def _run(operations: list[str], sizes: str, against: str, dtype: str, threads: int, out: Path) -> None:
+    from pyneural.apps.extras import need
     from pyneural.bench import pictures, suite, workloads
 
     try:
@@ -65,6 +66,7 @@ def _run(operations: list[str], sizes: str, against: str, dtype: str, threads: i
         raise Misuse(str(error)) from None
     if not dtypes:
         raise Misuse(f"--dtype (={dtype!r}) names none")
+    need("matplotlib", "matplotlib", "bench")  # rather now than after the race
     where = folder(out)
     try:
         report = suite.run(names, dtypes, asked, rivals, threads)

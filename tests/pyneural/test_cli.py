@@ -44,7 +44,7 @@ def few_images(monkeypatch: pytest.MonkeyPatch, reference_device: None) -> None:
 def test_help_and_version():
     result = _run("--help")
     assert result.exit_code == 0
-    for command in ("doctor", "devices", "demo", "train", "predict"):
+    for command in ("doctor", "devices", "demo", "train", "predict", "bench", "tune"):
         assert command in result.output
     assert _run("--version").output == f"pyneural {pyneural.__version__}\n"
     assert _run("train", "digits", "--help").exit_code == 0

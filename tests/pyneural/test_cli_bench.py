@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
     result = _run(*arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_matplotlib_is_asked_for_before_the_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(suite, "run", lambda *arguments: pytest.fail("raced"))
+    result = _run("exp", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert 'pip install "pyneural[bench]"' in result.output
 
 
 def test_list() -> None:
