@@ -167,6 +167,8 @@ def _differences(case: Case, got: dict[str, Any], kernel: cuda.Kernel, schedule:
         if schedule is not None:
             says += "; with threads in order the result was right: it depends on an order that nobody promised"
         look = "which element each thread computes, for the thread named"
+        if np.isnan(is_):
+            look = "what overflows or divides by 0 on the way to this element"
         for mistake in case.mistakes:
             if mistake.array == name and _close(got[name], mistake.values, case.tolerance).all():
                 look = mistake.says
