@@ -120,9 +120,9 @@ def ge(a: Array, b: Array, *, out: Array) -> None:
     _run(_ge, (a, b), out)
 
 
-def _integer_power(x: Any, y: Any) -> Any:
-    """By squaring, modulo 2**64."""
-    result, factor, left = np.int64(1), np.int64(x), np.int64(y)
+def _integer_power(x: Any, y: Any, one: Any) -> Any:
+    """By squaring; what is beyond the type is lost, here or where the result is stored."""
+    result, factor, left = one, x, y
     while left > 0:
         if left & 1:
             result = result * factor
@@ -139,11 +139,11 @@ def _pow(x: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _pow_integers(x: Any, y: Any, a: Any, b: Any) -> Any:
-    return _power_of_integers(x, y)
+    return _power_of_integers(x, y, b)  # which is one
 
 
 def pow(a: Array, b: Array, *, out: Array) -> None:
-    _run(_pow if is_floating(a.dtype) else _pow_integers, (a, b), out)
+    _run(_pow if is_floating(a.dtype) else _pow_integers, (a, b), out, 0, 1)
 
 
 def _logical_not(x: Any, a: Any, b: Any) -> Any:
