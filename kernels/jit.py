@@ -134,11 +134,11 @@ class _File(caching.IndexDataCacheFile):  # type: ignore[misc]
         self._base = base
 
     def save(self, key: Any, data: Any) -> None:
-        self._save_data(self._name(key), (key, data))
+        self._save_data(self._name(key), (key, data))  # type: ignore[no-untyped-call]
 
     def load(self, key: Any) -> Any:
         try:
-            saved, data = self._load_data(self._name(key))
+            saved, data = self._load_data(self._name(key))  # type: ignore[no-untyped-call]
         except FileNotFoundError:
             return None
         return data if saved == key else None
