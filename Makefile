@@ -77,8 +77,10 @@ gpu-check:
 docs: $(VENV)/.installed-apps
 	$(PY) docs/generate.py
 
+# BUDGET="--dtype float32" compiles a part.
+BUDGET ?=
 budget: $(VENV)/.installed-bench-cubin
-	$(PY) -m bench.kernels.budget
+	$(PY) -m bench.kernels.budget $(BUDGET)
 
 cubin: $(VENV)/.installed-bench-cubin
 	$(PY) -m bench.kernels.cubin
