@@ -82,12 +82,13 @@ struct LogicalNot {
 struct Neg {
   __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(-wide(x)); }
 };
+template <typename T> __device__ __forceinline__ T sign_of(T x) {
+  T sign = x > T(0);
+  if constexpr (!(T(-1) > T(1))) sign -= x < T(0);  // unsigned types have nothing below zero
+  return sign;
+}
 struct Sign {
-  __device__ __forceinline__ Element operator()(Element x) const {
-    Real sign = widen(x) > Real(0);
-    if constexpr (!(Real(-1) > Real(1))) sign -= widen(x) < Real(0);  // unsigned types have nothing below zero
-    return narrow<Element>(sign);
-  }
+  __device__ __forceinline__ Element operator()(Element x) const { return narrow<Element>(sign_of(widen(x))); }
 };
 struct Clamp {
   bool has_low, has_high;

@@ -111,7 +111,7 @@ def _uniform(double: bool, half: bool) -> Kernel:
                     value = last
                 if half:  # rounded down, to a multiple of float16's step there
                     _, exponent = math.frexp(value)
-                    step = math.ldexp(1.0, max(exponent - 11, -24))
+                    step = math.ldexp(1.0, exponent - 11 if exponent > -13 else -24)
                     value = real(math.floor(value / step) * step)
                 out[each * block + place] = value
 
