@@ -1,9 +1,9 @@
 """What the compiler gives each kernel, held to a budget: ``python -m bench.kernels.budget`` (``make budget``).
 
-Compiles the kernels of float32, bfloat16 and of no element type for sm_80 and sm_90a (``--arch``, ``--dtype`` choose
-others), and fails where one spills registers, uses local memory, makes ptxas serialise its wgmma instructions (warning
-C7510), or lacks the instructions that it was written for (`assembly`). ``--write`` keeps the figures in
-``bench/results/resources.json`` and ``tiles.json``, and the names of the kernels of all element types with them.
+Compiles every kernel, in every element type, for sm_80 and sm_90a (``--arch``, ``--dtype`` choose others), and fails
+where one spills registers, uses local memory, makes ptxas serialise its wgmma instructions (warning C7510), or lacks
+the instructions that it was written for (`assembly`). ``--write`` keeps the figures in
+``bench/results/resources.json`` and ``tiles.json``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from . import assembly, cubin, instances, reasons
 
 PATH = RESULTS / "resources.json"
 ARCHITECTURES = ("sm_80", "sm_90a")
-DTYPES = ("float32", "bfloat16")
 FIELDS = ("registers", "shared", "stack", "spill_stores", "spill_loads")
 
 
@@ -74,17 +73,6 @@ def record(
     return kept
 
 
-def names(recorded: dict[str, dict[instances.Instance, instances.Use]]) -> dict[str, Any]:
-    """The names of all kernels recorded, by architecture, source and element type."""
-    return {
-        arch: {
-            source: {dtype or "": kernels for (each, dtype), kernels in instances.units(uses).items() if each == source}
-            for source in dict.fromkeys(instance.source for instance in uses)
-        }
-        for arch, uses in recorded.items()
-    }
-
-
 def load() -> dict[str, Any]:
     """What ``bench/results/resources.json`` holds."""
     content: dict[str, Any] = json.loads(PATH.read_text())
@@ -100,7 +88,7 @@ def find(kept: dict[str, Any], arch: str, instance: instances.Instance) -> tuple
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    cubin.add_options(parser, ARCHITECTURES, DTYPES)
+    cubin.add_options(parser, ARCHITECTURES)
     parser.add_argument("--write", action="store_true", help="keep the figures")
     options = parser.parse_args(arguments)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
@@ -113,9 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in wrong:
         console.print(line, markup=False, highlight=False)
     if options.write and not failures:
-        if (tuple(options.dtype), tuple(options.arch)) != (DTYPES, ARCHITECTURES):
-            parser.error("--write keeps the usual kernels: leave --arch and --dtype out")
-        content = {"nvcc": cubin.version(), "kernels": record(good, recorded), "instances": names(recorded)}
+        if options.dtype or tuple(options.arch) != ARCHITECTURES:
+            parser.error("--write keeps every kernel: leave --arch and --dtype out")
+        content = {"nvcc": cubin.version(), "kernels": record(good, recorded)}
         PATH.write_text(_dense(content))
         assembly.PATH.write_text(_dense({"nvcc": cubin.version(), "tiles": looked_at.tiles}))
     count = sum(len(each.resources) for each in good)

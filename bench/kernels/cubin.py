@@ -204,10 +204,10 @@ def report_failures(built: Iterable[Built], console: Console) -> int:
     return len(failed)
 
 
-def add_options(parser: argparse.ArgumentParser, architectures: Sequence[str], kinds: Sequence[str] = ()) -> None:
+def add_options(parser: argparse.ArgumentParser, architectures: Sequence[str]) -> None:
     """The options that choose a part."""
     parser.add_argument("--arch", nargs="+", choices=tuple(instances.ARCHITECTURES), default=list(architectures))
-    parser.add_argument("--dtype", nargs="+", default=list(kinds), metavar="DTYPE", help="only these element types")
+    parser.add_argument("--dtype", nargs="+", default=[], metavar="DTYPE", help="only these element types")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time")
 
 

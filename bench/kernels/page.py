@@ -65,8 +65,8 @@ def _compiler() -> list[str]:
     )
     total = sum(row[1] or 0 for row in rows), sum(row[5] or 0 for row in rows)
     return [
-        f"nvcc {content['nvcc']}: {total[0]} kernels for sm_80, {total[1]} for sm_90a, of float32, bfloat16 and of no "
-        "element type. Occupancy is that of the largest block launched, with its dynamic shared memory.",
+        f"nvcc {content['nvcc']}: {total[0]} kernels for sm_80, {total[1]} for sm_90a, in every element type. "
+        "Occupancy is that of the largest block launched, with its dynamic shared memory.",
         "",
         *_table(heads, rows),
     ]
