@@ -16,10 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from .cuda_launch import flat_memory
 from .cuda_memory import empty
-from .numba_dims import Dims, nothing, padded_dims
-from .numba_launch import Kernel, contiguous, cuda, flat_grid, kernel, real_of, simulated
+from .numba_launch import (
+    Dims,
+    Kernel,
+    cuda,
+    flat_grid,
+    kernel,
+    nothing,
+    padded_dims,
+    real_of,
+    simulated,
+    strided_memory,
+)
 
 Array = Any
 
@@ -156,13 +165,9 @@ def matrices(operation: str, batch: Sequence[int], *arrays: Array) -> tuple[Dims
     """
     found, batch_steps = [], []
     for each in arrays:
-        if any(step % each.itemsize for n, step in zip(each.shape, each.strides, strict=True) if n > 1):
-            each = contiguous(each)
-        memory_of, start, steps = flat_memory(each)
-        shape = (*(1,) * (2 - each.ndim), *each.shape)  # a mask may have fewer than two dimensions
-        steps = (*(0,) * (2 - each.ndim), *steps)
-        steps = tuple(0 if n == 1 else step for n, step in zip(shape, steps, strict=True))
-        found.append((memory_of.reshape(-1), (start, *steps[-2:])))
+        memory_of, start, steps = strided_memory(each)
+        steps = (*(0,) * (2 - each.ndim), *steps)  # a mask may have fewer than two dimensions
+        found.append((memory_of, (start, *steps[-2:])))
         batch_steps.append(steps[:-2])
     dims, steps_of = padded_dims(operation, batch, *batch_steps)
     return dims, [(*where, steps) for where, steps in zip(found, steps_of, strict=True)]

@@ -20,18 +20,20 @@ import numba
 import numpy as np
 from numba import cuda as _cuda
 
-from .cuda_launch import joined, size
-from .cuda_memory import empty, is_array, is_gpu, on_device_of, place, strided
+from .cuda_launch import bits, flat_memory, joined, planes_in_place, size
+from .cuda_memory import empty, is_array, is_gpu, on_device_of, place
 from .dtypes import accumulator
 
 __all__ = [
-    "MAX_DIMS", "THREADS", "Kernel", "Launch", "broadcast_layout", "contiguous", "copy", "copy_strided", "cosine",
-    "cuda", "device", "erfc", "exponential", "exponential_m1", "flat", "flat_grid", "hyperbolic_tangent", "kernel",
-    "launched_by", "logarithm", "logarithm_1p", "offset", "planes", "power", "real_of", "rounded_product", "row_grid",
-    "simulated", "sine", "square_root", "threads", "written",
+    "MAX_DIMS", "THREADS", "Dims", "Kernel", "Launch", "broadcast_layout", "contiguous", "copy", "copy_strided",
+    "cosine", "cuda", "device", "erfc", "exponential", "exponential_m1", "flat", "flat_grid", "given",
+    "hyperbolic_tangent", "kernel", "larger", "launched_by", "logarithm", "logarithm_1p", "nothing", "offset",
+    "padded_dims", "planes", "power", "real_of", "rounded_product", "row_grid", "simulated", "sine", "smaller",
+    "square_root", "strided_memory", "threads", "written",
 ]  # fmt: skip
 
 Array = Any
+Dims = tuple[int, ...]
 
 MAX_DIMS = 8  # of a layout, after dimensions that lie behind one another were joined
 
@@ -186,6 +188,18 @@ def device(function: Callable[..., Any]) -> Any:
     return function if simulated() else _cuda.jit(function, device=True)  # type: ignore[no-untyped-call]
 
 
+@device
+def smaller(a: int, b: int) -> int:
+    """The builtin min, which Numba 0.68 does not compile for GPUs."""
+    return a if a < b else b
+
+
+@device
+def larger(a: int, b: int) -> int:
+    """The builtin max."""
+    return a if a > b else b
+
+
 # The simulator's numbers are NumPy's, whose functions return infinity and NaN where Python's raise.
 exponential = np.exp if simulated() else math.exp
 exponential_m1 = np.expm1 if simulated() else math.expm1
@@ -229,38 +243,49 @@ def row_grid(rows: int) -> tuple[int, int]:
     return max(1, min(rows, _MOST_BLOCKS)), THREADS
 
 
-def _memory(x: Array) -> tuple[Array, int, tuple[int, ...]]:
-    """All memory from the lowest to the highest element of ``x``, the place of its first, its strides in elements."""
-    if x.flags.c_contiguous:
-        return x.reshape(-1), 0, tuple(step // x.itemsize for step in x.strides)
-    steps = tuple(step // x.itemsize if n > 1 else 0 for n, step in zip(x.shape, x.strides, strict=True))
-    behind = sum((n - 1) * -step for n, step in zip(x.shape, steps, strict=True) if step < 0)
-    reach = sum((n - 1) * abs(step) for n, step in zip(x.shape, steps, strict=True))
-    lowest = x[tuple(slice(None, None, -1 if step < 0 else 1) for step in steps)]
-    return strided(lowest, (reach + 1,), (x.itemsize,)), behind, steps
+def strided_memory(x: Array) -> tuple[Array, int, Dims]:
+    """All memory of ``x`` as one dimension, the place of its first element, its strides in elements; 0 for sides of 1.
 
-
-def broadcast_layout(operation: str, shape: Sequence[int], *arrays: Array) -> tuple[Any, ...]:
-    """The dimensions that arrays have when they are broadcast to ``shape``, and each one's memory, start and strides.
-
-    The dimensions are joined where they can be, and padded by ones in front to `MAX_DIMS`; strides are in elements.
+    An array whose strides are no multiples of an element is copied first.
     """
-    parts = []
-    for each in arrays:
-        if any(step % each.itemsize for n, step in zip(each.shape, each.strides, strict=True) if n > 1):
-            each = contiguous(each)
-        parts.append((each, *_memory(each)))
-    strides = [
-        [0 if n == 1 else step for n, step in zip(x.shape, steps, strict=True)] for x, _, _, steps in parts
-    ]  # fmt: skip
+    if any(step % x.itemsize for n, step in zip(x.shape, x.strides, strict=True) if n > 1):
+        x = contiguous(x)
+    memory_of, start, steps = flat_memory(x)
+    return memory_of.reshape(-1), start, tuple(0 if n == 1 else step for n, step in zip(x.shape, steps, strict=True))
+
+
+def padded_dims(operation: str, shape: Sequence[int], *strides: Sequence[int]) -> tuple[Dims, list[Dims]]:
+    """The shape with dimensions joined where all strides allow it, and those strides, in front of both ones and zeros.
+
+    ``strides`` are each for its array's own trailing dimensions. Raises ValueError for more than `MAX_DIMS` dimensions.
+    """
     dims = joined(shape, strides)
     if len(dims) > MAX_DIMS:
         raise ValueError(f"{operation}: strides that need {len(dims)} dimensions, more than {MAX_DIMS}")
     missing = MAX_DIMS - len(dims)
-    result: list[Any] = [(1,) * missing + tuple(n for n, _ in dims)]
-    for number, (_, memory_of, start, _) in enumerate(parts):
-        result += [memory_of, start, (0,) * missing + tuple(steps[number] for _, steps in dims)]
-    return tuple(result)
+    steps = [(0,) * missing + tuple(each[number] for _, each in dims) for number in range(len(strides))]
+    return (1,) * missing + tuple(n for n, _ in dims), steps
+
+
+def broadcast_layout(operation: str, shape: Sequence[int], *arrays: Array) -> tuple[Any, ...]:
+    """`padded_dims` of arrays that are broadcast to ``shape``, and each one's memory, start and strides."""
+    parts = [strided_memory(each) for each in arrays]
+    dims, strides = padded_dims(operation, shape, *(steps for _, _, steps in parts))
+    return dims, *(
+        value
+        for (memory_of, start, _), steps in zip(parts, strides, strict=True)
+        for value in (memory_of, start, steps)
+    )
+
+
+def nothing(like: Array) -> Array:
+    """One element of memory, for a kernel's argument that it does not read."""
+    return empty((1,), like.dtype, like=like)
+
+
+def given(array: Array | None, other: Array) -> tuple[Array, bool]:
+    """An array's elements, or ``other`` that a kernel is told not to read."""
+    return (other, False) if array is None else (flat(array), True)
 
 
 @device
@@ -280,18 +305,14 @@ def copy_strided(shape: Any, x: Array, start: int, steps: Any, out: Array, to: i
         out[to + offset(i, shape, out_steps)] = x[start + offset(i, shape, steps)]
 
 
-def _bits(x: Array) -> Array:
-    """The same memory as unsigned integers: a copy is to keep the bits of every NaN."""
-    return x.view(np.dtype(f"u{x.itemsize}"))
-
-
 def copy(source: Array, target: Array) -> None:
     """Write ``source`` into ``target`` of the same shape and dtype, whatever the strides of either."""
     if source.size == 0:
         return
     if any(step % x.itemsize for x in (source, target) for n, step in zip(x.shape, x.strides, strict=True) if n > 1):
         source, target = (x[..., None].view(np.uint8) for x in (source, target))  # fields of a record: byte by byte
-    arguments = broadcast_layout("copy", source.shape, _bits(source), _bits(target))
+    # As bits: a copy is to keep those of every NaN.
+    arguments = broadcast_layout("copy", source.shape, bits(source), bits(target))
     copy_strided[flat_grid(source.size)](*arguments, source.size)
 
 
@@ -316,11 +337,13 @@ def written(out: Array) -> Iterator[Array]:
 
 
 def planes(x: Array, dims: tuple[int, ...]) -> tuple[Array, int, int, int]:
-    """``x`` as contiguous (outer, n, inner) with n reduced, flat; copied where its layout does not allow that."""
-    many = [d for d in dims if x.shape[d] != 1]
-    if x.flags.c_contiguous and many == list(range(many[0], many[-1] + 1) if many else []):
-        first, last = (many[0], many[-1] + 1) if many else (x.ndim, x.ndim)
-        return x.reshape(-1), size(x.shape[:first]), size(x.shape[first:last]), size(x.shape[last:])
+    """``x`` flat as rows of ``dims``: how many, how long, and how far apart a row's elements lie (`numba_rows`).
+
+    Copied where its layout does not allow that.
+    """
+    if (lies := planes_in_place(x, dims)) is not None:
+        outer, n, inner = lies
+        return x.reshape(-1), outer * inner, n, inner
     kept = [d for d in range(x.ndim) if d not in dims]
     rows, n = (size([x.shape[d] for d in each]) for each in (kept, dims))
     return flat(x.transpose(*kept, *dims)), rows, n, 1

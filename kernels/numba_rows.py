@@ -6,12 +6,13 @@ A row is what lies along one dimension of a contiguous (outer, n, inner): rows o
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
-from .numba_launch import THREADS, cuda, device
+from .numba_launch import THREADS, cuda, device, exponential
 
-__all__ = ["block_fold", "block_max", "block_sum", "row_start"]
+__all__ = ["block_fold", "block_max", "block_sum", "greatest", "plus", "row_exponentials", "row_max", "row_start"]
 
 
 def _row_start(row: int, n: int, inner: int) -> int:
@@ -43,13 +44,41 @@ def block_fold(combine: Callable[[Any, Any], Any]) -> Any:
     return device(fold)
 
 
-def _sum(a: Any, b: Any) -> Any:
+def plus(a: Any, b: Any) -> Any:
     return a + b
 
 
-def _max(a: Any, b: Any) -> Any:
+def greatest(a: Any, b: Any) -> Any:
+    """The larger one, or a NaN."""
     return a if a > b or a != a else b
 
 
-block_sum = block_fold(_sum)
-block_max = block_fold(_max)
+block_sum = block_fold(plus)
+block_max = block_fold(greatest)
+
+
+@functools.cache
+def row_max(real: Any) -> Any:
+    """The device function for the largest element of a row, a NaN where there is one, -inf of none."""
+    never, both = real(-math.inf), device(greatest)
+
+    def largest_of_row(x: Any, start: int, n: int, inner: int, shared: Any) -> Any:
+        top = never
+        for i in range(cuda.threadIdx.x, n, THREADS):
+            top = both(top, real(x[start + i * inner]))
+        return block_max(top, shared)
+
+    return device(largest_of_row)
+
+
+@functools.cache
+def row_exponentials(real: Any) -> Any:
+    """The device function for the sum of e^(x - top) over a row."""
+
+    def exponentials_of_row(x: Any, start: int, n: int, inner: int, top: Any, shared: Any) -> Any:
+        total = real(0.0)
+        for i in range(cuda.threadIdx.x, n, THREADS):
+            total += exponential(real(x[start + i * inner]) - top)
+        return block_sum(total, shared)
+
+    return device(exponentials_of_row)

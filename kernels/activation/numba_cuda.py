@@ -14,9 +14,9 @@ from ..numba_launch import (
     hyperbolic_tangent,
     logarithm_1p,
 )
-from ..numba_launch import erfc as _erfc
 from ..numba_launch import real_of as _real_of
 from ..numba_map import apply as _apply
+from . import numba_scalars as _scalars
 from .reference import CUBIC, SELU_ALPHA, SELU_SCALE, SQRT_2_OVER_PI
 
 Array = Any
@@ -29,16 +29,6 @@ def _run(make: _Make, arrays: tuple[Array, ...], out: Array, a: float = 0.0, b: 
     """``make`` gives the function of elements for the type that they are computed in, which constants must have."""
     real = _real_of(arrays[0].dtype)
     _apply(make(real), arrays, out, a, b, real=real)
-
-
-@functools.cache
-def _logistic(real: Any) -> Any:
-    one = real(1.0)
-
-    def logistic(x: Any) -> Any:
-        return one / (one + exponential(-x))
-
-    return device(logistic)
 
 
 @functools.cache
@@ -65,28 +55,8 @@ def _squared_sech(real: Any) -> Any:
     return device(squared_sech)
 
 
-@functools.cache
-def _normal_cdf(real: Any) -> Any:
-    half, root = real(0.5), real(math.sqrt(0.5))
-
-    def normal_cdf(x: Any) -> Any:
-        return half * real(_erfc(-x * root))
-
-    return device(normal_cdf)
-
-
-@functools.cache
-def _relu(real: Any) -> Scalar:
-    zero = real(0.0)
-
-    def relu(x: Any, a: Any, b: Any) -> Any:
-        return x if x > zero or x != x else zero
-
-    return relu
-
-
 def relu(x: Array, *, out: Array) -> None:
-    _run(_relu, (x,), out)
+    _run(_scalars.relu_of, (x,), out)
 
 
 @functools.cache
@@ -159,34 +129,13 @@ def elu_backward(grad: Array, x: Array, *, alpha: float = 1.0, out: Array) -> No
     _run(_elu_backward, (grad, x), out, alpha)
 
 
-@functools.cache
-def _gelu(real: Any) -> Scalar:
-    normal_cdf = _normal_cdf(real)
-
-    def gelu(x: Any, a: Any, b: Any) -> Any:
-        return x * normal_cdf(x)
-
-    return gelu
-
-
-@functools.cache
-def _gelu_tanh(real: Any) -> Scalar:
-    logistic = _logistic(real)
-    two, scale, cubic = real(2.0), real(SQRT_2_OVER_PI), real(CUBIC)
-
-    def gelu_tanh(x: Any, a: Any, b: Any) -> Any:
-        return x * logistic(two * scale * (x + cubic * x * x * x))
-
-    return gelu_tanh
-
-
 def gelu(x: Array, *, approximate: str = "none", out: Array) -> None:
-    _run(_gelu_tanh if approximate == "tanh" else _gelu, (x,), out)
+    _run(_scalars.gelu_tanh_of if approximate == "tanh" else _scalars.gelu_of, (x,), out)
 
 
 @functools.cache
 def _gelu_backward(real: Any) -> Scalar:
-    normal_cdf = _normal_cdf(real)
+    normal_cdf = _scalars.normal_cdf_of(real)
     half, density = real(0.5), real(1 / math.sqrt(2 * math.pi))
 
     def gelu_backward(grad: Any, x: Any, a: Any, b: Any) -> Any:
@@ -197,7 +146,7 @@ def _gelu_backward(real: Any) -> Scalar:
 
 @functools.cache
 def _gelu_tanh_backward(real: Any) -> Scalar:
-    logistic, squared_sech = _logistic(real), _squared_sech(real)
+    logistic, squared_sech = _scalars.logistic_of(real), _squared_sech(real)
     zero, half, one, two, three = real(0.0), real(0.5), real(1.0), real(2.0), real(3.0)
     scale, cubic = real(SQRT_2_OVER_PI), real(CUBIC)
 
@@ -215,23 +164,13 @@ def gelu_backward(grad: Array, x: Array, *, approximate: str = "none", out: Arra
     _run(_gelu_tanh_backward if approximate == "tanh" else _gelu_backward, (grad, x), out)
 
 
-@functools.cache
-def _silu(real: Any) -> Scalar:
-    one = real(1.0)
-
-    def silu(x: Any, a: Any, b: Any) -> Any:
-        return x / (one + exponential(-x))
-
-    return silu
-
-
 def silu(x: Array, *, out: Array) -> None:
-    _run(_silu, (x,), out)
+    _run(_scalars.silu_of, (x,), out)
 
 
 @functools.cache
 def _silu_backward(real: Any) -> Scalar:
-    one, logistic = real(1.0), _logistic(real)
+    one, logistic = real(1.0), _scalars.logistic_of(real)
 
     def silu_backward(grad: Any, x: Any, a: Any, b: Any) -> Any:
         s = logistic(x)
@@ -244,18 +183,8 @@ def silu_backward(grad: Array, x: Array, *, out: Array) -> None:
     _run(_silu_backward, (grad, x), out)
 
 
-@functools.cache
-def _sigmoid(real: Any) -> Scalar:
-    logistic = _logistic(real)
-
-    def sigmoid(x: Any, a: Any, b: Any) -> Any:
-        return logistic(x)
-
-    return sigmoid
-
-
 def sigmoid(x: Array, *, out: Array) -> None:
-    _run(_sigmoid, (x,), out)
+    _run(_scalars.sigmoid_of, (x,), out)
 
 
 @functools.cache
@@ -272,16 +201,8 @@ def sigmoid_backward(grad: Array, y: Array, *, out: Array) -> None:
     _run(_sigmoid_backward, (grad, y), out)
 
 
-@functools.cache
-def _tanh(real: Any) -> Scalar:
-    def tanh(x: Any, a: Any, b: Any) -> Any:
-        return hyperbolic_tangent(x)
-
-    return tanh
-
-
 def tanh(x: Array, *, out: Array) -> None:
-    _run(_tanh, (x,), out)
+    _run(_scalars.tanh_of, (x,), out)
 
 
 @functools.cache
@@ -368,7 +289,7 @@ def mish(x: Array, *, out: Array) -> None:
 
 @functools.cache
 def _mish_backward(real: Any) -> Scalar:
-    softplus_of, squared_sech, logistic = _softplus_of(real), _squared_sech(real), _logistic(real)
+    softplus_of, squared_sech, logistic = _softplus_of(real), _squared_sech(real), _scalars.logistic_of(real)
 
     def mish_backward(grad: Any, x: Any, a: Any, b: Any) -> Any:
         u = softplus_of(x)

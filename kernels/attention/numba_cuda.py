@@ -10,9 +10,8 @@ import numpy as np
 from ..cuda_launch import size
 from ..cuda_memory import empty
 from ..dtypes import bool_
-from ..numba_dims import nothing
 from ..numba_gemm import matrices
-from ..numba_launch import flat, flat_grid, real_of, written
+from ..numba_launch import flat, flat_grid, nothing, real_of, written
 from . import numba_backward, numba_forward
 from .contract import default_scale
 from .numba_tiles import ADDED, KEPT, NO_MASK, ROWS, WIDTH

@@ -7,8 +7,7 @@ from typing import Any
 from .. import check
 from ..cuda_launch import bits
 from ..cuda_launch import size as _size
-from ..numba_dims import Dims, padded_dims
-from ..numba_launch import copy, cuda, flat, flat_grid, kernel, offset, written
+from ..numba_launch import Dims, copy, cuda, flat, flat_grid, kernel, offset, padded_dims, written
 from .numba_cuda_add import add_along
 
 Array = Any

@@ -11,8 +11,7 @@ import numpy as np
 from ..cuda_launch import size
 from ..cuda_memory import empty
 from ..dtypes import int32
-from ..numba_dims import nothing, padded_dims
-from ..numba_launch import Kernel, cuda, flat_grid, kernel, offset, real_of, simulated
+from ..numba_launch import Kernel, cuda, flat_grid, kernel, nothing, offset, padded_dims, real_of, simulated
 
 Array = Any
 Steps = tuple[int, int, int]  # of the result, the indices, the values

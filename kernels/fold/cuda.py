@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import check
 from ..cuda_launch import BLOCK, blocks, contiguous, flat_grid, launch, size, written
+from ..pool.contract import windows
 
 Array = Any
 
@@ -54,10 +54,5 @@ def fold(
 
 
 def _axes(sizes: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
-    names = ("kernel_size", "stride", "padding", "dilation")
-    values = zip(names, (kernel_size, stride, padding, dilation), strict=True)
-    kernel, strides, pads, dilations = (check.pair("unfold", name, value, 0) for name, value in values)
-    return [
-        np.array((n, (n + 2 * p - d * (k - 1) - 1) // s + 1, k, s, p, d), _AXIS)[()]
-        for n, k, s, p, d in zip(sizes, kernel, strides, pads, dilations, strict=True)
-    ]
+    geometry = windows(sizes, kernel_size, stride, padding, dilation)
+    return [np.array(each, _AXIS)[()] for each in zip(*geometry, strict=True)]

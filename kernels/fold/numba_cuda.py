@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from .. import check
 from ..cuda_launch import bits
 from ..numba_launch import Kernel, cuda, flat, flat_grid, kernel, real_of, written
+from ..pool.contract import windows as _windows
 
 Array = Any
-Geometry = tuple[tuple[int, int], ...]
-"""(vertical, horizontal) of: the image, the windows' number, a window's elements; stride, padding, dilation."""
 
 
 @kernel
@@ -53,20 +51,9 @@ def _fold(real: Any) -> Kernel:
     return fold_windows
 
 
-def _geometry(sizes: tuple[int, ...], kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Geometry:
-    names = ("kernel_size", "stride", "padding", "dilation")
-    values = zip(names, (kernel_size, stride, padding, dilation), strict=True)
-    taps, strides, pads, dilations = (check.pair("unfold", name, value, 0) for name, value in values)
-    high, wide = (
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(sizes, taps, strides, pads, dilations, strict=True)
-    )
-    return (sizes[0], sizes[1]), (high, wide), taps, strides, pads, dilations
-
-
 def unfold(x: Array, *, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1, out: Array) -> None:
     if out.size:
-        geometry = _geometry(x.shape[2:], kernel_size, dilation, padding, stride)
+        geometry = _windows(x.shape[2:], kernel_size, stride, padding, dilation)
         with written(out) as result:
             unfold_windows[flat_grid(out.size)](geometry, bits(flat(x)), bits(result), out.size)
 
@@ -82,6 +69,6 @@ def fold(
     out: Array,
 ) -> None:
     if out.size:
-        geometry = _geometry(out.shape[2:], kernel_size, dilation, padding, stride)
+        geometry = _windows(out.shape[2:], kernel_size, stride, padding, dilation)
         with written(out) as result:
             _fold(real_of(out.dtype))[flat_grid(out.size)](geometry, flat(x), result, out.size)

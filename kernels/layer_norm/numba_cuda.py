@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from ..cuda_launch import size as _size
-from ..numba_launch import THREADS, Kernel, cuda, flat, flat_grid, row_grid, square_root, written
+from ..numba_launch import THREADS, Kernel, cuda, flat, flat_grid, given, row_grid, square_root, written
 from ..numba_launch import real_of as _real_of
 from ..numba_rows import block_sum
 
@@ -97,11 +97,6 @@ def _parameters(real: Any, centered: bool) -> Kernel:
     return Kernel(layer_norm_parameters)
 
 
-def _given(array: Array | None, other: Array) -> tuple[Array, bool]:
-    """An array's elements, or another that a kernel is told not to read."""
-    return (other, False) if array is None else (flat(array), True)
-
-
 def layer_norm(
     x: Array,
     weight: Array | None = None,
@@ -115,7 +110,7 @@ def layer_norm(
     if rows == 0:
         return
     memory, n = flat(x), _size(x.shape[out[2].ndim :])
-    (w, weighted), (b, biased) = _given(weight, memory), _given(bias, memory)
+    (w, weighted), (b, biased) = given(weight, memory), given(bias, memory)
     with written(out[0]) as y, written(out[1]) as mean, written(out[2]) as rstd:
         attributes = (rows, n, real(eps), real(n), weighted, biased)
         _forward(real, True)[row_grid(rows)](memory, w, b, y, mean, rstd, *attributes)
@@ -126,7 +121,7 @@ def rms_norm(x: Array, weight: Array | None = None, *, normalized_shape: Any, ep
     if rows == 0:
         return
     memory, n = flat(x), _size(x.shape[out[1].ndim :])
-    w, weighted = _given(weight, memory)
+    w, weighted = given(weight, memory)
     with written(out[0]) as y, written(out[1]) as rstd:
         attributes = (rows, n, real(eps), real(n), weighted, False)
         _forward(real, False)[row_grid(rows)](memory, w, memory, y, rstd, rstd, *attributes)
@@ -150,7 +145,7 @@ def _gradients(
     dx: Array, dweight: Array, dbias: Array, centered: bool,
 ) -> None:  # fmt: skip
     real, n, rows = _real_of(x.dtype), _size(shape), statistics[1].size
-    w, weighted = _given(weight, x)
+    w, weighted = given(weight, x)
     if rows and n:
         _backward(real, centered)[row_grid(rows)](grad, x, w, *statistics, dx, rows, n, real(n), weighted)
     if n:

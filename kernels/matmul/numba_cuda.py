@@ -9,9 +9,8 @@ import functools
 from typing import Any
 
 from ..cuda_launch import size
-from ..numba_dims import nothing
 from ..numba_gemm import matrices, product, run_product
-from ..numba_launch import Kernel, contiguous, device, flat, offset, written
+from ..numba_launch import Kernel, contiguous, device, flat, nothing, offset, written
 from .contract import ACTIVATIONS
 from .numba_epilogue import activated
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
-from ..numba_launch import device, exponential
+from ..activation.numba_scalars import gelu_of, gelu_tanh_of, relu_of, sigmoid_of, silu_of, tanh_of
+from ..numba_launch import device
 from .contract import ACTIVATIONS
 
 _RELU, _GELU, _GELU_TANH, _SILU, _SIGMOID, _TANH = range(1, len(ACTIVATIONS))
@@ -15,28 +15,24 @@ _RELU, _GELU, _GELU_TANH, _SILU, _SIGMOID, _TANH = range(1, len(ACTIVATIONS))
 @functools.cache
 def activated(real: Any) -> Any:
     """The device function ``(code, x)`` that applies ``ACTIVATIONS[code]`` to ``x`` of the type ``real``."""
-    zero, half, one, two = real(0), real(0.5), real(1), real(2)
-    root_half, cubic, gelu_scale = real(math.sqrt(0.5)), real(0.044715), real(math.sqrt(2 / math.pi))
-
-    @device
-    def sigmoid(x: Any) -> Any:
-        return one / (one + real(exponential(-x)))
+    zero = real(0)
+    makes = (relu_of, gelu_of, gelu_tanh_of, silu_of, sigmoid_of, tanh_of)
+    relu, gelu, gelu_tanh, silu, sigmoid, tanh = (device(make(real)) for make in makes)
 
     @device
     def activate(code: int, x: Any) -> Any:
         if code == _RELU:
-            return x if x > zero or x != x else zero  # NaN stays
+            return relu(x, zero, zero)
         if code == _GELU:
-            return half * x * real(math.erfc(-x * root_half))
+            return gelu(x, zero, zero)
         if code == _GELU_TANH:
-            return x * sigmoid(two * gelu_scale * (x + cubic * x * x * x))
+            return gelu_tanh(x, zero, zero)
         if code == _SILU:
-            return x * sigmoid(x)
+            return silu(x, zero, zero)
         if code == _SIGMOID:
-            return sigmoid(x)
+            return sigmoid(x, zero, zero)
         if code == _TANH:
-            # Without a difference of near numbers: tanh of a small x is x.
-            return real(math.tanh(x))
+            return tanh(x, zero, zero)
         return x
 
     return activate

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from ..cuda_launch import size as _size
-from ..numba_launch import THREADS, Kernel, cuda, device, flat, flat_grid, row_grid, square_root, written
+from ..numba_launch import THREADS, Kernel, cuda, device, flat, flat_grid, given, row_grid, square_root, written
 from ..numba_launch import real_of as _real_of
 from ..numba_rows import block_sum
 
@@ -99,11 +99,6 @@ def _infer(real: Any) -> Kernel:
     return Kernel(batch_norm_infer)
 
 
-def _given(array: Array | None, other: Array) -> tuple[Array, bool]:
-    """An array's elements, or another that a kernel is told not to read."""
-    return (other, False) if array is None else (flat(array), True)
-
-
 def batch_norm_train(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float = 1e-5, out: Any
 ) -> None:
@@ -111,7 +106,7 @@ def batch_norm_train(
     if channels == 0:
         return
     memory, n = flat(x), x.shape[0] * inner
-    (w, weighted), (b, biased) = _given(weight, memory), _given(bias, memory)
+    (w, weighted), (b, biased) = given(weight, memory), given(bias, memory)
     with written(out[0]) as y, written(out[1]) as mean, written(out[2]) as rstd:
         attributes = (channels, n, inner, real(eps), real(n), weighted, biased)
         _train(real)[row_grid(channels)](memory, w, b, y, mean, rstd, *attributes)
@@ -124,7 +119,7 @@ def batch_norm_train_backward(
     if channels == 0:
         return
     memory, n = flat(x), x.shape[0] * inner
-    w, weighted = _given(weight, memory)
+    w, weighted = given(weight, memory)
     with written(out[0]) as dx, written(out[1]) as dweight, written(out[2]) as dbias:
         arrays = (flat(grad), memory, w, flat(mean), flat(rstd), dx, dweight, dbias)
         _backward(real)[row_grid(channels)](*arrays, channels, n, inner, real(n), weighted)
@@ -137,7 +132,7 @@ def batch_norm_infer(
         return
     channels, inner, real = x.shape[1], _size(x.shape[2:]), _real_of(x.dtype)
     memory = flat(x)
-    (w, weighted), (b, biased) = _given(weight, memory), _given(bias, memory)
+    (w, weighted), (b, biased) = given(weight, memory), given(bias, memory)
     with written(out) as y:
         attributes = (channels, inner, x.size, real(eps), weighted, biased)
         _infer(real)[flat_grid(x.size)](memory, w, b, flat(mean), flat(var), y, *attributes)

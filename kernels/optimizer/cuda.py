@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..cuda_launch import BLOCK, launch
+from .scalars import adam_numbers
 
 Array = Any
 
@@ -81,10 +81,8 @@ def adam_step(
     decoupled: bool = False,
     maximize: bool = False,
 ) -> None:
-    rate, root = lr / (1.0 - beta1**step), math.sqrt(1.0 - beta2**step)
-    decay, kept = (0.0, 1.0 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
-    attributes = (rate, 1.0 - beta1, beta2, 1.0 - beta2, root, eps, decay, kept, maximize)
-    _step("adam_step", (params, grads, exp_avgs, exp_avg_sqs), *attributes)
+    numbers = adam_numbers(step, lr, beta1, beta2, eps, weight_decay, decoupled)
+    _step("adam_step", (params, grads, exp_avgs, exp_avg_sqs), *numbers, maximize)
 
 
 def rmsprop_step(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from ..numba_launch import Kernel, copy, cuda, flat, flat_grid, square_root
 from ..numba_launch import real_of as _real_of
+from .scalars import adam_numbers
 
 Array = Any
 
@@ -136,9 +136,7 @@ def adam_step(
     decoupled: bool = False,
     maximize: bool = False,
 ) -> None:
-    rate, root = lr / (1.0 - beta1**step), math.sqrt(1.0 - beta2**step)
-    decay, kept = (0.0, 1.0 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
-    numbers = (rate, 1.0 - beta1, beta2, 1.0 - beta2, root, eps, decay, kept)
+    numbers = adam_numbers(step, lr, beta1, beta2, eps, weight_decay, decoupled)
     _step(_adam, (params, grads, exp_avgs, exp_avg_sqs), numbers, bool(maximize))
 
 

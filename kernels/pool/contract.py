@@ -24,6 +24,22 @@ def output_size(n: int, kernel: int, stride: int, padding: int, dilation: int, c
     return count - 1 if (count - 1) * stride >= n + padding else count
 
 
+def windows(
+    sizes: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
+) -> tuple[tuple[int, int], ...]:
+    """(vertical, horizontal) of: the image, the windows' number, a window's elements, stride, padding, dilation.
+
+    For arguments that a contract has checked.
+    """
+    taps = check.pair("pool", "kernel_size", kernel_size, 1)
+    strides = taps if stride is None else check.pair("pool", "stride", stride, 1)
+    pads, dilations = check.pair("pool", "padding", padding, 0), check.pair("pool", "dilation", dilation, 1)
+    height, width = sizes
+    axes = zip((height, width), taps, strides, pads, dilations, strict=True)
+    high, wide = (output_size(*axis, ceil_mode) for axis in axes)
+    return (height, width), (high, wide), taps, strides, pads, dilations
+
+
 def _geometry(
     name: str, size: tuple[int, int], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
 ) -> tuple[int, int]:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import check
 from ..cuda_launch import BLOCK, WARP, blocks, contiguous, launch, size, written
 from ..embedding.cuda_add import add_in_planes
 from ..embedding.cuda_selection import gather_along
 from ..reduce import cuda as reduce
-from .contract import output_size
+from .contract import windows
 
 Array = Any
 Pair = tuple[int, int]
@@ -130,13 +129,8 @@ def max_pool2d_backward(grad: Array, indices: Array, *, input_size: Any, out: Ar
 
 
 def _axes(sizes: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
-    kernel = check.pair("pool", "kernel_size", kernel_size, 1)
-    strides = kernel if stride is None else check.pair("pool", "stride", stride, 1)
-    pads, dilations = check.pair("pool", "padding", padding, 0), check.pair("pool", "dilation", dilation, 1)
-    return [
-        np.array((n, output_size(n, k, s, p, d, ceil_mode), k, s, p, d), _AXIS)[()]
-        for n, k, s, p, d in zip(sizes, kernel, strides, pads, dilations, strict=True)
-    ]
+    geometry = windows(sizes, kernel_size, stride, padding, dilation, ceil_mode)
+    return [np.array(each, _AXIS)[()] for each in zip(*geometry, strict=True)]
 
 
 def _adaptive(sizes: Any, windows: Any) -> Any:

@@ -6,17 +6,13 @@ import functools
 from contextlib import ExitStack
 from typing import Any
 
-from .. import check
 from ..cuda_launch import bits, size
 from ..embedding.numba_cuda import gather_along
 from ..embedding.numba_cuda_add import add_along
-from ..numba_dims import padded_dims
-from ..numba_launch import Kernel, cuda, device, flat, flat_grid, kernel, real_of, written
-from .contract import output_size
+from ..numba_launch import Kernel, cuda, device, flat, flat_grid, kernel, larger, padded_dims, real_of, smaller, written
+from .contract import windows as _windows
 
 Array = Any
-Geometry = tuple[tuple[int, int], ...]
-"""(vertical, horizontal) of: the image, the windows' number, a window's elements; stride, padding, dilation."""
 
 
 @kernel
@@ -39,16 +35,6 @@ def max_pool(geometry: Any, x: Array, values: Array, indices: Array, count: int)
                     found = place
         values[number] = x[plane + found]
         indices[number] = found
-
-
-@device
-def smaller(a: int, b: int) -> int:
-    return a if a < b else b  # Numba 0.68 does not compile min of two numbers for GPUs
-
-
-@device
-def larger(a: int, b: int) -> int:
-    return a if a > b else b
 
 
 @device
@@ -152,19 +138,6 @@ def _adaptive_backward(real: Any) -> Kernel:
     return adaptive_avg_pool_backward
 
 
-def _geometry(
-    image: tuple[int, ...], kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> Geometry:
-    taps = check.pair("pool", "kernel_size", kernel_size, 1)
-    strides = taps if stride is None else check.pair("pool", "stride", stride, 1)
-    pads, dilations = check.pair("pool", "padding", padding, 0), check.pair("pool", "dilation", dilation, 1)
-    sides = (image[0], image[1])
-    high, wide = (
-        output_size(*each, ceil_mode) for each in zip(sides, taps, strides, pads, dilations, strict=True)
-    )  # fmt: skip
-    return sides, (high, wide), taps, strides, pads, dilations
-
-
 def max_pool2d(
     x: Array,
     *,
@@ -177,7 +150,7 @@ def max_pool2d(
 ) -> None:
     count = out[0].size
     if count:
-        geometry = _geometry(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+        geometry = _windows(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
         with ExitStack() as stack:
             values, indices = (stack.enter_context(written(each)) for each in out)
             max_pool[flat_grid(count)](geometry, flat(x), values, indices, count)
@@ -217,7 +190,7 @@ def avg_pool2d(
 ) -> None:
     if out.size == 0:
         return
-    geometry = _geometry(x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
+    geometry = _windows(x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
     with written(out) as result:
         _average(real_of(out.dtype))[flat_grid(out.size)](
             geometry, divisor_override or 0, int(count_include_pad), flat(x), result, out.size
@@ -238,7 +211,7 @@ def avg_pool2d_backward(
 ) -> None:
     if out.size == 0:
         return
-    geometry = _geometry(out.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
+    geometry = _windows(out.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
     with written(out) as result:
         _average_backward(real_of(out.dtype))[flat_grid(out.size)](
             geometry, divisor_override or 0, int(count_include_pad), flat(grad), result, out.size

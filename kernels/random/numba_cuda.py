@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..cuda_memory import empty
-from ..numba_launch import Kernel, cuda, device, flat, flat_grid, kernel, rounded_product, square_root, written
+from ..numba_launch import Kernel, cuda, device, flat, flat_grid, kernel, rounded_product, smaller, square_root, written
 from ..numba_launch import real_of as _real_of
 from . import bits
 
@@ -63,7 +63,7 @@ wide_word = device(_wide_word)
 def random_words(out: Array, count: int, seed: Any, offset: Any) -> None:
     for block in range(cuda.grid(1), (count + 3) // 4, cuda.gridsize(1)):
         words = philox(block, seed, offset)
-        for place in range(least(4, count - 4 * block)):
+        for place in range(smaller(4, count - 4 * block)):
             out[4 * block + place] = word(words, place)
 
 
@@ -71,15 +71,8 @@ def random_words(out: Array, count: int, seed: Any, offset: Any) -> None:
 def random_wide_words(out: Array, count: int, seed: Any, offset: Any) -> None:
     for block in range(cuda.grid(1), (count + 1) // 2, cuda.gridsize(1)):
         words = philox(block, seed, offset)
-        for place in range(least(2, count - 2 * block)):
+        for place in range(smaller(2, count - 2 * block)):
             out[2 * block + place] = wide_word(words, place)
-
-
-def _least(a: int, b: int) -> int:
-    return a if a < b else b
-
-
-least = device(_least)
 
 
 def _key(seed: int, offset: int) -> tuple[Any, Any]:
@@ -105,7 +98,7 @@ def _uniform(double: bool, half: bool) -> Kernel:
     def uniform(out: Array, count: int, seed: Any, offset: Any, bottom: Any, top: Any, last: Any, length: Any) -> None:
         for block in range(cuda.grid(1), (count + each - 1) // each, cuda.gridsize(1)):
             words = philox(block, seed, offset)
-            for place in range(least(each, count - each * block)):
+            for place in range(smaller(each, count - each * block)):
                 value = bottom + times(times(real(pick(words, place) >> shift), unit), length)
                 if value >= top:  # rounding may reach the upper bound, which is excluded
                     value = last
@@ -190,7 +183,7 @@ def _normal(double: bool) -> Kernel:
     def normal(out: Array, count: int, seed: Any, offset: Any, mean: Any, std: Any) -> None:
         for block in range(cuda.grid(1), (count + each - 1) // each, cuda.gridsize(1)):
             words = philox(block, seed, offset)
-            for pair in range(0, least(each, count - each * block), 2):
+            for pair in range(0, smaller(each, count - each * block), 2):
                 uniform = times(real(pick(words, pair) >> drop), unit) + half_unit
                 angle_word = pick(words, pair + 1)
                 quadrant = ((angle_word + eighth) & mask) >> quarter
@@ -248,7 +241,7 @@ multiply_high = device(_multiply_high)
 def random_integers(out: Array, count: int, seed: Any, offset: Any, low: Any, span: Any) -> None:
     for block in range(cuda.grid(1), (count + 1) // 2, cuda.gridsize(1)):
         words = philox(block, seed, offset)
-        for place in range(least(2, count - 2 * block)):
+        for place in range(smaller(2, count - 2 * block)):
             out[2 * block + place] = multiply_high(wide_word(words, place), span) + low
 
 
@@ -287,7 +280,7 @@ def _dropout(real: Any) -> Kernel:
     def dropout(x: Array, out: Array, count: int, seed: Any, offset: Any, threshold: Any, scale: Any) -> None:
         for block in range(cuda.grid(1), (count + 3) // 4, cuda.gridsize(1)):
             words = philox(block, seed, offset)
-            for place in range(least(4, count - 4 * block)):
+            for place in range(smaller(4, count - 4 * block)):
                 at = 4 * block + place
                 out[at] = real(x[at]) * scale if word(words, place) >= threshold else zero
 

@@ -12,24 +12,16 @@ from .. import check
 from ..dtypes import is_floating
 from ..numba_launch import THREADS, Kernel, cuda, device, planes, row_grid, square_root, written
 from ..numba_launch import real_of as _real_of
-from ..numba_rows import block_fold, block_sum, row_start
+from ..numba_rows import block_fold, block_sum, greatest, plus, row_start
 
 Array = Any
-
-
-def _plus(a: Any, b: Any) -> Any:
-    return a + b
 
 
 def _times(a: Any, b: Any) -> Any:
     return a * b
 
 
-def _larger(a: Any, b: Any) -> Any:
-    return a if a > b or a != a else b
-
-
-def _smaller(a: Any, b: Any) -> Any:
+def _least(a: Any, b: Any) -> Any:
     return a if a < b or a != a else b
 
 
@@ -67,20 +59,19 @@ def _reduce(
 ) -> None:
     if out.size == 0:
         return
-    flat, outer, n, inner = planes(x, check.dims(name, dim, x.ndim))
+    flat, rows, n, inner = planes(x, check.dims(name, dim, x.ndim))
     kind = _real_of(x.dtype) if is_floating(x.dtype) else np.int64
-    rows = outer * inner
     with written(out) as result:
         run = _fold(name, combine, kind, initial is None)
         run[row_grid(rows)](flat, result, rows, n, inner, kind(initial or 0), kind(n if mean else 1), mean)
 
 
 def sum(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
-    _reduce("sum", _plus, x, dim, out, 0)
+    _reduce("sum", plus, x, dim, out, 0)
 
 
 def mean(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
-    _reduce("mean", _plus, x, dim, out, 0, mean=True)
+    _reduce("mean", plus, x, dim, out, 0, mean=True)
 
 
 def prod(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
@@ -88,11 +79,11 @@ def prod(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> Non
 
 
 def amax(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
-    _reduce("amax", _larger, x, dim, out, None)
+    _reduce("amax", greatest, x, dim, out, None)
 
 
 def amin(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
-    _reduce("amin", _smaller, x, dim, out, None)
+    _reduce("amin", _least, x, dim, out, None)
 
 
 @functools.cache
@@ -118,9 +109,9 @@ def _truth(every: bool) -> Kernel:
 def _truths(name: str, x: Array, dim: Any, out: Array, every: bool) -> None:
     if out.size == 0:
         return
-    flat, outer, n, inner = planes(x, check.dims(name, dim, x.ndim))
+    flat, rows, n, inner = planes(x, check.dims(name, dim, x.ndim))
     with written(out) as result:
-        _truth(every)[row_grid(outer * inner)](flat, result, outer * inner, n, inner)
+        _truth(every)[row_grid(rows)](flat, result, rows, n, inner)
 
 
 def any(x: Array, *, dim: Any = None, keepdim: bool = False, out: Array) -> None:
@@ -177,10 +168,10 @@ def _search(largest: bool, kind: Any) -> Kernel:
 def _place(name: str, x: Array, dim: int | None, out: Array, largest: bool) -> None:
     if out.size == 0:
         return
-    flat, outer, n, inner = planes(x, check.dims(name, dim, x.ndim))
+    flat, rows, n, inner = planes(x, check.dims(name, dim, x.ndim))
     kind = _real_of(x.dtype) if is_floating(x.dtype) else np.int64
     with written(out) as result:
-        _search(largest, kind)[row_grid(outer * inner)](flat, result, outer * inner, n, inner)
+        _search(largest, kind)[row_grid(rows)](flat, result, rows, n, inner)
 
 
 def argmax(x: Array, *, dim: int | None = None, keepdim: bool = False, out: Array) -> None:
@@ -218,11 +209,11 @@ def _spread(real: Any, root: bool) -> Kernel:
 def _spreads(name: str, x: Array, dim: Any, correction: float, out: Array, root: bool) -> None:
     if out.size == 0:
         return
-    flat, outer, n, inner = planes(x, check.dims(name, dim, x.ndim))
+    flat, rows, n, inner = planes(x, check.dims(name, dim, x.ndim))
     real = _real_of(x.dtype)
     attributes = (real(n), real(max(n - correction, 0.0)))
     with written(out) as result:
-        _spread(real, root)[row_grid(outer * inner)](flat, result, outer * inner, n, inner, *attributes)
+        _spread(real, root)[row_grid(rows)](flat, result, rows, n, inner, *attributes)
 
 
 def var(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = False, out: Array) -> None:

@@ -22,26 +22,21 @@ from ..numba_launch import (
     written,
 )
 from ..numba_launch import real_of as _real_of
-from ..numba_rows import block_max, block_sum, row_start
+from ..numba_rows import block_sum, row_exponentials, row_max, row_start
 
 Array = Any
 
 
 @functools.cache
 def _forward(real: Any, logarithmic: bool) -> Kernel:
+    largest, exponentials = row_max(real), row_exponentials(real)
+
     def softmax(x: Array, out: Array, rows: int, n: int, inner: int) -> None:
         shared = cuda.shared.array(THREADS, real)
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             start = row_start(row, n, inner)
-            top = real(x[start])
-            for i in range(cuda.threadIdx.x, n, THREADS):
-                value = real(x[start + i * inner])
-                top = top if top > value or top != top else value
-            top = block_max(top, shared)
-            total = real(0.0)
-            for i in range(cuda.threadIdx.x, n, THREADS):
-                total += exponential(real(x[start + i * inner]) - top)
-            total = block_sum(total, shared)
+            top = largest(x, start, n, inner, shared)
+            total = exponentials(x, start, n, inner, top, shared)
             if logarithmic:
                 total = logarithm(total)
             for i in range(cuda.threadIdx.x, n, THREADS):
@@ -99,21 +94,16 @@ def log_softmax_backward(grad: Array, y: Array, *, dim: int, out: Array) -> None
 
 @functools.cache
 def _logsumexp(real: Any) -> Kernel:
-    def logsumexp(x: Array, out: Array, rows: int, n: int, inner: int, least: Any) -> None:
+    largest, exponentials, infinity = row_max(real), row_exponentials(real), real(math.inf)
+
+    def logsumexp(x: Array, out: Array, rows: int, n: int, inner: int) -> None:
         shared = cuda.shared.array(THREADS, real)
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             start = row_start(row, n, inner)
-            top = least
-            for i in range(cuda.threadIdx.x, n, THREADS):
-                value = real(x[start + i * inner])
-                top = top if top > value or top != top else value
-            top = block_max(top, shared)
-            if top == least or top == -least or top != top:  # nothing to subtract from infinities and NaN
+            top = largest(x, start, n, inner, shared)
+            if top == infinity or top == -infinity or top != top:  # nothing to subtract from infinities and NaN
                 top = real(0.0)
-            total = real(0.0)
-            for i in range(cuda.threadIdx.x, n, THREADS):
-                total += exponential(real(x[start + i * inner]) - top)
-            total = block_sum(total, shared)
+            total = exponentials(x, start, n, inner, top, shared)
             if cuda.threadIdx.x == 0:
                 out[row] = logarithm(total) + top
 
@@ -123,10 +113,9 @@ def _logsumexp(real: Any) -> Kernel:
 def logsumexp(x: Array, *, dim: Any, keepdim: bool = False, out: Array) -> None:
     if out.size == 0:
         return
-    memory, outer, n, inner = planes(x, check.dims("logsumexp", dim, x.ndim))
-    real, rows = _real_of(x.dtype), outer * inner
+    memory, rows, n, inner = planes(x, check.dims("logsumexp", dim, x.ndim))
     with written(out) as result:
-        _logsumexp(real)[row_grid(rows)](memory, result, rows, n, inner, real(-math.inf))
+        _logsumexp(_real_of(x.dtype))[row_grid(rows)](memory, result, rows, n, inner)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import pytest
 
 import pyneural
 from pyneural import Tensor, functional, kernels, nn, optim
+from tests.networks import Language, sentences
 
 pytestmark = [
     pytest.mark.numba_cuda,
@@ -31,34 +32,18 @@ def _images(rng: np.random.Generator) -> Batch:
     return rng.standard_normal((2, 1, 6, 6)).astype(np.float32), rng.integers(0, 5, 2)
 
 
-class _Language(nn.Module):
-    """A transformer that tells the next token."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding, self.place = nn.Embedding(5, 4), nn.Embedding(3, 4)
-        layer = nn.TransformerEncoderLayer(4, 2, 6, dropout=0.1, activation="gelu", batch_first=True, norm_first=True)
-        self.layers = nn.TransformerEncoder(layer, 1)
-        self.output = nn.Linear(4, 5, bias=False)
-        self.output.weight = self.embedding.weight
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        length = tokens.shape[1]
-        places = functional.arange(length, device=tokens.device)
-        later = functional.triu(functional.ones((length, length), dtype=np.bool_, device=tokens.device), 1)
-        x = self.layers(self.embedding(tokens) + self.place(places), mask=later)
-        return self.output(x).transpose(1, 2)
+def _language() -> nn.Module:
+    return Language(5, 3, 4, 2, 6, 1)
 
 
 def _sentences(rng: np.random.Generator) -> Batch:
-    tokens = rng.integers(0, 5, (2, 4))
-    return tokens[:, :-1], tokens[:, 1:]
+    return sentences(rng, 5, 2, 3)
 
 
 Optimizer = Callable[[list[Tensor]], optim.Optimizer]
 WAYS: dict[str, tuple[Callable[[], nn.Module], Callable[[np.random.Generator], Batch], Optimizer]] = {
     "cnn, sgd": (_convolutions, _images, lambda parameters: optim.SGD(parameters, 0.05, momentum=0.9)),
-    "transformer, adamw": (_Language, _sentences, lambda parameters: optim.AdamW(parameters, 3e-3)),
+    "transformer, adamw": (_language, _sentences, lambda parameters: optim.AdamW(parameters, 3e-3)),
 }
 
 

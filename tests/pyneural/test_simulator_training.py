@@ -13,6 +13,7 @@ import pyneural
 from pyneural import Tensor, amp, functional, nn, optim
 from pyneural.apps import digits
 from pyneural.random import Generator
+from tests.networks import Language, sentences
 
 Batch = tuple[np.ndarray, ...]
 STEPS = 3
@@ -55,28 +56,12 @@ def test_digits_to_the_end() -> None:
     assert abs(scores[0] - scores[1]) <= 2 / 899
 
 
-class _Language(nn.Module):
-    """A transformer that tells the next token."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding, self.place = nn.Embedding(17, 24), nn.Embedding(9, 24)
-        layer = nn.TransformerEncoderLayer(24, 4, 48, dropout=0.1, activation="gelu", batch_first=True, norm_first=True)
-        self.layers = nn.TransformerEncoder(layer, 2)
-        self.output = nn.Linear(24, 17, bias=False)
-        self.output.weight = self.embedding.weight
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        length = tokens.shape[1]
-        places = functional.arange(length, device=tokens.device)
-        later = functional.triu(functional.ones((length, length), dtype=np.bool_, device=tokens.device), 1)
-        x = self.layers(self.embedding(tokens) + self.place(places), mask=later)
-        return self.output(x).transpose(1, 2)
+def _language() -> nn.Module:
+    return Language(17, 9, 24, 4, 48, 2)
 
 
 def _sentences(rng: np.random.Generator) -> Batch:
-    tokens = rng.integers(0, 17, (5, 10))
-    return tokens[:, :-1], tokens[:, 1:]
+    return sentences(rng, 17, 5, 9)
 
 
 def _images(rng: np.random.Generator) -> Batch:
@@ -85,7 +70,7 @@ def _images(rng: np.random.Generator) -> Batch:
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[np.random.Generator], Batch]]] = {
     "cnn with batch norm": (digits.build, _images),
-    "transformer": (_Language, _sentences),
+    "transformer": (_language, _sentences),
 }
 # How it is trained, and how far a loss may be off: rounding to 8 bits may fall to either side.
 WAYS: dict[str, tuple[Any, bool, float]] = {
