@@ -24,7 +24,7 @@ struct Rule {
   const Real *scale, *total;  // of the gradient; see CrossEntropySlope
   Element* dx;                // null: none
 
-  __device__ __forceinline__ CrossEntropySlope<Element> slope() const { return {weight, total, ignored, classes, smoothing}; }
+  __device__ __forceinline__ CrossEntropySlope<Element, true> slope() const { return {weight, total, ignored, classes, smoothing}; }
   __device__ __forceinline__ Real weight_of(Index c) const { return weight == nullptr ? Real(1) : widen(weight[c]); }
   // The loss, from the logits' largest, the logarithm of the sum of e^(x - top), the target's logit and, if there is
   // smoothing, the sum of w (top + log_sum - x).
@@ -91,7 +91,7 @@ __device__ __forceinline__ void held_row(Team& team, const Rule& rule, const Ele
   if (team.rank() == 0 && n != 0) rule.finish(row, target, top, log_sum, sum[1], all[0]);
   if (rule.dx == nullptr) return;
   const auto slope = rule.slope();
-  const auto position = slope.start(target, *rule.scale, top + log_sum);
+  const auto position = slope.start(target, *rule.scale, top, Real(1) / sum[0]);
   Row::for_parts(team, n, [&](int j, int i) {
     store_part<Element, Width>(rule.dx + row * rule.classes + i, [&](int k) { return slope.of(position, i + k, held.at(j, k)); });
   });
@@ -191,7 +191,7 @@ template <int Width> __device__ __forceinline__ void long_rows(const Classes& at
     if (threadIdx.x == 0) rule.finish(row, target, seen.top, log_sum, sum[1], sum[2] * log_sum - sum[3]);
     if (rule.dx == nullptr) continue;
     const auto slope = rule.slope();
-    const auto position = slope.start(target, *rule.scale, seen.top + log_sum);
+    const auto position = slope.start(target, *rule.scale, seen.top, Real(1) / seen.sum);
     for (Index i = Index(threadIdx.x) * Width; i < at.classes; i += Index(blockDim.x) * Width) {
       Real value[Width];
       load_wide(x + row * at.classes + i, value);
@@ -246,9 +246,9 @@ template <int Width> __device__ __forceinline__ void columns(const Classes& at, 
     store_part<Element, Width>(rule.loss + position, [&](int k) { return loss[k]; });
     if (rule.dx == nullptr) return;
     const auto slope = rule.slope();
-    typename CrossEntropySlope<Element>::Position of[Width];
+    typename CrossEntropySlope<Element, true>::Position of[Width];
 #pragma unroll
-    for (int k = 0; k < Width; ++k) of[k] = slope.start(target[k], *rule.scale, sum[k]);
+    for (int k = 0; k < Width; ++k) of[k] = slope.start(target[k], *rule.scale, seen[k].top, Real(1) / seen[k].sum);
     const Index n = position / at.span, base = n * at.classes * at.span + position - n * at.span;
     for (Index c = 0; c < at.classes; ++c) {
       Real value[Width];

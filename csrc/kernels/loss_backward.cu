@@ -23,7 +23,7 @@ struct CrossEntropy {
   const Element *grad, *x;
   const long long* target;
   const Real* logsumexp;
-  CrossEntropySlope<Element> slope;
+  CrossEntropySlope<Element, false> slope;
 };
 
 template <int Width> __device__ __forceinline__ void rows(const Classes& at, const CrossEntropy& rule, Element* dx) {
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(256) cross_entropy_backward_rows(
 }
 
 template <int Width> __device__ __forceinline__ void columns(const Classes& at, const CrossEntropy& rule, Element* dx) {
-  typename CrossEntropySlope<Element>::Position position[Width];
+  typename CrossEntropySlope<Element, false>::Position position[Width];
   const auto begin = [&](Index first) {
     Index target[Width];
     Real grad[Width], log_sum[Width];

@@ -9,7 +9,17 @@ import numpy as np
 from .. import memory
 from ..elementwise.loops import compiled as exact
 from ..elementwise.loops import contiguous, into_strided
-from ..softmax.rows import STRIP, compiled, exponential_sum, pieces, row_max, spread_kernel, strip, strip_top
+from ..softmax.rows import (
+    STRIP,
+    compiled,
+    exponential_sum,
+    pieces,
+    row_max,
+    spread_kernel,
+    strip,
+    strip_exponential_sums,
+    strip_top,
+)
 from ..vector import exp, log
 from .nll import nll_loss, nll_loss_backward, sizes
 
@@ -108,41 +118,40 @@ def _rows_with_gradient(arguments: Any, start: int, stop: int) -> None:
 
 
 @exact
-def _strips(arguments: Any, start: int, stop: int) -> None:
+def _strip_loss(arguments: Any, c: int, top: Array, total: Array) -> None:
+    """Losses and logsumexps of a strip of positions; their largest logits and sums of exponentials stay in buffers."""
     x, target, weight, weight_sum, ignored, smoothing, loss, lse = arguments
     kind = x.dtype.type
     classes = x.shape[1]
-    kept = np.empty((3, STRIP), x.dtype)
-    for c in range(start, stop):
-        o, first, last = strip(x, c)
-        width = last - first
-        top, log_sum, every = kept[0, :width], kept[1, :width], kept[2, :width]
-        strip_top(x[o, :, first:last], top)
-        log_sum[:] = 0
-        every[:] = 0
+    o, first, last = strip(x, c)
+    width = last - first
+    every = np.zeros(width, x.dtype)
+    strip_top(x[o, :, first:last], top[:width])
+    strip_exponential_sums(x[o, :, first:last], top[:width], total[:width], np.empty_like(every))
+    if smoothing > 0:
         for l in range(classes):
-            row = x[o, l, first:last]
+            row, w = x[o, l, first:last], weight[l] if weight.size else kind(1)
             for i in range(width):
-                log_sum[i] += exp(row[i] - top[i])
-            if smoothing > 0:
-                w = weight[l] if weight.size else kind(1)
-                for i in range(width):
-                    every[i] += w * (top[i] - row[i])
-        for i in range(width):
-            log_sum[i] = log(log_sum[i])
-            lse[o, first + i] = top[i] + log_sum[i]
-        for i in range(width):
-            t = target[o, first + i]
-            if t == ignored:
-                loss[o, first + i] = 0
-                continue
-            own = log_sum[i] + (top[i] - x[o, t, first + i])
-            if weight.size:
-                own *= weight[t]
-            if smoothing > 0:
-                total = every[i] + kind(weight_sum) * log_sum[i]
-                own = kind(1 - smoothing) * own + kind(smoothing / classes) * total
-            loss[o, first + i] = own
+                every[i] += w * (top[i] - row[i])
+    for i in range(width):
+        t, log_sum = target[o, first + i], log(total[i])
+        lse[o, first + i] = top[i] + log_sum
+        if t == ignored:
+            loss[o, first + i] = 0
+            continue
+        own = log_sum + (top[i] - x[o, t, first + i])
+        if weight.size:
+            own *= weight[t]
+        if smoothing > 0:
+            own = kind(1 - smoothing) * own + kind(smoothing / classes) * (every[i] + kind(weight_sum) * log_sum)
+        loss[o, first + i] = own
+
+
+@exact
+def _strips(arguments: Any, start: int, stop: int) -> None:
+    kept = np.empty((2, STRIP), arguments[0].dtype)
+    for c in range(start, stop):
+        _strip_loss(arguments, c, kept[0], kept[1])
 
 
 @exact
@@ -169,43 +178,53 @@ def _backward_rows(arguments: Any, start: int, stop: int) -> None:
 
 
 @exact
-def _backward_strips(arguments: Any, start: int, stop: int) -> None:
-    grad, x, target, lse, weight, weight_sum, ignored, smoothing, out = arguments
+def _strip_gradient(arguments: Any, c: int, shift: Array, total: Array) -> None:
+    """The gradient of a strip of positions, whose probabilities are ``e**(x - shift) / total``."""
+    grad, x, target, weight, weight_sum, ignored, smoothing, out = arguments
     kind = x.dtype.type
     classes = x.shape[1]
-    factors = np.empty((3, STRIP), x.dtype)
+    o, first, last = strip(x, c)
+    width = last - first
+    factors = np.empty((3, width), x.dtype)
+    own, spread_over, factor = factors[0], factors[1], factors[2]
+    for i in range(width):
+        t, g = target[o, first + i], grad[o, first + i]
+        own[i] = g * kind(1 - smoothing)
+        if weight.size and t != ignored:
+            own[i] *= weight[t]
+        spread_over[i] = g * kind(smoothing / classes)
+        factor[i] = (own[i] + spread_over[i] * kind(weight_sum)) / total[i]
+    for l in range(classes):
+        row, to = x[o, l, first:last], out[o, l, first:last]
+        w = weight[l] if weight.size else kind(1)
+        for i in range(width):
+            to[i] = factor[i] * exp(row[i] - shift[i]) - spread_over[i] * w
+    for i in range(width):
+        t = target[o, first + i]
+        if t == ignored:
+            out[o, :, first + i] = 0
+        else:
+            p = exp(x[o, t, first + i] - shift[i]) / total[i]
+            out[o, t, first + i] = _at_target(p, own[i], spread_over[i], weight, weight_sum, t)
+
+
+@exact
+def _backward_strips(arguments: Any, start: int, stop: int) -> None:
+    grad, x, target, lse, weight, weight_sum, ignored, smoothing, out = arguments
+    ones = np.ones(STRIP, x.dtype)
     for c in range(start, stop):
         o, first, last = strip(x, c)
-        width = last - first
-        own, spread_over, factor = factors[0, :width], factors[1, :width], factors[2, :width]
-        kept = lse[o, first:last]
-        for i in range(width):
-            t, g = target[o, first + i], grad[o, first + i]
-            own[i] = g * kind(1 - smoothing)
-            if weight.size and t != ignored:
-                own[i] *= weight[t]
-            spread_over[i] = g * kind(smoothing / classes)
-            factor[i] = own[i] + spread_over[i] * kind(weight_sum)
-        for l in range(classes):
-            row, to = x[o, l, first:last], out[o, l, first:last]
-            w = weight[l] if weight.size else kind(1)
-            for i in range(width):
-                to[i] = factor[i] * exp(row[i] - kept[i]) - spread_over[i] * w
-        for i in range(width):
-            t = target[o, first + i]
-            if t == ignored:
-                out[o, :, first + i] = 0
-            else:
-                p = exp(x[o, t, first + i] - kept[i])
-                out[o, t, first + i] = _at_target(p, own[i], spread_over[i], weight, weight_sum, t)
+        given = (grad, x, target, weight, weight_sum, ignored, smoothing, out)
+        _strip_gradient(given, c, lse[o, first:last], ones)
 
 
 @exact
 def _strips_with_gradient(arguments: Any, start: int, stop: int) -> None:
     x, target, weight, weight_sum, ignored, smoothing, scale, loss, lse, out = arguments
+    kept = np.empty((2, STRIP), x.dtype)
     for c in range(start, stop):  # the gradient while the strip is still in the cache
-        _strips((x, target, weight, weight_sum, ignored, smoothing, loss, lse), c, c + 1)
-        _backward_strips((scale, x, target, lse, weight, weight_sum, ignored, smoothing, out), c, c + 1)
+        _strip_loss((x, target, weight, weight_sum, ignored, smoothing, loss, lse), c, kept[0], kept[1])
+        _strip_gradient((scale, x, target, weight, weight_sum, ignored, smoothing, out), c, kept[0], kept[1])
 
 
 _row_kernel = spread_kernel("cross_entropy_rows", _rows)

@@ -11,7 +11,7 @@ from .. import check, memory
 from ..elementwise.loops import compiled as exact
 from ..elementwise.loops import contiguous, into_strided
 from ..vector import absolute, exp, log, select
-from .rows import STRIP, exponential_sum, pieces, row_max, spread_kernel, strip, strip_top
+from .rows import STRIP, exponential_sum, pieces, row_max, spread_kernel, strip, strip_exponential_sums, strip_top
 
 Array = Any
 
@@ -34,19 +34,15 @@ def _rows(arguments: Any, start: int, stop: int) -> None:
 @exact
 def _strips(arguments: Any, start: int, stop: int) -> None:
     x, out = arguments
-    kept = np.empty((2, STRIP), x.dtype)
+    kept = np.empty((3, STRIP), x.dtype)
     for c in range(start, stop):
         o, first, last = strip(x, c)
         width = last - first
-        top, total = kept[0, :width], kept[1, :width]
+        top, total, part = kept[0, :width], kept[1, :width], kept[2, :width]
         strip_top(x[o, :, first:last], top)
-        total[:] = 0
         for i in range(width):
             top[i] = _shift(top[i])
-        for l in range(x.shape[1]):
-            row = x[o, l, first:last]
-            for i in range(width):
-                total[i] += exp(row[i] - top[i])
+        strip_exponential_sums(x[o, :, first:last], top, total, part)
         for i in range(width):
             out[o, first + i] = top[i] + log(total[i])
 

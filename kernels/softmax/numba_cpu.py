@@ -17,7 +17,18 @@ from ..elementwise.loops import compiled as exact
 from ..elementwise.loops import contiguous, into_strided
 from ..vector import exp, log
 from .logsumexp import logsumexp, logsumexp_backward
-from .rows import STRIP, compiled, exponential_sum, pieces, row_max, spread_kernel, strip, strip_top
+from .rows import (
+    STRIP,
+    compiled,
+    exponential_sum,
+    pieces,
+    row_max,
+    run_length,
+    spread_kernel,
+    strip,
+    strip_exponential_sums,
+    strip_top,
+)
 
 Array = Any
 
@@ -76,19 +87,24 @@ def _log_softmax_backward_rows(arguments: Any, start: int, stop: int) -> None:
 @exact
 def _softmax_strips(arguments: Any, start: int, stop: int) -> None:
     x, out = arguments
-    kept = np.empty((2, STRIP), x.dtype)
+    kept = np.empty((3, STRIP), x.dtype)
     for c in range(start, stop):
         o, first, last = strip(x, c)
         width = last - first
-        top, total = kept[0, :width], kept[1, :width]
+        top, total, part = kept[0, :width], kept[1, :width], kept[2, :width]
         strip_top(x[o, :, first:last], top)
         total[:] = 0
-        for l in range(x.shape[1]):
-            row, to = x[o, l, first:last], out[o, l, first:last]
+        run = run_length(x.shape[1])
+        for begin in range(0, x.shape[1], run):
+            part[:] = 0
+            for l in range(begin, min(begin + run, x.shape[1])):
+                row, to = x[o, l, first:last], out[o, l, first:last]
+                for i in range(width):
+                    e = exp(row[i] - top[i])
+                    to[i] = e
+                    part[i] += e
             for i in range(width):
-                e = exp(row[i] - top[i])
-                to[i] = e
-                total[i] += e
+                total[i] += part[i]
         for i in range(width):
             total[i] = 1 / total[i]
         for l in range(x.shape[1]):
@@ -100,17 +116,13 @@ def _softmax_strips(arguments: Any, start: int, stop: int) -> None:
 @exact
 def _log_softmax_strips(arguments: Any, start: int, stop: int) -> None:
     x, out = arguments
-    kept = np.empty((2, STRIP), x.dtype)
+    kept = np.empty((3, STRIP), x.dtype)
     for c in range(start, stop):
         o, first, last = strip(x, c)
         width = last - first
-        top, rest = kept[0, :width], kept[1, :width]
+        top, rest, part = kept[0, :width], kept[1, :width], kept[2, :width]
         strip_top(x[o, :, first:last], top)
-        rest[:] = 0
-        for l in range(x.shape[1]):
-            row = x[o, l, first:last]
-            for i in range(width):
-                rest[i] += exp(row[i] - top[i])
+        strip_exponential_sums(x[o, :, first:last], top, rest, part)
         for i in range(width):
             rest[i] = log(rest[i])
         for l in range(x.shape[1]):
@@ -122,15 +134,20 @@ def _log_softmax_strips(arguments: Any, start: int, stop: int) -> None:
 @exact
 def _softmax_backward_strips(arguments: Any, start: int, stop: int) -> None:
     grad, y, out = arguments
-    kept = np.empty(STRIP, y.dtype)
+    kept = np.empty((2, STRIP), y.dtype)
     for c in range(start, stop):
         o, first, last = strip(y, c)
-        dot = kept[: last - first]
+        dot, part = kept[0, : last - first], kept[1, : last - first]
         dot[:] = 0
-        for l in range(y.shape[1]):
-            g, p = grad[o, l, first:last], y[o, l, first:last]
+        run = run_length(y.shape[1])
+        for begin in range(0, y.shape[1], run):
+            part[:] = 0
+            for l in range(begin, min(begin + run, y.shape[1])):
+                g, p = grad[o, l, first:last], y[o, l, first:last]
+                for i in range(dot.size):
+                    part[i] += g[i] * p[i]
             for i in range(dot.size):
-                dot[i] += g[i] * p[i]
+                dot[i] += part[i]
         for l in range(y.shape[1]):
             g, p, to = grad[o, l, first:last], y[o, l, first:last], out[o, l, first:last]
             for i in range(dot.size):
@@ -140,15 +157,20 @@ def _softmax_backward_strips(arguments: Any, start: int, stop: int) -> None:
 @exact
 def _log_softmax_backward_strips(arguments: Any, start: int, stop: int) -> None:
     grad, y, out = arguments
-    kept = np.empty(STRIP, y.dtype)
+    kept = np.empty((2, STRIP), y.dtype)
     for c in range(start, stop):
         o, first, last = strip(y, c)
-        total = kept[: last - first]
+        total, part = kept[0, : last - first], kept[1, : last - first]
         total[:] = 0
-        for l in range(y.shape[1]):
-            g = grad[o, l, first:last]
+        run = run_length(y.shape[1])
+        for begin in range(0, y.shape[1], run):
+            part[:] = 0
+            for l in range(begin, min(begin + run, y.shape[1])):
+                g = grad[o, l, first:last]
+                for i in range(total.size):
+                    part[i] += g[i]
             for i in range(total.size):
-                total[i] += g[i]
+                total[i] += part[i]
         for l in range(y.shape[1]):
             g, p, to = grad[o, l, first:last], y[o, l, first:last], out[o, l, first:last]
             for i in range(total.size):

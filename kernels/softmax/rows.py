@@ -63,6 +63,27 @@ def strip_top(x: Array, top: Array) -> None:
             top[i] = maxnum(top[i], row[i])
 
 
+@compiled
+def run_length(length: int) -> int:
+    """How many elements to add up by themselves: thousands, one after the other, are 25 units in the last place off."""
+    return max(int(math.sqrt(length)), 8)
+
+
+@compiled
+def strip_exponential_sums(x: Array, top: Array, total: Array, part: Array) -> None:
+    """``exponential_sum`` of each column of ``x`` (length, width); ``part`` is scratch memory of that width."""
+    total[:] = 0
+    run = run_length(x.shape[0])
+    for begin in range(0, x.shape[0], run):
+        part[:] = 0
+        for l in range(begin, min(begin + run, x.shape[0])):
+            row = x[l]
+            for i in range(part.size):
+                part[i] += exp(row[i] - top[i])
+        for i in range(part.size):
+            total[i] += part[i]
+
+
 def pieces(outer: int, length: int, inner: int) -> tuple[int, int]:
     """How many rows (strips of them where ``inner`` is not 1) there are, and how many a thread takes at a time."""
     if inner == 1:
