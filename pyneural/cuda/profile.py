@@ -26,7 +26,9 @@ _KINDS = (
     "shared_atomic",
     "local_load",
     "local_store",
+    "barrier",
 )
+_MEMORY = _KINDS[:-1]
 
 
 class Counters(Mapping[str, float]):
@@ -75,7 +77,7 @@ class Counters(Mapping[str, float]):
             values[f"{kind}_requests"] = self._sum(kind, "requests")
         in_global, in_shared = (self._sum(kind, "requests") for kind in ("global_atomic", "shared_atomic"))
         contention = self._sum("global_atomic", "contention") + self._sum("shared_atomic", "contention")
-        total = sum(self._sum(kind, "requests") for kind in _KINDS)
+        total = sum(self._sum(kind, "requests") for kind in _MEMORY)
         return values | {
             "atomic_requests": in_global + in_shared,
             "atomic_global_requests": in_global,
@@ -83,7 +85,8 @@ class Counters(Mapping[str, float]):
             "atomic_operations": self._sum("global_atomic", "lanes") + self._sum("shared_atomic", "lanes"),
             "atomic_contention": _ratio(contention, in_global + in_shared),
             "memory_instructions": total,
-            "active_lanes_per_instruction": _ratio(sum(self._sum(kind, "lanes") for kind in _KINDS), total),
+            "active_lanes_per_instruction": _ratio(sum(self._sum(kind, "lanes") for kind in _MEMORY), total),
+            "barriers": self._sum("barrier", "requests"),
         }
 
     def __getitem__(self, key: str) -> float:
@@ -166,7 +169,8 @@ class Profile:
         )
         for name in columns:
             table.add_column(name, justify="right")
-        for label, c in [*((str(n), c) for n, c in self.lines.items()), ("total", self.total)]:
+        lines = [(str(n), c) for n, c in self.lines.items() if c["memory_instructions"]]
+        for label, c in [*lines, ("total", self.total)]:
             shared = c["shared_load_requests"] + c["shared_store_requests"]
             ways = (
                 c["shared_load_requests"] * c["shared_load_bank_conflict_ways"]

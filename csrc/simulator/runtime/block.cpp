@@ -308,6 +308,7 @@ void Worker::named_barrier(unsigned id, unsigned expected, bool waits, Site site
 void Worker::barrier(Site site) {
   Thread* me = current();
   Gate& gate = gates_[me->block];
+  if (launch->mode != PLAIN) checker::barrier_reached(*this, *me, site);
   if (gate.arrived++ == 0) {
     gate.site = site;
   } else if (launch->mode == SANITIZE && !(site == gate.site)) {

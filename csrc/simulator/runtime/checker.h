@@ -10,6 +10,7 @@ void begin_block(Worker& w, size_t number);
 void end_block(Worker& w);
 void end_launch(Worker& w);
 void thread_ended(Worker& w, Thread& t);
+void barrier_reached(Worker& w, Thread& t, Site site);
 void barrier_released(Worker& w);
 void warp_synced(Worker& w, unsigned warp, unsigned members);
 void group_synced(Worker& w, Thread* const* members, size_t count);

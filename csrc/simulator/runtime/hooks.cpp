@@ -114,6 +114,10 @@ void thread_ended(Worker& w, Thread& t) {
   sanitizer::settle_guesses(w, &t);
 }
 
+void barrier_reached(Worker& w, Thread& t, Site site) {
+  if (w.launch->mode == PROFILE) profiler::barrier(t, site);
+}
+
 void barrier_released(Worker& w) {
   if (w.launch->mode != SANITIZE) return;
   for (unsigned i = 0; i < w.count; ++i) sanitizer::settle(w, w.threads[i]);

@@ -18,9 +18,9 @@ namespace pnsim {
 
 namespace {
 
-enum Kind : unsigned { GLOBAL_LOAD, GLOBAL_STORE, SHARED_LOAD, SHARED_STORE, GLOBAL_ATOMIC, SHARED_ATOMIC, LOCAL_LOAD, LOCAL_STORE, CONSTANT_LOAD, KINDS };
+enum Kind : unsigned { GLOBAL_LOAD, GLOBAL_STORE, SHARED_LOAD, SHARED_STORE, GLOBAL_ATOMIC, SHARED_ATOMIC, LOCAL_LOAD, LOCAL_STORE, CONSTANT_LOAD, BARRIER, KINDS };
 const char* const NAMES[] = {"global_load", "global_store", "shared_load", "shared_store", "global_atomic",
-                             "shared_atomic", "local_load", "local_store", "constant_load"};
+                             "shared_atomic", "local_load", "local_store", "constant_load", "barrier"};
 
 // One instruction (a program counter and what it touches) over the whole launch.
 struct Counter {
@@ -74,6 +74,7 @@ void count(Counter& c, const Request& r) {
   const unsigned lanes = unsigned(__builtin_popcount(r.mask));
   ++c.requests;
   c.lanes += lanes;
+  if (c.kind == BARRIER) return;  // it has no address
   uintptr_t addresses[32];
   unsigned n = 0;
   for (unsigned m = r.mask; m; m &= m - 1) addresses[n++] = r.address[__builtin_ctz(m)];
@@ -131,6 +132,24 @@ unsigned counter_of(const Where& at, Kind kind) {
   return it->second;
 }
 
+void record(const Thread& t, unsigned id, uintptr_t a, unsigned size) {
+  auto& streams = p.streams[t.group];
+  if (streams.size() <= id) streams.resize(id + 16);
+  if (!streams[id]) streams[id].reset(new Stream);
+  Stream& stream = *streams[id];
+  const uint32_t k = stream.executed[t.lane]++ - stream.done;
+  while (stream.open.size() <= k) stream.open.emplace_back();
+  Request& r = stream.open[k];
+  r.mask |= 1u << t.lane;
+  r.size = size;
+  r.address[t.lane] = a;
+  while (!stream.open.empty() && stream.open.front().mask == ~0u) {
+    count(p.counters[id], stream.open.front());
+    stream.open.pop_front();
+    ++stream.done;
+  }
+}
+
 }  // namespace
 
 void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int access, const Where& at) {
@@ -153,22 +172,12 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
     if (r && r->space == regions::CONSTANT) kind = CONSTANT_LOAD;
     else kind = atomic ? GLOBAL_ATOMIC : store ? GLOBAL_STORE : GLOBAL_LOAD;
   }
-  const unsigned id = counter_of(at, kind);
-  auto& streams = p.streams[t.group];
-  if (streams.size() <= id) streams.resize(id + 16);
-  if (!streams[id]) streams[id].reset(new Stream);
-  Stream& stream = *streams[id];
-  const uint32_t k = stream.executed[t.lane]++ - stream.done;
-  while (stream.open.size() <= k) stream.open.emplace_back();
-  Request& r = stream.open[k];
-  r.mask |= 1u << t.lane;
-  r.size = size;
-  r.address[t.lane] = a;
-  while (!stream.open.empty() && stream.open.front().mask == ~0u) {
-    count(p.counters[id], stream.open.front());
-    stream.open.pop_front();
-    ++stream.done;
-  }
+  record(t, counter_of(at, kind), a, size);
+}
+
+void profiler::barrier(Thread& t, Site site) {
+  const Where at{const_cast<char*>(site.file), site.file, site.line};
+  record(t, counter_of(at, BARRIER), 0, 0);
 }
 
 void profiler::begin_launch(Worker& w) {

@@ -6,6 +6,7 @@
 namespace pnsim::profiler {
 
 void access(Worker& w, Thread& t, uintptr_t a, unsigned size, int kind, const Where& at);
+void barrier(Thread& t, Site site);
 void begin_launch(Worker& w);
 void end_block(Worker& w);
 void end_launch(Worker& w);

@@ -47,6 +47,12 @@ __global__ void loop(const float* x, float* y, int n) {
   for (int i = threadIdx.x; i < n; i += blockDim.x) s += x[i];
   y[threadIdx.x] = s;
 }
+__global__ void rounds(float* y, int n) {
+  for (int i = 0; i < n; ++i) {
+    if (i % 48 == threadIdx.x) y[i] = 1;
+    __syncthreads();
+  }
+}
 __constant__ float factor = 2.0f;
 __global__ void constants(float* y) { y[threadIdx.x] = factor; }
 __device__ __noinline__ float pick(const float* a, int k) { return a[k]; }
@@ -127,6 +133,14 @@ def test_lanes(module: cuda.Module) -> None:
     assert cuda.profile(module["half_active"])[1, 64](f32(64)).total["active_lanes_per_instruction"] == 16
 
 
+def test_barriers_count_once_for_each_warp(module: cuda.Module) -> None:
+    shared = cuda.profile(module["shared_counter"])[3, 64](np.zeros(2, np.int32))
+    assert shared.total["barriers"] == 3 * 2 * 2
+    assert shared.total["memory_instructions"] == sum(c["memory_instructions"] for c in shared.lines.values())
+    rounds = cuda.profile(module["rounds"])[1, 48](f32(48), 5).total
+    assert rounds["barriers"] == 5 * 2
+
+
 def test_executions_of_a_loop_are_requests(module: cuda.Module) -> None:
     total = cuda.profile(module["loop"])[1, 64](f32(64 * 10 + 16), f32(64), 64 * 10 + 16).total
     assert total["global_load_requests"] == 21
@@ -158,7 +172,8 @@ def test_lines(module: cuda.Module) -> None:
     profile = cuda.profile(module["transpose<0>"])[1, (32, 32)](f32(1024), f32(1024))
     text = SOURCE.split("\n")
     store = next(i for i, line in enumerate(text, 1) if "tile[threadIdx.y][threadIdx.x] =" in line)
-    assert set(profile.lines) == {store, store + 2}
+    assert set(profile.lines) == {store, store + 1, store + 2}
+    assert profile.lines[store + 1]["barriers"] == 32
     assert profile.lines[store]["global_load_requests"] == 32
     assert profile.lines[store + 2]["shared_load_bank_conflict_ways"] == 32
     assert set(profile.lines[store]) == set(profile.total)
