@@ -1,7 +1,8 @@
 """Lessons as they lie in their folders.
 
 `lessons/NN_name/` holds `lesson.md` (its first line is the title), `solution.cu`, `exercise.py`, `hints.md` (three,
-each under a heading) and `wrong/*.cu`. The skeleton is the solution without the lines between `// >>>` and `// <<<`.
+each under a heading) and `wrong/*.cu`. The skeleton is the solution without the lines between `// >>>` and `// <<<`,
+or `skeleton.cu` where there is one: a kernel to mend.
 """
 
 from __future__ import annotations
@@ -56,8 +57,13 @@ class Lesson:
         return self._read("solution.cu")
 
     @property
+    def mends(self) -> bool:
+        """Whether what the student begins with is a kernel with faults, and not one with a gap."""
+        return (self.folder / "skeleton.cu").is_file()
+
+    @property
     def skeleton(self) -> str:
-        return skeleton(self.solution)
+        return self._read("skeleton.cu") if self.mends else skeleton(self.solution)
 
     @property
     def hints(self) -> list[str]:

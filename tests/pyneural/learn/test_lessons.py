@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pyneural import cuda
 from pyneural.learn.judge import FULL, Verdict, judge
 from pyneural.learn.lesson import Lesson, Wrong, lessons
 
@@ -51,11 +53,27 @@ def test_skeleton_fails(lesson: Lesson, tmp_path: Path, rng: np.random.Generator
     """As it is, and where a declaration keeps it from being known for the skeleton: it compiles, and is wrong."""
     untouched = _judged(lesson, lesson.skeleton, tmp_path, rng)
     assert untouched.marks == 0
-    assert [each.says for each in untouched.remarks] == ["nothing is written between the marks yet"]
+    if lesson.mends:
+        assert untouched.remarks, "it is a whole kernel, and what is wrong with it is said"
+    else:
+        assert [each.says for each in untouched.remarks] == ["nothing is written between the marks yet"]
     verdict = _judged(lesson, f"{lesson.skeleton}\n__device__ int one_more;\n", tmp_path, rng)
     assert verdict.marks < FULL
     assert verdict.remarks
     assert not any("does not compile" in each.says for each in verdict.remarks)
+
+
+@pytest.mark.parametrize("lesson", [each for each in COMPILED if each.values[0].mends])
+def test_what_is_to_mend_is_right_in_order(lesson: Lesson, tmp_path: Path, rng: np.random.Generator):
+    """As its text promises: one who only looks at results would not find the race."""
+    file = tmp_path / "skeleton.cu"
+    file.write_text(lesson.skeleton, encoding="utf-8")
+    kernel = cuda.compile(file, "simulator")[lesson.exercise.kernel]
+    for case in lesson.exercise.cases(rng):
+        arguments = {name: copy.copy(value) for name, value in case.arguments.items()}
+        kernel[case.grid, case.block, case.shared](*arguments.values())
+        assert all(np.array_equal(arguments[name], expected) for name, expected in case.expected.items()), case.label
+    assert {each.says.split(":")[0] for each in judge(lesson, file, 0).remarks[:2]} == {"race"}
 
 
 def _matches(pattern: str, text: str) -> bool:
@@ -84,6 +102,7 @@ def test_lesson_is_whole(lesson: Lesson):
     assert all(each.text.count("// says:") == len(each.says) for each in lesson.wrong)
     assert len({_without_lines(each) for each in lesson.wrong}) == len(lesson.wrong), "each has feedback of its own"
     assert lesson.skeleton != lesson.solution
+    assert _outside(lesson.skeleton) == _outside(lesson.solution)
     for each in lesson.wrong:
         assert _outside(each.text) == _outside(lesson.solution), "only what a student writes may differ"
 
