@@ -4,7 +4,7 @@
 // look: what a thread that is already past this line may do, while another one is not there yet
 // says: line 31: race: thread ... of block 1 reads shared carry[0], which thread 127 of the same block wrote (line 35) with no ...__syncthreads() between (2 rows of 600)
 // look: what a thread that is already past this line may do, while another one is not there yet
-// says: line 33: y[0, ...] is ..., not ...; ... of 1200 elements are wrong (2 rows of 600); this one is the work of thread ... of block 0, in its tile 0; with threads in order the result was right: it depends on an order that nobody promised
+// says: line 33: y[...] is ..., not ...; ... of 1200 elements are wrong (2 rows of 600); this one is the work of thread ... of block ..., in its tile ...; with threads in order the result was right: it depends on an order that nobody promised
 // look: which element each thread computes, for the thread named
 
 // Running sums of each row: a block for a row, tile after tile.
