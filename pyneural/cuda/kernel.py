@@ -12,7 +12,7 @@ import numpy as np
 
 from . import runtime, unit
 from .arguments import Buffer, Parameter, convert
-from .module import Build, Module
+from .module import Build, Module, static_shared
 
 GUARD = 64 * 1024
 """Bytes around each array in a checked launch: what is accessed there belongs to nobody."""
@@ -42,6 +42,12 @@ class Kernel:
     @property
     def parameters(self) -> list[Parameter]:
         return self._prepared(False)[2]
+
+    @property
+    def static_shared(self) -> int:
+        """Bytes of shared memory that a block has besides what its launch asks for."""
+        build = self._prepared(False)[0]
+        return static_shared(build.elf, self.module.sources.unit, self.declaration.name.split("::")[-1])
 
     @property
     def signature(self) -> str:

@@ -408,6 +408,18 @@ def describe(library: elf.Library, unit: Unit) -> str:
     return "\n".join(rows)
 
 
+def static_shared(library: elf.Library, unit: Unit, kernel: str) -> int:
+    """Bytes of the static shared arrays of a kernel: its own, those of what it may call, and global ones it names."""
+    within = reachable(unit.functions, kernel)
+    words = {word for each in within for word in unit.functions.get(each, ())}
+    total = 0
+    for symbol in library.symbols:
+        owner, name = enclosing(symbol.name), demangle(symbol.name)
+        if symbol.thread_local and not symbol.name.startswith("_ZGV") and name in unit.shared:
+            total += symbol.size if owner in within or (owner not in unit.functions and name in words) else 0
+    return total
+
+
 def check_shared(library: elf.Library, unit: Unit, file: str) -> None:
     """Refuses a kernel whose static shared arrays exceed what the hardware has."""
     functions: dict[str, int] = {}

@@ -63,6 +63,21 @@ def test_names_and_signatures(module: cuda.Module) -> None:
     assert "saxpy" in module
 
 
+def test_static_shared_memory_of_a_kernel() -> None:
+    """Its own arrays, those of what it calls and what it names at file scope; no other kernel's, nothing dynamic."""
+    shared = cuda.compile(
+        "__shared__ double everyone[2];\n"
+        "__device__ float helped(float x) { __shared__ float s[10]; s[threadIdx.x] = x; return s[0] + everyone[0]; }\n"
+        "__global__ void one(float* x) {\n"
+        "  __shared__ int a[7]; a[threadIdx.x] = 1; everyone[threadIdx.x] = x[0] = helped(a[0]);\n}\n"
+        "__global__ void two(float* x) { extern __shared__ int d[]; d[threadIdx.x] = 1; x[0] = d[0]; }\n"
+        "template <int N> __global__ void many(float* x) { __shared__ int a[N]; a[threadIdx.x] = 1; x[0] = a[0]; }\n",
+        "simulator",
+    )
+    names = ("one", "two", "many<3>", "many<100>")
+    assert [shared[name].static_shared for name in names] == [16 + 40 + 28, 0, 12, 400]
+
+
 @pytest.mark.parametrize("blocks", [1, 7, 300])
 def test_a_launch(module: cuda.Module, rng: np.random.Generator, blocks: int) -> None:
     n = blocks * 128 - 5
