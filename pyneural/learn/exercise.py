@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pyneural.cuda import Kernel
 
 Array = np.ndarray[Any, Any]
 Size = int | tuple[int, ...]
@@ -18,6 +21,19 @@ POISON = -98765
 def result(shape: int | tuple[int, ...], dtype: Any = np.float32) -> Array:
     """An array for results, poisoned."""
     return np.full(shape, POISON, dtype)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is wrong, where, and what to look at."""
+
+    says: str
+    look: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.says}"
 
 
 class Mistake(NamedTuple):
@@ -43,19 +59,26 @@ class Case:
     mistakes: tuple[Mistake, ...] = ()
     owner: Callable[[tuple[int, ...]], str] | None = None
     """Who is to write an element: "thread 3 of block 1"."""
+    kernel: str = ""
+    """Which kernel is launched, where it is not the exercise's own."""
 
 
 class Limit(NamedTuple):
-    """The most that a counter of `cuda.profile` may be, and what to say beyond; `{value}` is what was counted."""
+    """The most that a counter of `cuda.profile` may be, and what to say beyond; `{value}` is what was counted.
+
+    `shared_bytes` is a counter here as well: the shared memory of a block.
+    """
 
     counter: str
     most: float
     says: str
+    look: str = ""
+    """What to look at, where the counter's meaning is not enough."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """A kernel to write."""
+    """A kernel to write, or several in one source."""
 
     kernel: str
     cases: Callable[[np.random.Generator], list[Case]]
@@ -67,6 +90,10 @@ class Exercise:
     limits: tuple[Limit, ...] = ()
     look: Mapping[str, str] = field(default_factory=dict)
     """What to look at, by kind of finding, where the lesson knows better than the general advice."""
+    more: tuple[str, ...] = ()
+    """The other kernels of the source."""
+    also: Callable[[Mapping[str, Kernel], np.random.Generator], list[Remark]] | None = None
+    """What else the kernels, by name, must be good for: asked once all cases are right; a remark means that they are not."""
 
 
 def one_per_element(block: int) -> Callable[[tuple[int, ...]], str]:

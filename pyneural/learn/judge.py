@@ -6,7 +6,7 @@ It runs in this process. `runner` does the same in a process that may end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 
 from pyneural import cuda
 
-from .exercise import POISON, Array, Case, Exercise, Limit
+from .exercise import POISON, Array, Case, Exercise, Limit, Remark
 from .lesson import Lesson
+
+Kernels = Mapping[str, cuda.Kernel]
 
 MARKS = {"correct": 6, "clean": 2, "frugal": 2}
 FULL = sum(MARKS.values())
@@ -37,19 +39,6 @@ LOOK = {
 }
 
 BETWEEN_BLOCKS = "which block is to have this element: no barrier orders two blocks"
-
-
-@dataclass(frozen=True)
-class Remark:
-    """What is wrong, where, and what to look at."""
-
-    says: str
-    look: str = ""
-    line: int = 0
-
-    def __str__(self) -> str:
-        place = f"line {self.line}: " if self.line else ""
-        return f"{place}{self.says}"
 
 
 @dataclass
@@ -83,14 +72,18 @@ def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
     if not lesson.mends and _code(text) == _code(lesson.skeleton):
         verdict.remarks.append(Remark("nothing is written between the marks yet", "the task in lesson.md"))
         return verdict
-    kernel = _compiled(lesson.exercise, path, verdict)
-    if kernel is None:
+    kernels = _compiled(lesson.exercise, path, verdict)
+    if not kernels:
         return verdict
     rng = np.random.default_rng(seed)
     try:
-        _run(lesson.exercise, kernel, rng, verdict)
+        _run(lesson.exercise, kernels, rng, verdict)
+        if verdict.correct and lesson.exercise.also:
+            wrong = lesson.exercise.also(kernels, rng)
+            verdict.correct = not wrong
+            verdict.remarks += wrong
         if verdict.correct and verdict.clean:
-            _count(lesson.exercise, kernel, rng, verdict)
+            _count(lesson.exercise, kernels, rng, verdict)
     except (TypeError, ValueError, cuda.LaunchError) as error:
         verdict.correct = verdict.clean = verdict.frugal = False
         verdict.remarks.append(Remark(str(error), "the kernel's name and parameters, which must stay as they were"))
@@ -102,22 +95,27 @@ def _code(text: str) -> str:
     return re.sub(r"\s+", "", re.sub(r"//[^\n]*", "", text))
 
 
-def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> cuda.Kernel | None:
+def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> Kernels:
+    """The exercise's kernels by name; none where it does not compile or lacks one."""
+    name = exercise.kernel
+    kernels: dict[str, cuda.Kernel] = {}
     try:
-        kernel: cuda.Kernel = cuda.compile(path, "simulator")[exercise.kernel]
+        module = cuda.compile(path, "simulator")
+        for name in (exercise.kernel, *exercise.more):
+            kernels[name] = module[name]
     except cuda.CompileError as error:
         look = "this line and the one before it"
         verdict.remarks += [
             Remark(f"does not compile: {each.message}", look, each.line) for each in error.diagnostics[:SHOWN]
         ] or [Remark(f"does not compile: {error}", look)]
-        return None
+        return {}
     except KeyError as error:
-        verdict.remarks.append(Remark(str(error.args[0]), f"the name of the kernel, which must be {exercise.kernel}"))
-        return None
-    return kernel
+        verdict.remarks.append(Remark(str(error.args[0]), f"the name of the kernel, which must be {name}"))
+        return {}
+    return kernels
 
 
-def _run(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, verdict: Verdict) -> None:
+def _run(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict) -> None:
     """Every case in order and in two shuffled schedules, each launch checked."""
     findings: dict[tuple[str, int], Remark] = {}
     wrong: list[Remark] = []
@@ -126,7 +124,7 @@ def _run(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, verd
     for case, schedule in ((case, schedule) for case in exercise.cases(rng) for schedule in schedules):
         if ended:
             break
-        arguments = _arguments(case)
+        arguments, kernel = _arguments(case), kernels[case.kernel or exercise.kernel]
         checked = cuda.sanitize(kernel, schedule=schedule, timeout=TIMEOUT)
         report = checked[case.grid, case.block, case.shared](*arguments.values())
         for found in report.findings:
@@ -197,10 +195,10 @@ def _close(got: Array, expected: Array, tolerance: float) -> Array:
         return np.asarray(np.abs(actual - exact) <= tolerance * np.maximum(1.0, np.abs(exact)))
 
 
-def _count(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, verdict: Verdict) -> None:
+def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict) -> None:
     """The traffic against the least possible, and the counters that the lesson is about."""
     case, least = exercise.measured(rng)
-    arguments = _arguments(case)
+    arguments, kernel = _arguments(case), kernels[case.kernel or exercise.kernel]
     counts = cuda.profile(kernel, timeout=TIMEOUT)[case.grid, case.block, case.shared](*arguments.values())
     # The case that is counted must be a solved one: else who does nothing would be the most frugal.
     wrong = list(_differences(case, arguments, kernel, None))
@@ -210,7 +208,9 @@ def _count(exercise: Exercise, kernel: cuda.Kernel, rng: np.random.Generator, ve
         return
     moved = counts.total["global_load_bytes"] + counts.total["global_store_bytes"]
     verdict.traffic = least / moved if moved else 0.0
-    remarks = [_beyond(limit, counts) for limit in exercise.limits if counts.total[limit.counter] > limit.most]
+    total = {**counts.total, "shared_bytes": kernel.static_shared + case.shared}
+    beyond = [limit for limit in exercise.limits if total[limit.counter] > limit.most]
+    remarks = [_beyond(limit, total[limit.counter], counts) for limit in beyond]
     if verdict.traffic < exercise.share and not remarks:
         line = max(counts.lines, key=lambda n: _moved(counts.lines[n]), default=0)
         says = f"{int(moved)} bytes move to and from global memory; {least} would do ({case.label})"
@@ -223,7 +223,11 @@ def _moved(line: cuda.Counters) -> float:
     return line["global_load_bytes"] + line["global_store_bytes"]
 
 
-def _beyond(limit: Limit, counts: cuda.Profile) -> Remark:
-    line = max(counts.lines, key=lambda n: counts.lines[n][limit.counter], default=0)
-    value = counts.total[limit.counter]
-    return Remark(limit.says.format(value=f"{value:.6g}"), f"docs/simulator.md, `{limit.counter}`", line)
+def _beyond(limit: Limit, value: float, counts: cuda.Profile) -> Remark:
+    if limit.counter == "shared_bytes":
+        arrays = counts.module.sources.unit.arrays
+        line = max((n for _, file, n in arrays if file == counts.module.file), default=0)
+    else:
+        line = max(counts.lines, key=lambda n: counts.lines[n][limit.counter], default=0)
+    look = limit.look or f"docs/simulator.md, `{limit.counter}`"
+    return Remark(limit.says.format(value=f"{value:.6g}"), look, line)
