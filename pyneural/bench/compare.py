@@ -31,7 +31,13 @@ class Change(NamedTuple):
 
 
 def compared(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
-    """Every ratio that both reports have. Ratios of one run's rounds do not feel that the machine was slower."""
+    """Every ratio that both reports have. Ratios of one run's rounds do not feel that the machine was slower.
+
+    Raises ValueError where they are of two devices.
+    """
+    devices = [report.get("device", "cpu") for report in (before, after)]
+    if devices[0] != devices[1]:
+        raise ValueError(f"the reports are of two devices, {' and '.join(devices)}")
     known = {_key(row): row["ratio"] for row in before["rows"]}
     found = []
     for row in after["rows"]:

@@ -6,7 +6,7 @@ import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,15 +36,17 @@ class Kind:
         packages: what must be installed; the first is imported.
         dtypes: that it computes in.
         has: whether it has an operation.
+        lacks: what it needs besides the packages, and why it cannot be used; asked once these are there.
     """
 
     packages: tuple[str, ...]
     dtypes: tuple[str, ...]
     has: Callable[[Workload], bool] = _every
+    lacks: Callable[[], list[str]] = list
 
     def missing(self) -> list[str]:
-        """The packages that are not installed."""
-        return [each for each in self.packages if importlib.util.find_spec(each) is None]
+        """What is not installed."""
+        return [each for each in self.packages if importlib.util.find_spec(each) is None] or self.lacks()
 
 
 KINDS: dict[str, Kind] = {
@@ -92,7 +94,16 @@ def _pyneural(workload: Workload, arrays: list[np.ndarray], device: str) -> race
     )
 
 
-def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> race.Subject:
+class Torch(NamedTuple):
+    """What PyTorch computes of a case: over the memory of NumPy's arrays, or on copies of ``tensors``."""
+
+    tensors: list[Any]
+    call: Callable[..., Any]
+    to_numpy: Callable[[Any], np.ndarray]
+
+
+def torch_on(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> Torch:
+    """A case in PyTorch's words."""
     import torch
 
     def shared(array: np.ndarray) -> Any:
@@ -103,16 +114,15 @@ def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> r
     def to_numpy(result: Any) -> np.ndarray:
         return np.asarray((result.float() if result.dtype == torch.bfloat16 else result).numpy())
 
-    tensors = [shared(each) for each in arrays]
-    call = workload.call
-    if compiled:
-        call = _compiled(workload)
-    return race.Subject(
-        lambda: call(torch, torch.nn.functional, *tensors),
-        to_numpy,
-        tuple(arrays),
-        lambda result: result.fill_(math.nan),
+    call = _compiled(workload) if compiled else workload.call
+    return Torch(
+        [shared(each) for each in arrays], lambda *tensors: call(torch, torch.nn.functional, *tensors), to_numpy
     )
+
+
+def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> race.Subject:
+    tensors, call, to_numpy = torch_on(workload, arrays, compiled=compiled)
+    return race.Subject(lambda: call(*tensors), to_numpy, tuple(arrays), lambda result: result.fill_(math.nan))
 
 
 _made: dict[Any, Any] = {}

@@ -44,6 +44,11 @@ def _plain(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def _where(report: dict[str, Any]) -> str:
+    card = report.get("machine", {}).get("card")
+    return f"on {card['name']}" if card else f"with {report['threads']} threads"
+
+
 def draw(folder: Path, report: dict[str, Any]) -> list[Path]:
     """Write the pictures; their paths."""
     paths = []
@@ -62,14 +67,16 @@ def roofline(report: dict[str, Any]) -> Any:
     intensities = [row["flops"] / row["bytes"] for row in rows]
     span = np.geomspace(min(intensities) / 2, max(*intensities, 60.0) * 2, 200)
     for i, dtype in enumerate(dict.fromkeys(row["dtype"] for row in rows)):
-        peak = ceilings["flops"][dtype]
+        peak = ceilings["flops"].get(dtype, math.inf)
         roof = np.minimum(peak, span * ceilings["bytes"])
         axes.plot(span, roof / 1e9, color=_INK, linewidth=1.6, linestyle=("-", "--", ":", "-.")[i % 4])
-        axes.annotate(
-            f"{dtype}: {peak / 1e9:.0f} GFLOP/s", (span[-1], peak / 1e9), textcoords="offset points",
-            xytext=(-4, 4), ha="right", fontsize=8, color=_INK,
-        )  # fmt: skip
-    middle = max(ceilings["flops"][row["dtype"]] for row in rows) / ceilings["bytes"] / 2.5
+        if math.isfinite(peak):
+            axes.annotate(
+                f"{dtype}: {peak / 1e9:.0f} GFLOP/s", (span[-1], peak / 1e9), textcoords="offset points",
+                xytext=(-4, 4), ha="right", fontsize=8, color=_INK,
+            )  # fmt: skip
+    peaks = [ceilings["flops"].get(row["dtype"], ceilings["flops"]["float32"]) for row in rows]
+    middle = max(peaks) / ceilings["bytes"] / 2.5
     axes.annotate(
         f"copy: {ceilings['bytes'] / 1e9:.1f} GB/s", (middle, middle * ceilings["bytes"] / 1e9),
         textcoords="offset points", xytext=(-8, 6), ha="right", fontsize=8, color=_INK,
@@ -96,7 +103,7 @@ def roofline(report: dict[str, Any]) -> Any:
     axes.set_xlabel("operations a byte that must be moved")
     axes.set_ylabel("GFLOP/s")
     axes.set_title(
-        f"Roofline, ceilings measured with {report['threads']} threads: pyneural filled, best of the others hollow",
+        f"Roofline, ceilings measured {_where(report)}: pyneural filled, best of the others hollow",
         fontsize=10,
         color=_INK,
     )
@@ -156,5 +163,5 @@ def scaling(report: dict[str, Any]) -> Any:
         axes.set_ylabel("ms")
         _plain(axes)
         axes.legend(frameon=False, fontsize=8)
-    figure.suptitle(f"Time against size, {report['threads']} threads", fontsize=11, color=_INK)
+    figure.suptitle(f"Time against size, {_where(report)}", fontsize=11, color=_INK)
     return figure

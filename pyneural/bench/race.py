@@ -7,7 +7,7 @@ fall asleep.
 
 A contestant is refused, not timed, where a result is wrong: of the last timed call, and before and after the
 timing on inputs that were written anew in the same memory, of which then a few elements change once more.
-Before each timed call a few elements of its inputs change too, and the calls go round through inputs of
+After each timed call a few elements of its inputs change too, and the calls go round through inputs of
 several times the last-level cache: whoever returns what it returned before, leaves out work on inputs it
 takes for known ones, or finds them in the cache, is refused or gains nothing by it. Results that are nobody
 else's memory become NaN once they have been looked at: whoever gets that memory again must write all of it.
@@ -42,10 +42,10 @@ TOLERANCE = 1e-5
 """Largest error of float32 results, relative to the largest element of the float64 reference."""
 
 STIRRED = 16
-"""Elements of each input that change before a timed call."""
+"""Elements of each input that change between two timed calls."""
 
 CACHES = 3
-"""Times the last-level cache that the inputs of a round fill."""
+"""Times the last-level cache, of the processor or the GPU, that the inputs of a round fill."""
 
 MOST_SETS = 256
 MOST_BYTES = 1 << 29
@@ -130,8 +130,10 @@ Truth = Callable[[dict[str, Any], tuple[np.ndarray, ...]], np.ndarray]
 class Server:
     """The contestant's side of a race: several sets of inputs, of different seeds, that calls go round through."""
 
-    def __init__(self, prepare: Prepare, kind: str) -> None:
+    def __init__(self, prepare: Prepare, kind: str, cache: int | None = None) -> None:
+        """``cache`` are the bytes of the last cache before the memory that inputs lie in; None: of this processor's."""
         self._prepare, self._kind = prepare, kind
+        self._cache = last_level_cache() if cache is None else cache
         self._sets: list[Subject] = []
         self._options: list[dict[str, Any]] = []
         self._turn = 0
@@ -157,7 +159,7 @@ class Server:
         """Make the inputs, as many sets as fill the caches."""
         self._sets, self._options, self._turn, self._last = [], [], 0, None
         first = self._prepare(self._kind, options)
-        count = sets(sum(each.nbytes for each in first.inputs))
+        count = sets(sum(each.nbytes for each in first.inputs), self._cache)
         self._options = [{**options, "seed": options["seed"] + i} for i in range(count)]
         self._sets = [first, *(self._prepare(self._kind, each) for each in self._options[1:])]
 
@@ -166,8 +168,9 @@ class Server:
         times = []
         for _ in range(calls):
             self._poison()
+            # Of the call before: what is written now may lie in a cache, and is not read before it is its turn again.
+            self._stir(self._sets[self._turn])
             subject = self._next()
-            self._stir(subject)
             seconds, result = subject.clock(subject.run)
             times.append(seconds)
             self._last = self._turn, result
@@ -218,9 +221,10 @@ class Server:
         return self._options[turn]
 
 
-def sets(nbytes: int) -> int:
-    """How many inputs of ``nbytes`` fill the last-level cache several times: at least two."""
-    enough = -(-CACHES * last_level_cache() // max(nbytes, 1))
+def sets(nbytes: int, cache: int | None = None) -> int:
+    """How many inputs of ``nbytes`` fill a cache, the processor's last without one, several times: at least two."""
+    cache = last_level_cache() if cache is None else cache
+    enough = -(-CACHES * cache // max(nbytes, 1))
     return max(2, min(enough, MOST_SETS, MOST_BYTES // max(nbytes, 1)))
 
 
@@ -229,10 +233,14 @@ def _known(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if dtypes.is_half(array.dtype) else array
 
 
-def serve(prepare: Prepare, describe: Callable[[str], dict[str, Any]]) -> None:
-    """Answer the requests on standard input, one JSON object a line."""
+def serve(
+    prepare: Prepare,
+    describe: Callable[[str], dict[str, Any]],
+    cache: Callable[[str], int] = lambda kind: last_level_cache(),
+) -> None:
+    """Answer the requests on standard input, one JSON object a line; ``cache`` as for `Server`, by kind."""
     kind = sys.argv[2]
-    server = Server(prepare, kind)
+    server = Server(prepare, kind, cache(kind))
     for line in sys.stdin:
         request = json.loads(line)
         answer = describe(kind) if request["do"] == "describe" else server.ask(**request)

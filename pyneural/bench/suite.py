@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from . import contestants as on_host
+from . import gpu_contestants as on_gpu
 from . import machine, race
-from .contestants import ENVIRONMENT, KINDS, MODULE, SUBJECT
+from .contestants import ENVIRONMENT, SUBJECT, Kind
 from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 
 FORMAT = 1
@@ -20,6 +22,14 @@ FORMAT = 1
 
 ROUNDS = 5
 ROUND_SECONDS = 0.015
+
+
+KINDS: dict[str, dict[str, Kind]] = {"cpu": on_host.KINDS, "cuda": on_gpu.KINDS}
+"""The contestants, by device."""
+
+MODULES = {"cpu": on_host.MODULE, "cuda": on_gpu.MODULE}
+USUAL = {"cpu": ("numpy", "torch"), "cuda": ("cublas", "torch")}
+CLOCKS = {"cpu": "wall clock", "cuda": "CUDA events around a call"}
 
 
 class Unknown(ValueError):
@@ -31,14 +41,15 @@ def operations(names: Sequence[str]) -> list[str]:
     return _chosen("operation", names or DEFAULT, WORKLOADS)
 
 
-def contestants(names: Sequence[str] | None) -> list[str]:
-    """The contestants of these names, each installed; None stands for NumPy, and PyTorch where it is installed."""
+def contestants(names: Sequence[str] | None, device: str = "cpu") -> list[str]:
+    """The contestants of these names, each installed; None stands for those of `USUAL` that are."""
+    kinds = KINDS[device]
     if names is None:
-        return [name for name in ("numpy", "torch") if not KINDS[name].missing()]
-    chosen = _chosen("contestant", names, {name: kind for name, kind in KINDS.items() if name != SUBJECT})
+        return [name for name in USUAL[device] if not kinds[name].missing()]
+    chosen = _chosen("contestant", names, {name: kind for name, kind in kinds.items() if name != SUBJECT})
     for name in chosen:
-        if KINDS[name].missing():
-            raise Unknown(f"{name} cannot take part: {', '.join(KINDS[name].missing())} is not installed")
+        if missing := kinds[name].missing():
+            raise Unknown(f"{name} cannot take part: {', '.join(missing)} is not installed")
     return chosen
 
 
@@ -66,13 +77,18 @@ def _chosen(what: str, names: Sequence[str], known: dict[str, Any]) -> list[str]
 
 
 def cases(
-    names: Sequence[str], dtypes: Sequence[str], asked: tuple[int, ...] | None, against: Sequence[str], seed: int
+    names: Sequence[str],
+    dtypes: Sequence[str],
+    asked: tuple[int, ...] | None,
+    against: Sequence[str],
+    seed: int,
+    device: str = "cpu",
 ) -> list[race.Case]:
     """Every operation in every dtype and size, with the contestants that have it."""
-    found = []
+    kinds, found = KINDS[device], []
     for name, dtype in itertools.product(names, dtypes):
         workload = WORKLOADS[name]
-        able = (SUBJECT, *(each for each in against if KINDS[each].has(workload) and dtype in KINDS[each].dtypes))
+        able = (SUBJECT, *(each for each in against if kinds[each].has(workload) and dtype in kinds[each].dtypes))
         for size in asked or workload.sizes:
             options = {"operation": name, "size": size, "dtype": dtype, "seed": seed}
             found.append(race.Case(f"{name} {size} {dtype}", workload.flops(size), options, TOLERANCES[dtype], able))
@@ -86,11 +102,12 @@ def run(
     against: Sequence[str],
     threads: int,
     *,
-    module: str = MODULE,
+    device: str = "cpu",
+    module: str | None = None,
     rounds: int = ROUNDS,
     round_seconds: float = ROUND_SECONDS,
 ) -> dict[str, Any]:
-    """Race pyneural against the contestants.
+    """Race pyneural on a device, "cpu" or "cuda", against the contestants.
 
     Returns:
         The report that is written as JSON: machine, clocks before and after, ceilings, and a row for each case.
@@ -98,11 +115,12 @@ def run(
     Raises:
         ArithmeticError: somebody's result is wrong.
     """
-    before, stamp = machine.clocks(), machine.machine()
+    on_card = device == "cuda"
+    before, stamp = machine.clocks(on_card), machine.machine()
     seed = int(np.random.SeedSequence().generate_state(1)[0])
-    wanted = cases(names, dtypes, asked, against, seed)
+    wanted = cases(names, dtypes, asked, against, seed, device)
     report = race.race(
-        module,
+        module or MODULES[device],
         [race.Contestant(name, name, ENVIRONMENT) for name in (SUBJECT, *against)],
         wanted,
         truth,
@@ -110,11 +128,16 @@ def run(
         rounds=rounds,
         round_seconds=round_seconds,
     )
-    ceilings = report["contestants"][SUBJECT].pop("ceilings")
+    described = report["contestants"][SUBJECT]
+    ceilings = described.pop("ceilings")
+    if on_card:
+        stamp["card"] = described.pop("card")
     return {
         "format": FORMAT,
         "machine": stamp,
-        "clocks": {"before": before, "after": machine.clocks()},
+        "device": device,
+        "timing": CLOCKS[device],
+        "clocks": {"before": before, "after": machine.clocks(on_card)},
         "threads": threads,
         "contestants": report["contestants"],
         "ceilings": ceilings,
@@ -123,16 +146,18 @@ def run(
 
 
 def _row(case: race.Case, timed: dict[str, Any], ceilings: dict[str, Any]) -> dict[str, Any]:
-    options = case.options
+    options, peaks = case.options, ceilings["flops"]
     nbytes = WORKLOADS[options["operation"]].nbytes(options["size"], dtype_named(options["dtype"]))
-    computing, moving = case.work / ceilings["flops"][options["dtype"]], nbytes / ceilings["bytes"]
+    # Where a half's ceiling is not known it is not below float32's: what memory bounds there, it bounds here.
+    computing, moving = case.work / peaks.get(options["dtype"], peaks["float32"]), nbytes / ceilings["bytes"]
+    known = options["dtype"] in peaks or moving >= computing
     rounds = timed["rounds"]
     return {
         **{key: options[key] for key in ("operation", "size", "dtype")},
         "flops": case.work,
         "bytes": nbytes,
         "bound": "flops" if computing > moving else "bytes",
-        "share": max(computing, moving) / timed["seconds"][SUBJECT],
+        "share": max(computing, moving) / timed["seconds"][SUBJECT] if known else None,
         "ratio": {name: _ratio(rounds[name], rounds[SUBJECT]) for name in rounds if name != SUBJECT},
         **{key: timed[key] for key in ("seconds", "quartiles", "rounds", "calls", "error")},
     }

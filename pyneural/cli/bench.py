@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from .console import Failure, Misuse, at_least, console, existing, folder, note, reported
+from .console import Failure, Misuse, at_least, console, existing, folder, note, one_of, reported, usable
+
+DEVICES = ("cpu", "cuda")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +26,17 @@ def bench(
     sizes: Annotated[str, typer.Option("--sizes", help="256:4096, the powers of two between, or 100,300.")] = "",
     against: Annotated[str, typer.Option("--against", help="numpy,torch and others; none for none. See --list.")] = "",
     dtype: Annotated[str, typer.Option("--dtype", help="float32,bfloat16 and so on.")] = "float32",
-    threads: Annotated[int, typer.Option("--threads", help="Of every contestant; all cores without it.")] = 0,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            help="cpu or cuda. On cuda calls are timed by CUDA events; contestants of the host (numpy, scipy, numba) "
+            "may take part, on the host's arrays and by its clock.",
+        ),
+    ] = "cpu",
+    threads: Annotated[
+        int, typer.Option("--threads", help="Of every contestant on the host; all cores without it.")
+    ] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for JSON and pictures.")] = Path("runs/bench"),
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -38,29 +50,31 @@ def bench(
     Exit code 1 where a result is wrong, or where --compare finds something slower beyond noise and threshold.
     """
     with reported():
+        one_of(DEVICES, device=device)
         if listed:
-            _list()
+            _list(device)
         elif compare is not None:
             if operations:
                 raise Misuse("--compare reads two reports and runs no operation")
             _compare(*compare, threshold)
         else:
             at_least(0, threads=threads)
-            _run(operations or [], sizes, against, dtype, threads or os.cpu_count() or 1, out)
+            _run(operations or [], sizes, against, dtype, device, threads or os.cpu_count() or 1, out)
 
 
 def _split(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def _run(operations: list[str], sizes: str, against: str, dtype: str, threads: int, out: Path) -> None:
+def _run(operations: list[str], sizes: str, against: str, dtype: str, device: str, threads: int, out: Path) -> None:
     from pyneural.apps.extras import need
     from pyneural.bench import pictures, suite, workloads
 
+    usable(device)
     try:
         names = suite.operations(operations)
         asked = suite.sizes(sizes) if sizes else None
-        rivals = [] if against == "none" else suite.contestants(_split(against) if against else None)
+        rivals = [] if against == "none" else suite.contestants(_split(against) if against else None, device)
         dtypes = [workloads.dtype_named(each).name for each in _split(dtype)]
     except ValueError as error:
         raise Misuse(str(error)) from None
@@ -69,7 +83,7 @@ def _run(operations: list[str], sizes: str, against: str, dtype: str, threads: i
     need("matplotlib", "matplotlib", "bench")  # rather now than after the race
     where = folder(out)
     try:
-        report = suite.run(names, dtypes, asked, rivals, threads)
+        report = suite.run(names, dtypes, asked, rivals, threads, device=device)
     except ArithmeticError as error:
         raise Failure(f"refused, not timed: {error}") from None
     suite.write(where / "bench.json", report)
@@ -83,14 +97,13 @@ def _table(report: dict[str, Any]) -> Table:
     from pyneural.bench.contestants import SUBJECT
 
     ceilings = report["ceilings"]
-    peaks = ", ".join(
-        f"{ceilings['flops'][dtype] / 1e9:.0f} GFLOP/s in {dtype}"
-        for dtype in dict.fromkeys(row["dtype"] for row in report["rows"])
-    )
+    peaks = ", ".join(_peak(ceilings, dtype) for dtype in dict.fromkeys(row["dtype"] for row in report["rows"]))
+    card = report["machine"].get("card")
+    where = card["name"] if card else f"{report['machine']['processor']}, {report['threads']} threads"
     table = Table(
-        title=f"{report['machine']['processor']}, {report['threads']} threads; "
-        f"ceilings measured: {ceilings['bytes'] / 1e9:.1f} GB/s, {peaks}",
-        caption="times faster than each: median of the rounds' ratios (quartiles); share: of what the ceilings allow",
+        title=f"{where}; ceilings measured: {ceilings['bytes'] / 1e9:.1f} GB/s, {peaks}",
+        caption=f"{report['timing']}; times faster than each: median of the rounds' ratios (quartiles); "
+        "share: of what the ceilings allow",
     )
     rivals = [name for name in report["contestants"] if name != SUBJECT]
     for column in ("operation", "size", "dtype", "us", "rate", "share", *(f"x {name}" for name in rivals)):
@@ -108,10 +121,18 @@ def _table(report: dict[str, Any]) -> Table:
             row["dtype"],
             f"{1e6 * seconds:,.1f}",
             f"{row[row['bound']] / seconds / 1e9:,.1f} {unit}",
-            f"{row['share']:.0%}",
+            "-" if row["share"] is None else f"{row['share']:.0%}",
             *(_ratio(row["ratio"].get(name)) for name in rivals),
         )
     return table
+
+
+def _peak(ceilings: dict[str, Any], dtype: str) -> str:
+    """What was measured in a dtype, and with which instruction where that is known."""
+    if dtype not in ceilings["flops"]:
+        return f"no ceiling in {dtype}"
+    by = ceilings.get("by", {}).get(dtype)
+    return f"{ceilings['flops'][dtype] / 1e9:.0f} GFLOP/s in {dtype}{f' ({by})' if by else ''}"
 
 
 def _ratio(ratio: dict[str, float] | None) -> str:
@@ -121,13 +142,14 @@ def _ratio(ratio: dict[str, float] | None) -> str:
     return f"[{colour}]{ratio['median']:.2f}[/] ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
-def _list() -> None:
-    from pyneural.bench.contestants import KINDS, SUBJECT
+def _list(device: str) -> None:
+    from pyneural.bench.contestants import SUBJECT
+    from pyneural.bench.suite import KINDS
     from pyneural.bench.workloads import DEFAULT, WORKLOADS
 
     note(f"operations: {', '.join(WORKLOADS)}")
     note(f"the usual ones: {', '.join(DEFAULT)}")
-    rivals = {name: kind.missing() for name, kind in KINDS.items() if name != SUBJECT}
+    rivals = {name: kind.missing() for name, kind in KINDS[device].items() if name != SUBJECT}
     shown = (f"{name} (not installed)" if missing else name for name, missing in rivals.items())
     note(f"contestants: {', '.join(shown)}")
 

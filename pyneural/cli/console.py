@@ -72,6 +72,23 @@ def at_least(minimum: float, **options: float) -> None:
             raise Misuse(f"--{name.replace('_', '-')} (={value}) must be at least {minimum}")
 
 
+def one_of(known: tuple[str, ...], **options: str) -> None:
+    """`Misuse` unless every option's value is among those known."""
+    for name, value in options.items():
+        if value not in known:
+            raise Misuse(f"--{name.replace('_', '-')} (={value!r}) must be one of {', '.join(known)}")
+
+
+def usable(device: str) -> None:
+    """`Misuse` where a device cannot be used on this machine; it says why."""
+    import pyneural
+
+    try:
+        pyneural.device(device)
+    except RuntimeError as error:
+        raise Misuse(f"--{error}") from None
+
+
 def existing(path: Path) -> Path:
     """``path``; `Misuse` if it is no file."""
     if not path.is_file():

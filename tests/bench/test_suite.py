@@ -18,7 +18,7 @@ SIZES = {"attention": 9, "conv2d": 7, "max_pool2d": 6}
 
 
 def _server(kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> race.Server:
-    monkeypatch.setattr(race, "sets", lambda nbytes: 2)
+    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
     server = race.Server(contestants.prepare, kind)
     server.prepare(options)
     return server
@@ -81,7 +81,7 @@ def test_results_are_poisoned_once_looked_at(
 
         return subject._replace(run=run)
 
-    monkeypatch.setattr(race, "sets", lambda nbytes: 2)
+    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
     server = race.Server(prepare, kind)
     server.prepare(options)
     server.time(2)

@@ -20,7 +20,7 @@ SIZE = 160
 @pytest.fixture
 def kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(tuning, "cache_folder", lambda: tmp_path / "numba")
-    monkeypatch.setattr(race, "sets", lambda nbytes: 2)
+    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
     tuning._kept.cache_clear()
     yield tmp_path / "tuned.json"
     tuning._kept.cache_clear()

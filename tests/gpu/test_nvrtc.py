@@ -157,6 +157,20 @@ def test_the_other_architecture(source: pathlib.Path, version: int) -> None:
     _check(source, _ARCHITECTURE[25 - version], usual=True)
 
 
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
+def test_ceilings(arch: str, version: int) -> None:
+    """What `pyneural bench --device cuda` measures a card's arithmetic with."""
+    from pyneural.cuda import gpu, toolchain
+
+    halves = ["mma_sync", *["wgmma_async"] * (arch == "sm_90a")]
+    wanted = [("multiply_add", each) for each in ("float32", "float64")]
+    for name, dtype in [*wanted, *((each, dtype) for each in halves for dtype in ("float16", "bfloat16"))]:
+        source = toolchain.CSRC / "ceilings" / f"{name}.cu"
+        options = element_option(_dtype(dtype))
+        module = gpu.GPUModule(source.read_text(), str(source), options, [toolchain.CSRC / "include"])
+        assert len(module.compiled(name, arch).parameters[name]) == 3
+
+
 def test_signatures(version: int) -> None:
     """What NVRTC says of parameters is what the simulator's compiler says."""
     text = """

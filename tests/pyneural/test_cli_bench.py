@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from pyneural.bench import suite
 from pyneural.cli import app
 from pyneural.cli.console import console
+from pyneural.cuda import gpu
 
 
 def _run(*arguments: Any) -> Any:
@@ -62,6 +63,7 @@ def test_a_wrong_kernel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("exp", "--dtype", "float8"), "'float8' is none of float64, float32"),
         (("exp", "--dtype", ","), "--dtype (=',') names none"),
         (("exp", "--sizes", "x"), "sizes (='x') must be like 256:4096"),
+        (("exp", "--device", "tpu"), "--device (='tpu') must be one of cpu, cuda"),
         (("exp", "--threads", "-1"), "--threads (=-1) must be at least 0"),
         (("exp", "--compare", "a.json", "b.json"), "--compare reads two reports and runs no operation"),
         (("--compare", "no-such-a.json", "no-such-b.json"), "there is no file no-such-a.json"),
@@ -71,6 +73,15 @@ def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
     result = _run(*arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_without_a_gpu_the_device_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "obstacle", lambda: gpu.Obstacle("CuPy is not installed", "pip install it"))
+    monkeypatch.setattr(sys.modules["pyneural.device"], "_devices", {})
+    monkeypatch.setattr(suite, "run", lambda *arguments, **options: pytest.fail("raced"))
+    result = _run("exp", "--device", "cuda")
+    assert result.exit_code == 2
+    assert "'cuda' cannot be used: CuPy is not installed: `pip install it`" in result.output
 
 
 def test_matplotlib_is_asked_for_before_the_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +97,7 @@ def test_list() -> None:
     assert result.exit_code == 0
     assert "operations: matmul, linear, conv2d" in result.output
     assert "contestants: reference, numpy, scipy, numba, torch" in result.output
+    assert "contestants: cublas" in _run("--list", "--device", "cuda").output
 
 
 def test_compare_fails_beyond_noise_and_threshold(tmp_path: Path) -> None:

@@ -152,6 +152,10 @@ class ndarray:
         cuda._require(self.data.device_id)
         self._host[...] = arr
 
+    def fill(self, value: Any) -> None:
+        cuda._require(self.data.device_id)
+        self._host.fill(value)
+
     def item(self) -> Any:
         if self.size != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")

@@ -42,5 +42,5 @@ def driverGetVersion() -> int:
 def getDeviceProperties(device: int) -> dict[str, Any]:
     return {
         "name": b"Stand-in GPU", "major": 9, "minor": 0, "multiProcessorCount": 132, "totalGlobalMem": 2 * 1024**3,
-        "clockRate": 1_980_000, "memoryClockRate": 2_619_000, "memoryBusWidth": 5120,
+        "clockRate": 1_980_000, "memoryClockRate": 2_619_000, "memoryBusWidth": 5120, "l2CacheSize": 1 << 18,
     }  # fmt: skip
