@@ -93,7 +93,7 @@ class Exercise:
     more: tuple[str, ...] = ()
     """The other kernels of the source."""
     also: Callable[[Mapping[str, Kernel], np.random.Generator], list[Remark]] | None = None
-    """What else the kernels, by name, must be good for: asked once all cases are right; a remark means that they are not."""
+    """What else the kernels, by name, must be good for: asked once all cases are right and clean."""
 
 
 def one_per_element(block: int) -> Callable[[tuple[int, ...]], str]:

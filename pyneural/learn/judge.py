@@ -78,7 +78,8 @@ def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
     rng = np.random.default_rng(seed)
     try:
         _run(lesson.exercise, kernels, rng, verdict)
-        if verdict.correct and lesson.exercise.also:
+        # What is not clean could end this process in a launch that is not checked.
+        if verdict.correct and verdict.clean and lesson.exercise.also:
             wrong = lesson.exercise.also(kernels, rng)
             verdict.correct = not wrong
             verdict.remarks += wrong

@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .judge import Remark, Verdict
+from .exercise import Remark
+from .judge import Verdict
 from .lesson import Lesson
 
 SECONDS = 30.0

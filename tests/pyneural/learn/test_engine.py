@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pyneural import cuda
 from pyneural.cli import app
 from pyneural.cli.learn import saves
 from pyneural.learn import grading, runner
+from pyneural.learn.exercise import Case, Remark
 from pyneural.learn.judge import FULL, Verdict, judge
-from pyneural.learn.lesson import UnknownLesson, find, skeleton
+from pyneural.learn.lesson import Lesson, UnknownLesson, find, skeleton
 
 LESSON = find("1")
 OPENING = "__global__ void scale(float a, const float* x, float* y) {\n"
@@ -73,6 +77,66 @@ def test_judge_names_the_place(text: str, says: str, tmp_path: Path, rng: np.ran
     verdict = judge(LESSON, file, int(rng.integers(1 << 30)))
     assert verdict.marks == 0
     assert says in str(verdict.remarks[0])
+
+
+TWO = """
+__global__ void scale(float a, const float* x, float* y) { y[blockIdx.x * blockDim.x + threadIdx.x] = 0; }
+__global__ void other(float a, const float* x, float* y) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  y[i] = a * x[i];
+}
+"""
+
+
+def _of_two(**changes: Any) -> Lesson:
+    """Lesson 1, whose launches are those of the kernel `other`."""
+    exercise = replace(LESSON.exercise, more=("other",), **changes)
+
+    def other(rng: np.random.Generator) -> list[Case]:
+        return [replace(case, kernel="other") for case in LESSON.exercise.cases(rng)]
+
+    def measured(rng: np.random.Generator) -> tuple[Case, int]:
+        case, least = LESSON.exercise.measured(rng)
+        return replace(case, kernel="other"), least
+
+    lesson = Lesson(LESSON.folder)
+    lesson.__dict__["exercise"] = replace(exercise, cases=other, measured=measured)
+    return lesson
+
+
+def test_a_case_names_its_kernel(tmp_path: Path, rng: np.random.Generator):
+    file = tmp_path / "two.cu"
+    file.write_text(TWO)
+    seed = int(rng.integers(1 << 30))
+    assert judge(_of_two(), file, seed).marks == FULL
+    assert judge(LESSON, file, seed).marks == 0
+    file.write_text(TWO.replace("other", "another"))
+    (remark,) = judge(_of_two(), file, seed).remarks
+    assert "has no kernel 'other'" in remark.says
+    assert remark.look == "the name of the kernel, which must be other"
+
+
+def test_what_else_is_asked_of_kernels(tmp_path: Path, rng: np.random.Generator):
+    """Once they are right and clean, and a remark means that they are not right."""
+    asked: list[list[str]] = []
+
+    def also(kernels: Mapping[str, cuda.Kernel], rng: np.random.Generator) -> list[Remark]:
+        asked.append(list(kernels))
+        return answer
+
+    file = tmp_path / "two.cu"
+    seed = int(rng.integers(1 << 30))
+    for text, answer, marks in (
+        (TWO, [], FULL),
+        (TWO, [Remark("no")], 0),
+        (TWO.replace("a * x[i]", "a"), [], 0),
+        (TWO.replace("y[i]", "y[i] = y[i + gridDim.x * blockDim.x] = y[i]"), [], 6),
+    ):
+        file.write_text(text)
+        verdict = judge(_of_two(also=also), file, seed)
+        assert verdict.marks == marks, verdict.remarks
+        assert verdict.remarks[: len(answer)] == answer
+    assert asked == 2 * [["scale", "other"]]
 
 
 def test_order_that_nobody_promised_is_seen(tmp_path: Path, rng: np.random.Generator):

@@ -76,6 +76,16 @@ def test_what_is_to_mend_is_right_in_order(lesson: Lesson, tmp_path: Path, rng: 
     assert {each.says.split(":")[0] for each in judge(lesson, file, 0).remarks[:2]} == {"race"}
 
 
+@pytest.mark.parametrize("lesson", [each for each in COMPILED if "```python" in each.values[0].text])
+def test_python_of_the_text_runs(lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """From the folder above `learn`, where the solution lies, as one program."""
+    (tmp_path / "learn").mkdir()
+    (tmp_path / "learn" / f"{lesson.name}.cu").write_text(lesson.solution, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    program = "\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", lesson.text))
+    exec(compile(program, "lesson.md", "exec"), {"__name__": "lesson"})
+
+
 def _matches(pattern: str, text: str) -> bool:
     return bool(re.fullmatch(".*".join(re.escape(part) for part in pattern.split("...")), text))
 

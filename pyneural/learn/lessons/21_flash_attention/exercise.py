@@ -18,7 +18,7 @@ def _owner(index: tuple[int, ...]) -> str:
 
 def _attention(scores: Array, v: Array) -> Array:
     weights = np.exp(scores - scores.max(1, keepdims=True))
-    return (weights @ v / weights.sum(1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights @ v / weights.sum(1, keepdims=True), np.float32)
 
 
 def _never_fades(scores: Array, v: Array) -> Array:
@@ -29,7 +29,7 @@ def _never_fades(scores: Array, v: Array) -> Array:
         tile = scores[:, first : first + TILE]
         most = np.maximum(most, tile.max(1, keepdims=True))
         out += np.exp(tile - most) @ v[first : first + TILE]
-    return (out / np.exp(scores - most).sum(1, keepdims=True)).astype(np.float32)
+    return np.asarray(out / np.exp(scores - most).sum(1, keepdims=True), np.float32)
 
 
 def _case(rng: np.random.Generator, m: int, n: int) -> Case:
