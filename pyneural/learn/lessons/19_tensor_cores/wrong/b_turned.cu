@@ -1,0 +1,36 @@
+// says: line 10: misaligned: thread 4 of block 0 reads 4 bytes in global b at an address that is 2 past a multiple of 4; vector accesses must be aligned to their size ((16, 32) times (32, 32) transposed)
+// look: the pairs of a register: neighbours along k, of which the first has an even place
+// says: line 33: c[0, 0] is ..., not ...; ... of 512 elements are wrong ((16, 32) times (32, 32) transposed); this one is the work of lane 0 of warp 0 of block (0, 0), its d[0]
+// look: which element each thread computes, for the thread named
+
+#include <pyneural/ptx/mma.cuh>
+
+// Elements `column` and `column + 1` of a row, in one register; zeros, if there is no such row. `column` is even.
+__device__ unsigned pair(const __half* x, int row, int column, int height, int width) {
+  return row < height ? *reinterpret_cast<const unsigned*>(&x[row * width + column]) : 0;
+}
+
+__global__ void matmul(const __half* a, const __half* b, float* c, int m, int n, int k) {
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  int g = lane / 4, q = lane % 4;
+  int top = blockIdx.y * 16, left = blockIdx.x * 32 + warp * 8;
+  float d[4] = {};
+  for (int first = 0; first < k; first += 16) {
+    unsigned from_a[4], from_b[2];
+    // >>> your code: this lane's registers of the fragments, from places first to first + 15 along k.
+    from_a[0] = pair(a, top + g, first + 2 * q, m, k);
+    from_a[1] = pair(a, top + g + 8, first + 2 * q, m, k);
+    from_a[2] = pair(a, top + g, first + 2 * q + 8, m, k);
+    from_a[3] = pair(a, top + g + 8, first + 2 * q + 8, m, k);
+    from_b[0] = pair(b, left + 2 * q, first + g, n, k);
+    from_b[1] = pair(b, left + 2 * q, first + g + 8, n, k);
+    // <<<
+    pyneural::ptx::mma_m16n8k16<__half>(d, from_a, from_b);
+  }
+  // >>> your code: this lane's four results, to c.
+  for (int i = 0; i < 4; i++) {
+    int row = top + g + i / 2 * 8, column = left + 2 * q + i % 2;
+    if (row < m && column < n) c[row * n + column] = d[i];
+  }
+  // <<<
+}

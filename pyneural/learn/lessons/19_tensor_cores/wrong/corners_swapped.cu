@@ -1,0 +1,34 @@
+// says: line 31: c[0, 0] is ..., not ...; ... of 512 elements are wrong ((16, 32) times (32, 32) transposed); this one is the work of lane 0 of warp 0 of block (0, 0), its d[0]
+// look: registers 1 and 2 of a have changed places: 1 is eight rows below 0, 2 is eight places further along k
+
+#include <pyneural/ptx/mma.cuh>
+
+// Elements `column` and `column + 1` of a row, in one register; zeros, if there is no such row. `column` is even.
+__device__ unsigned pair(const __half* x, int row, int column, int height, int width) {
+  return row < height ? *reinterpret_cast<const unsigned*>(&x[row * width + column]) : 0;
+}
+
+__global__ void matmul(const __half* a, const __half* b, float* c, int m, int n, int k) {
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  int g = lane / 4, q = lane % 4;
+  int top = blockIdx.y * 16, left = blockIdx.x * 32 + warp * 8;
+  float d[4] = {};
+  for (int first = 0; first < k; first += 16) {
+    unsigned from_a[4], from_b[2];
+    // >>> your code: this lane's registers of the fragments, from places first to first + 15 along k.
+    from_a[0] = pair(a, top + g, first + 2 * q, m, k);
+    from_a[2] = pair(a, top + g + 8, first + 2 * q, m, k);
+    from_a[1] = pair(a, top + g, first + 2 * q + 8, m, k);
+    from_a[3] = pair(a, top + g + 8, first + 2 * q + 8, m, k);
+    from_b[0] = pair(b, left + g, first + 2 * q, n, k);
+    from_b[1] = pair(b, left + g, first + 2 * q + 8, n, k);
+    // <<<
+    pyneural::ptx::mma_m16n8k16<__half>(d, from_a, from_b);
+  }
+  // >>> your code: this lane's four results, to c.
+  for (int i = 0; i < 4; i++) {
+    int row = top + g + i / 2 * 8, column = left + 2 * q + i % 2;
+    if (row < m && column < n) c[row * n + column] = d[i];
+  }
+  // <<<
+}
