@@ -2,7 +2,7 @@
 // look: what the warps write to shared memory: each has a row of its own there, and all wait before the sum
 // says: line 47: race: thread 62 of block 0 reads shared joined[62], which thread 30 of the same block wrote (line 44) with no __syncthreads() between (21 rows of 100)
 // look: what the warps write to shared memory: each has a row of its own there, and all wait before the sum
-// says: line 48: parts[0, 0] is ..., not ...; 192 of 200 elements are wrong (21 rows of 100)
+// says: line 48: parts[0, 0] is ..., not ...; ... of 200 elements are wrong (21 rows of 100)
 // look: which element each thread computes, for the thread named
 
 constexpr int WARPS = 4, ROWS = 16;  // of a block

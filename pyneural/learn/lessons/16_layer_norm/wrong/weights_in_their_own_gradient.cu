@@ -1,4 +1,4 @@
-// says: line 45: parts[0, 0] is ..., not ...; 200 of 200 elements are wrong (21 rows of 100)
+// says: line 45: parts[0, 0] is ..., not ...; ... of 200 elements are wrong (21 rows of 100)
 // look: w has no part in its own gradient: that is the sum of dy x̂
 
 constexpr int WARPS = 4, ROWS = 16;  // of a block

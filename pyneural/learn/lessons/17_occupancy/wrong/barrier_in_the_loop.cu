@@ -4,7 +4,7 @@
 // look: where a sum takes the place of an element: who still needs the element, and who waits for the sum?
 // says: line 27: divergent_barrier: thread 0 of block 0 waits at __syncthreads(), but thread 128 has returned and never comes (70 by 67)
 // look: 68 rows for 8 warps: some warps have one more. What must wait for this row's sums?
-// says: line 35: y[62, 32] is ..., not ...; 64 of 4690 elements are wrong (70 by 67); this one is the work of block (0, 0), place [62][32] of its 64 by 64
+// says: line 35: y[62, 32] is ..., not ...; ... of 4690 elements are wrong (70 by 67); this one is the work of block (0, 0), place [62][32] of its 64 by 64
 // look: which element each thread computes, for the thread named
 
 constexpr int THREADS = 256, SIDE = 64, HALO = 2, FULL = SIDE + 2 * HALO;

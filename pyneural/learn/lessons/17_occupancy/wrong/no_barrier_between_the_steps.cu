@@ -2,7 +2,7 @@
 // look: where a sum takes the place of an element: who still needs the element, and who waits for the sum?
 // says: line 26: race: thread 190 of block 0 writes shared tile[4178], which thread 158 of the same block read (line 31) with no __syncthreads() between (70 by 67)
 // look: where a sum takes the place of an element: who still needs the element, and who waits for the sum?
-// says: line 32: y[55, 63] is ..., not ...; 167 of 4690 elements are wrong (70 by 67); this one is the work of block (0, 0), place [55][63] of its 64 by 64
+// says: line 32: y[...] is ..., not ...; ... of 4690 elements are wrong (70 by 67); this one is the work of block (...), place [...] of its 64 by 64
 // look: which element each thread computes, for the thread named
 
 constexpr int THREADS = 256, SIDE = 64, HALO = 2, FULL = SIDE + 2 * HALO;

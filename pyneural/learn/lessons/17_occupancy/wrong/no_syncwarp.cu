@@ -2,7 +2,7 @@
 // look: where a sum takes the place of an element: who still needs the element, and who waits for the sum?
 // says: line 24: race: thread 28 of block 0 reads shared tile[32], which thread 0 of the same block wrote (line 25) with no __syncwarp() or __syncthreads() between (70 by 67)
 // look: where a sum takes the place of an element: who still needs the element, and who waits for the sum?
-// says: line 32: y[0, 28] is ..., not ...; 495 of 4690 elements are wrong (70 by 67); this one is the work of block (0, 0), place [0][28] of its 64 by 64
+// says: line 32: y[...] is ..., not ...; ... of 4690 elements are wrong (70 by 67); this one is the work of block (...), place [...] of its 64 by 64
 // look: which element each thread computes, for the thread named
 
 constexpr int THREADS = 256, SIDE = 64, HALO = 2, FULL = SIDE + 2 * HALO;

@@ -1,4 +1,4 @@
-// says: line 20: y[0, 0] is ..., not ...; 4690 of 4690 elements are wrong (70 by 67); this one is the work of block (0, 0), place [0][0] of its 64 by 64
+// says: line 20: y[0, 0] is ..., not ...; ... of 4690 elements are wrong (70 by 67); this one is the work of block (0, 0), place [0][0] of its 64 by 64
 // look: these are the sums along rows only: five of them make a result
 
 constexpr int THREADS = 256, SIDE = 64, HALO = 2, FULL = SIDE + 2 * HALO;

@@ -1,6 +1,6 @@
 // says: line 35: race: thread (15, 15) of block 0 reads shared at[240] while thread (0, 15)'s asynchronous copy into it (line 12) is not waited for ((32, 48) times (48, 16))
 // look: has each thread committed its copies, waited for them, and then told the others, at the barrier? And who may still read where the next copies go to?
-// says: line 37: c[0, 0] is 0, not ...; 512 of 512 elements are wrong ((32, 48) times (48, 16)); this one is the work of thread (0, 0) of block (0, 0)
+// says: line 37: c[0, 0] is 0, not ...; ... of 512 elements are wrong ((32, 48) times (48, 16)); this one is the work of thread (0, 0) of block (0, 0)
 // look: which element each thread computes, for the thread named
 
 #include <cuda_pipeline.h>
