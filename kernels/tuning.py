@@ -1,7 +1,9 @@
-"""Blocks that a search on this machine found best (``pyneural tune``): a small JSON that launchers read at first use.
+"""Blocks and tiles that a search on this machine found best (``pyneural tune``): a small JSON.
 
-It lies beside the compiled kernels and holds, for each processor with its number of threads, the winner of each
-class of shapes. Blocks decide which thread computes what and in which order tiles come, never a result.
+Launchers read it at first use. It lies beside the compiled kernels and holds the winner of each class of shapes, for
+each processor with its number of threads and for each GPU. A processor's blocks decide which thread computes what and
+in which order tiles come, never a result. A GPU's tile decides besides into how many parts a long sum is cut: the last
+bits of a product may differ from those of another tile.
 """
 
 from __future__ import annotations
@@ -13,14 +15,12 @@ import os
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import llvmlite.binding
 import numpy as np
 
-from .jit import cache_folder
-from .simd import CHOSEN
+from pyneural.cuda.toolchain import cache_folder
 
 
 class Blocking(NamedTuple):
@@ -28,6 +28,12 @@ class Blocking(NamedTuple):
 
     rows: int
     columns: int
+
+
+class Tiling(NamedTuple):
+    """The tile, by its name, in which a GPU computes a product."""
+
+    tile: str
 
 
 MATMUL = Blocking(256, 512)
@@ -43,14 +49,35 @@ def path() -> pathlib.Path:
 
 @functools.cache
 def _processor() -> str:
+    import llvmlite.binding
+
+    from .simd import CHOSEN
+
     return f"{llvmlite.binding.get_host_cpu_name()} {CHOSEN.name}"
+
+
+def _classes(m: int, n: int, k: int) -> str:
+    """Sizes count by the powers of two that they reach."""
+    return "x".join(str(1 << max(each - 1, 0).bit_length()) for each in (m, n, k))
 
 
 @functools.lru_cache(maxsize=1024)
 def key(m: int, n: int, k: int, dtype: np.dtype[Any], threads: int) -> str:
-    """Of the winner for such a product: sizes count by the powers of two that they reach."""
-    classes = "x".join(str(1 << (each - 1).bit_length()) for each in (m, n, k))
-    return f"{_processor()} {threads} threads, matmul {classes} {dtype.name}"
+    """Of the winner for such a product."""
+    return f"{_processor()} {threads} threads, matmul {_classes(m, n, k)} {dtype.name}"
+
+
+@functools.lru_cache(maxsize=1024)
+def tile_key(card: str, m: int, n: int, k: int, dtype: np.dtype[Any], precision: str) -> str:
+    """Of the winner for such a product on a GPU; ``precision`` as `set_float32_matmul_precision` takes it."""
+    computed = "" if precision == "highest" else f" {precision}"
+    return f"{card}, matmul {_classes(m, n, k)} {dtype.name}{computed}"
+
+
+def tile(key: str) -> str | None:
+    """The tile's name that is kept for a GPU's product; None where none is."""
+    found = _kept().get(key)
+    return found.tile if isinstance(found, Tiling) else None
 
 
 def matmul(m: int, n: int, k: int, dtype: np.dtype[Any], threads: int) -> Blocking:
@@ -58,42 +85,48 @@ def matmul(m: int, n: int, k: int, dtype: np.dtype[Any], threads: int) -> Blocki
     if _forced:
         return _forced[-1]
     kept = _kept()
-    return kept.get(key(m, n, k, dtype, threads), MATMUL) if kept else MATMUL
+    found = kept.get(key(m, n, k, dtype, threads)) if kept else None
+    return found if isinstance(found, Blocking) else MATMUL
 
 
 @functools.cache
-def _kept() -> dict[str, Blocking]:
+def _kept() -> dict[str, Blocking | Tiling]:
     """Read at the first product, and after `store`."""
     return load(path())
 
 
-def load(file: pathlib.Path) -> dict[str, Blocking]:
+def load(file: pathlib.Path) -> dict[str, Blocking | Tiling]:
     """The winners by `key`; a file that is not what `store` writes is warned of and not used."""
     try:
         text = file.read_text()
     except FileNotFoundError:
         return {}
     try:
-        return {name: _checked(blocking) for name, blocking in json.loads(text).items()}
+        return {name: _checked(winner) for name, winner in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
         warnings.warn(f"{file} is not used, delete it or run `pyneural tune` again: {error}", stacklevel=2)
         return {}
 
 
-def _checked(value: Any) -> Blocking:
+def _checked(value: Any) -> Blocking | Tiling:
+    if "tile" in value:
+        tiling = Tiling(**value)
+        if not isinstance(tiling.tile, str):
+            raise ValueError(f"a tile must be a name, not {value}")
+        return tiling
     blocking = Blocking(**value)
     if not all(type(each) is int and each > 0 for each in blocking):
         raise ValueError(f"blocks must be positive integers, not {value}")
     return blocking
 
 
-def store(found: dict[str, Blocking]) -> None:
+def store(found: Mapping[str, Blocking | Tiling]) -> None:
     """Add winners to the file; whoever reads it meanwhile sees the old one or the new one."""
     file = path()
-    kept = load(file) | found
+    kept = {**load(file), **found}
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".json", delete=False) as new:
-        json.dump({name: blocking._asdict() for name, blocking in sorted(kept.items())}, new, indent=1)
+        json.dump({name: winner._asdict() for name, winner in sorted(kept.items())}, new, indent=1)
         new.write("\n")
     os.replace(new.name, file)
     _kept.cache_clear()

@@ -25,7 +25,7 @@ from ..cuda_launch import (
 )
 from ..cuda_launch import size as _size
 from ..dtypes import accumulator
-from . import cuda_hopper
+from . import cuda_hopper, cuda_tiles
 from .contract import ACTIVATIONS
 
 Array = Any
@@ -57,29 +57,31 @@ def _product(
 ) -> None:
     """``out = activation(a @ b + bias)`` of (..., M, K) and (..., K, N), whose batches broadcast to out's.
 
-    ``tile`` and ``splits`` are chosen by the sizes unless given.
+    ``tile`` and ``splits`` are chosen by the sizes unless given, or a tile was found best by `pyneural tune`.
     """
     if out.size == 0:
         return
-    if tile is None and (plan := cuda_hopper.plan(a, b, out.shape[:-2])) is not None:
-        cuda_hopper.run(plan, bias, activation, out)
-        return
     m, n, inner = out.shape[-2], out.shape[-1], a.shape[-1]
+    batch, products = out.shape[:-2], _size(out.shape[:-2])
+    best = tile or cuda_tiles.chosen(m, n, inner, products, out)
+    if not isinstance(best, Tile):
+        if (plan := cuda_hopper.plan(a, b, batch)) is not None:
+            cuda_hopper.run(plan, bias, activation, out, best)
+            return
+        best = tile_for(m, n, products, out)
     if inner:
         (x, x_start, x_steps), (y, y_start, y_steps) = flat_memory(a), flat_memory(b)
     else:  # no element to read; the result is the bias
         x = y = empty((1,), out.dtype, like=out)
         x_start, x_steps, y_start, y_steps = 0, (0,) * a.ndim, 0, (0,) * b.ndim
-    batch, products = out.shape[:-2], _size(out.shape[:-2])
     batch_steps = [
         [0 if size == 1 else step for size, step in zip(each.shape[:-2], strides[:-2], strict=True)]
         for each, strides in ((a, x_steps), (b, y_steps))
     ]
     record, _ = layout("matmul", batch, (x_start, y_start), [tuple(each) for each in batch_steps])
-    tile = tile or tile_for(m, n, products, out)
-    splits = splits or splits_for(tile, m, n, inner, products)
+    splits = splits or splits_for(best, m, n, inner, products)
     a_steps, b_steps = (*x_steps[-2:],), (y_steps[-1], y_steps[-2])
-    name = f"matmul<{tile.name}, {_along(*a_steps)}, {_along(*b_steps)}>"
+    name = f"matmul<{best.name}, {_along(*a_steps)}, {_along(*b_steps)}>"
     added = None if bias is None else contiguous(bias)
     with written(out) as result:
         fields = [("batch", record.dtype), *((f, "i8") for f in _FIELDS), *((f, "i4") for f in _FLAGS)]
@@ -98,9 +100,9 @@ def _product(
         code = ACTIVATIONS.index(activation)
         for flag, value in zip(_FLAGS, (code, splits, *aligned, vectors), strict=True):
             problem[flag] = value
-        grid = (tile_grid(tile, m, n), min(products, MOST_BLOCKS), splits)
+        grid = (tile_grid(best, m, n), min(products, MOST_BLOCKS), splits)
         partial = None if splits == 1 else empty((splits, *result.shape), accumulator(out.dtype), like=out)
-        launch("matmul", name, out.dtype, grid, tile.threads, problem[()], x, y, added, partial, result)
+        launch("matmul", name, out.dtype, grid, best.threads, problem[()], x, y, added, partial, result)
         if partial is not None:
             size = result.size
             launch(

@@ -85,12 +85,17 @@ class Plan:
     batch: tuple[int, int]
 
 
+def worth(m: int, n: int, inner: int, like: Array) -> bool:
+    """Whether these kernels compute products of such sizes and the dtype and GPU of ``like``."""
+    if like.dtype not in (float16, bfloat16) or architecture(like) != (9, 0):
+        return False
+    return min(m, n) > SQUARE.n // 2 and inner > 0 and max(m, n, inner) <= _MOST
+
+
 def plan(a: Array, b: Array, batch: tuple[int, ...]) -> Plan | None:
     """How ``a @ b`` of (..., M, K) and (..., K, N), broadcast to ``batch``, can be computed here; None if it cannot."""
-    if a.dtype not in (float16, bfloat16) or architecture(a) != (9, 0):
-        return None
     m, inner, n = a.shape[-2], a.shape[-1], b.shape[-1]
-    if min(m, n) <= SQUARE.n // 2 or inner == 0 or max(m, n, inner, size(batch)) > _MOST:
+    if not worth(m, n, inner, a) or size(batch) > _MOST:
         return None
     steps = [[0 if n == 1 else step for n, step in zip(x.shape[:-2], x.strides[:-2], strict=True)] for x in (a, b)]
     dims = joined(batch, steps)

@@ -1,4 +1,4 @@
-"""``pyneural tune``: candidates for the blocks of a product raced against each other, the winner kept.
+"""``pyneural tune``: candidates for the blocks, or on a GPU the tile, of a product raced against each other.
 
 A candidate is refused where its product is not the reference's, as any contestant of `race` is.
 """
@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyneural.kernels import backend, dtypes, tuning
+from pyneural.kernels.cuda_memory import gpu_empty
 
-from . import race
+from . import gpu, gpu_contestants, race
+from .contestants import SUBJECT
 from .workloads import TOLERANCES, dtype_named, inputs, truth
 
 ROWS = (64, 128, 256, 512)
@@ -27,16 +29,22 @@ class Found(NamedTuple):
     """The result for one size.
 
     Attributes:
-        tried: the median seconds of each blocking that divides the product in another way.
+        key: of the product's class in the file of winners.
+        tried: the median seconds of each candidate: blocks that divide the product in another way, or tiles.
         winner: the one to be kept.
-        gain: how many times faster it is than the blocks used without tuning, by the rounds' median.
+        gain: how many times faster it is than what is used without tuning, by the rounds' median.
     """
 
     size: int
-    dtype: str
-    tried: dict[tuple[int, int], float]
-    winner: tuning.Blocking
+    key: str
+    tried: dict[str, float]
+    winner: tuning.Blocking | tuning.Tiling
     gain: float
+
+
+def named(winner: tuning.Blocking | tuning.Tiling) -> str:
+    """As it is shown."""
+    return winner.tile if isinstance(winner, tuning.Tiling) else f"{winner.rows} x {winner.columns}"
 
 
 def candidates(size: int, dtype: np.dtype[Any], threads: int) -> list[tuning.Blocking]:
@@ -78,17 +86,56 @@ def matmul(
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
-        blocks = {f"{each.rows} x {each.columns}": each for each in candidates(size, kind, threads)}
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
-        options = {"operation": "matmul", "size": size, "dtype": kind.name, "seed": seed}
-        case = race.Case(f"matmul {size} {kind.name}", 2.0 * size**3, options, TOLERANCES[kind.name])
+        blocks = {named(each): each for each in candidates(size, kind, threads)}
         servers = {name: race.Server(prepare(block), name) for name, block in blocks.items()}
-        timed = race.race_here(servers, case, truth, rounds=rounds, round_seconds=round_seconds)
+        timed = _raced(servers, size, kind.name, rounds, round_seconds)
     finally:
         numba.set_num_threads(before)
     name, gain = chosen(timed["rounds"])
-    tried = {(blocks[each].rows, blocks[each].columns): seconds for each, seconds in timed["seconds"].items()}
-    return Found(size, kind.name, tried, blocks[name], gain)
+    return Found(size, tuning.key(size, size, size, kind, threads), timed["seconds"], blocks[name], gain)
+
+
+def _prepare_tile(tile: str) -> race.Prepare:
+    from pyneural.kernels.matmul import cuda_tiles
+
+    def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+        subject = gpu_contestants.prepare(SUBJECT, options)
+
+        def run() -> Any:
+            with cuda_tiles.forced(tile):
+                return subject.run()
+
+        return subject._replace(run=run)
+
+    return prepare
+
+
+def matmul_on_gpu(
+    size: int, dtype: str, *, rounds: int = 9, round_seconds: float = 0.03, prepare: Any = _prepare_tile
+) -> Found:
+    """Race the tiles for square products of this size on the current GPU, by CUDA events.
+
+    Raises:
+        ArithmeticError: a tile's product is wrong.
+    """
+    import cupy
+
+    from pyneural.kernels.matmul import cuda_tiles
+
+    like = gpu_empty(cupy.cuda.runtime.getDevice(), (1,), dtype_named(dtype))
+    cache = gpu.level_2_cache()
+    tiles = cuda_tiles.fitting(size, size, size, like)
+    servers = {name: race.Server(prepare(name), name, cache) for name in tiles}
+    timed = _raced(servers, size, dtype, rounds, round_seconds)
+    name, gain = chosen(timed["rounds"])
+    return Found(size, cuda_tiles.key(size, size, size, like), timed["seconds"], tuning.Tiling(name), gain)
+
+
+def _raced(servers: dict[str, race.Server], size: int, dtype: str, rounds: int, round_seconds: float) -> dict[str, Any]:
+    seed = int(np.random.SeedSequence().generate_state(1)[0])
+    options = {"operation": "matmul", "size": size, "dtype": dtype, "seed": seed}
+    case = race.Case(f"matmul {size} {dtype}", 2.0 * size**3, options, TOLERANCES[dtype])
+    return race.race_here(servers, case, truth, rounds=rounds, round_seconds=round_seconds)
 
 
 def chosen(rounds: dict[str, list[float]]) -> tuple[str, float]:
@@ -103,8 +150,6 @@ def chosen(rounds: dict[str, list[float]]) -> tuple[str, float]:
     return best, gain
 
 
-def keep(found: list[Found], threads: int) -> None:
+def keep(found: list[Found]) -> None:
     """Store the winners, each for the class of its shape."""
-    tuning.store(
-        {tuning.key(each.size, each.size, each.size, dtype_named(each.dtype), threads): each.winner for each in found}
-    )
+    tuning.store({each.key: each.winner for each in found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from pyneural.bench import race, tune
 from pyneural.cli import app
 from pyneural.cli.console import console
+from pyneural.cuda import gpu
 from pyneural.kernels import tuning
 
 F32 = np.dtype("float32")
@@ -45,12 +47,12 @@ def test_the_winner_must_win_most_rounds() -> None:
 
 def test_every_candidate_is_timed_and_the_winner_kept(kept: Any) -> None:
     found = tune.matmul(SIZE, "float32", 2, rounds=2, round_seconds=0.001)
-    assert set(found.tried) == set(map(tuple, tune.candidates(SIZE, F32, 2)))
+    assert set(found.tried) == set(map(tune.named, tune.candidates(SIZE, F32, 2)))
     assert all(seconds > 0 for seconds in found.tried.values())
-    assert tuple(found.winner) in found.tried
+    assert tune.named(found.winner) in found.tried
     assert not tuning._forced
     winner = tuning.Blocking(64, 128)
-    tune.keep([found._replace(winner=winner)], 2)
+    tune.keep([found._replace(winner=winner)])
     assert tuning.matmul(SIZE, SIZE, SIZE, F32, 2) == winner
     assert kept.exists()
 
@@ -93,11 +95,22 @@ def test_the_command_keeps_nothing_where_a_result_is_wrong(kept: Any, monkeypatc
     assert not kept.exists()
 
 
+def test_without_a_gpu_the_device_says_why(kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "obstacle", lambda: gpu.Obstacle("CuPy is not installed", "pip install it"))
+    monkeypatch.setattr(sys.modules["pyneural.device"], "_devices", {})
+    result = _run("matmul", "--device", "cuda")
+    assert result.exit_code == 2
+    assert "'cuda' cannot be used: CuPy is not installed: `pip install it`" in result.output
+    assert not kept.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("conv2d",), "there is nothing to tune of 'conv2d'; there is of matmul"),
-        (("matmul", "--device", "cuda"), "--device (='cuda') must be one of cpu"),
+        (("matmul", "--device", "tpu"), "--device (='tpu') must be one of cpu, cuda"),
+        (("matmul", "--device", "cuda", "--threads", "2"), "--threads (=2) are a CPU's, and --device is cuda"),
+        (("matmul", "--device", "cuda", "--dtype", "int8"), "dtype 'int8' is none of float64, float32"),
         (("matmul", "--dtype", "bfloat16"), "--dtype (='bfloat16') must be float32 or float64"),
         (("matmul", "--sizes", "x"), "sizes (='x') must be like"),
         (("matmul", "--threads", "-1"), "--threads (=-1) must be at least 0"),
