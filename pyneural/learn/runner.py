@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pyneural.cuda import CompileError, CompilerNotFoundError, toolchain
+
 from .exercise import Remark
 from .judge import Verdict
 from .lesson import Lesson
@@ -24,6 +26,9 @@ MEMORY = (3 << 30) + (os.cpu_count() or 1) * (1 << 29)
 
 def check(lesson: Lesson, path: Path, seed: int, *, seconds: float = SECONDS, memory: int = MEMORY) -> Verdict:
     """`judge` in a process that is ended after `seconds`, and has `memory` bytes of address space."""
+    # The first check of all compiles the simulator, which must not count: ended halfway, it would begin anew each time.
+    with contextlib.suppress(CompileError, CompilerNotFoundError):  # of which the check itself has a remark
+        toolchain.runtime_library()
     reader, writer = os.pipe()
     command = [sys.executable, "-m", "pyneural.learn.worker", lesson.name, str(path), str(seed), str(writer)]
     with os.fdopen(reader, "rb") as answers:

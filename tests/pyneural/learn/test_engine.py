@@ -155,6 +155,30 @@ def test_solution_passes_in_its_own_process(tmp_path: Path, rng: np.random.Gener
     assert verdict.marks == FULL
 
 
+def test_the_simulator_is_there_before_the_seconds_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rng: np.random.Generator
+):
+    """Compiled before, where there is none yet; and that there is no compiler is for the check itself to say."""
+    happened: list[str] = []
+    real = runner.subprocess.Popen
+
+    def library() -> Path:
+        happened.append("library")
+        raise cuda.CompilerNotFoundError("none here")
+
+    def process(*arguments: Any, **options: Any) -> Any:
+        happened.append("process")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runner.toolchain, "runtime_library", library)
+    monkeypatch.setattr(runner.subprocess, "Popen", process)
+    monkeypatch.setenv("CXX", "no_such_compiler")
+    monkeypatch.setenv("PYNEURAL_CACHE_DIR", str(tmp_path / "cache"))
+    verdict = _check(LESSON.solution, tmp_path, rng)
+    assert happened == ["library", "process"]
+    assert "needs a C++ compiler: CXX='no_such_compiler' does not run" in str(verdict.remarks[0])
+
+
 @pytest.mark.parametrize(
     ("text", "says", "seconds"),
     [
