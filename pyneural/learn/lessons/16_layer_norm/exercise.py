@@ -26,7 +26,7 @@ def _case(rng: np.random.Generator, height: int, width: int) -> Case:
     plain, along = g.mean(1, keepdims=True), normed * (g * normed).mean(1, keepdims=True)
 
     def dx(inner: Array) -> Array:
-        return (inner * rstd[:, None]).astype(np.float32)
+        return np.asarray(inner * rstd[:, None], np.float32)
 
     return Case(
         f"{height} rows of {width}",

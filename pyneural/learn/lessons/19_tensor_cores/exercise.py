@@ -12,7 +12,7 @@ LOADS = 6 * (COUNTED // ROWS) * (COUNTED // COLUMNS) * (COUNTED // INNER)
 
 
 def _product(a: Array, b: Array) -> Array:
-    return (a.astype(np.float64) @ b.astype(np.float64).T).astype(np.float32)
+    return np.asarray(a.astype(np.float64) @ b.astype(np.float64).T, np.float32)
 
 
 def _corners_swapped(a: Array) -> Array:
@@ -21,7 +21,7 @@ def _corners_swapped(a: Array) -> Array:
     tiles = np.zeros((blocks(height, ROWS) * ROWS, width), a.dtype)
     tiles[:height] = a
     corners = tiles.reshape(-1, 2, 8, width // INNER, 2, 8)
-    return corners.transpose(0, 4, 2, 3, 1, 5).reshape(tiles.shape)[:height]
+    return np.asarray(corners.transpose(0, 4, 2, 3, 1, 5).reshape(tiles.shape)[:height])
 
 
 def _owner(index: tuple[int, ...]) -> str:
