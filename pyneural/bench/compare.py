@@ -33,11 +33,11 @@ class Change(NamedTuple):
 def compared(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """Every ratio that both reports have. Ratios of one run's rounds do not feel that the machine was slower.
 
-    Raises ValueError where they are of two devices.
+    Raises ValueError where they are of two devices, or timed in two ways.
     """
-    devices = [report.get("device", "cpu") for report in (before, after)]
-    if devices[0] != devices[1]:
-        raise ValueError(f"the reports are of two devices, {' and '.join(devices)}")
+    clocks = [f"{report.get('device', 'cpu')} by {report.get('timing', 'wall clock')}" for report in (before, after)]
+    if clocks[0] != clocks[1]:
+        raise ValueError(f"the reports are not of one device and clock: {' and '.join(clocks)}")
     known = {_key(row): row["ratio"] for row in before["rows"]}
     found = []
     for row in after["rows"]:

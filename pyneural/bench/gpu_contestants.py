@@ -49,13 +49,18 @@ KINDS: dict[str, Kind] = {
 
 
 def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
-    """The contestant's side of one case, as `contestants.prepare`."""
+    """The contestant's side of one case, as `contestants.prepare`.
+
+    With the option ``replay``, what it computes on the GPU is a graph that is recorded here and replayed at each call.
+    """
     if kind in HOST:
         return contestants.prepare(kind, options)
     workload, arrays = WORKLOADS[options["operation"]], inputs(options)
     if kind in TORCH:
-        return _torch(workload, arrays, compiled=kind == "torch-compile")
-    return _pyneural(workload, arrays) if kind == SUBJECT else _cupy(workload, arrays)
+        subject, replayed = _torch(workload, arrays, compiled=kind == "torch-compile"), torch_replayed
+    else:
+        subject, replayed = (_pyneural if kind == SUBJECT else _cupy)(workload, arrays), gpu.replayed
+    return subject._replace(run=replayed(subject.run)) if options.get("replay") else subject
 
 
 def _pyneural(workload: Workload, arrays: list[np.ndarray]) -> race.Subject:
@@ -105,6 +110,28 @@ def torch_clock(run: race.Run) -> tuple[float, Any]:
     end.record()
     end.synchronize()
     return begin.elapsed_time(end) / 1e3, result
+
+
+def torch_replayed(run: race.Run) -> race.Run:
+    """`gpu.replayed` by PyTorch's graphs."""
+    import torch
+
+    library: Any = torch.cuda
+    aside = library.Stream()
+    aside.wait_stream(library.current_stream())
+    with library.stream(aside):  # what is chosen or compiled at first calls, as PyTorch's notes on graphs have it
+        for _ in range(3):
+            run()
+    library.current_stream().wait_stream(aside)
+    graph = library.CUDAGraph()
+    with library.graph(graph):
+        result = run()
+
+    def replay() -> Any:
+        graph.replay()
+        return result
+
+    return replay
 
 
 def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> race.Subject:

@@ -30,6 +30,7 @@ KINDS: dict[str, dict[str, Kind]] = {"cpu": on_host.KINDS, "cuda": on_gpu.KINDS}
 MODULES = {"cpu": on_host.MODULE, "cuda": on_gpu.MODULE}
 USUAL = {"cpu": ("numpy", "torch"), "cuda": ("cublas", "torch")}
 CLOCKS = {"cpu": "wall clock", "cuda": "CUDA events around a call"}
+REPLAY = "CUDA events around the replay of a graph"
 
 
 class Unknown(ValueError):
@@ -83,6 +84,8 @@ def cases(
     against: Sequence[str],
     seed: int,
     device: str = "cpu",
+    *,
+    replay: bool = False,
 ) -> list[race.Case]:
     """Every operation in every dtype and size, with the contestants that have it."""
     kinds, found = KINDS[device], []
@@ -90,7 +93,7 @@ def cases(
         workload = WORKLOADS[name]
         able = (SUBJECT, *(each for each in against if kinds[each].has(workload) and dtype in kinds[each].dtypes))
         for size in asked or workload.sizes:
-            options = {"operation": name, "size": size, "dtype": dtype, "seed": seed}
+            options = {"operation": name, "size": size, "dtype": dtype, "seed": seed, "replay": replay}
             found.append(race.Case(f"{name} {size} {dtype}", workload.flops(size), options, TOLERANCES[dtype], able))
     return found
 
@@ -103,11 +106,12 @@ def run(
     threads: int,
     *,
     device: str = "cpu",
+    replay: bool = False,
     module: str | None = None,
     rounds: int = ROUNDS,
     round_seconds: float = ROUND_SECONDS,
 ) -> dict[str, Any]:
-    """Race pyneural on a device, "cpu" or "cuda", against the contestants.
+    """Race pyneural on a device, "cpu" or "cuda" (there with ``replay`` as a graph), against the contestants.
 
     Returns:
         The report that is written as JSON: machine, clocks before and after, ceilings, and a row for each case.
@@ -118,7 +122,7 @@ def run(
     on_card = device == "cuda"
     before, stamp = machine.clocks(on_card), machine.machine()
     seed = int(np.random.SeedSequence().generate_state(1)[0])
-    wanted = cases(names, dtypes, asked, against, seed, device)
+    wanted = cases(names, dtypes, asked, against, seed, device, replay=replay)
     report = race.race(
         module or MODULES[device],
         [race.Contestant(name, name, ENVIRONMENT) for name in (SUBJECT, *against)],
@@ -136,7 +140,7 @@ def run(
         "format": FORMAT,
         "machine": stamp,
         "device": device,
-        "timing": CLOCKS[device],
+        "timing": REPLAY if replay else CLOCKS[device],
         "clocks": {"before": before, "after": machine.clocks(on_card)},
         "threads": threads,
         "contestants": report["contestants"],

@@ -99,13 +99,8 @@ def _prepare_tile(tile: str) -> race.Prepare:
     from pyneural.kernels.matmul import cuda_tiles
 
     def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
-        subject = gpu_contestants.prepare(SUBJECT, options)
-
-        def run() -> Any:
-            with cuda_tiles.forced(tile):
-                return subject.run()
-
-        return subject._replace(run=run)
+        with cuda_tiles.forced(tile):  # while the graph is recorded
+            return gpu_contestants.prepare(SUBJECT, {**options, "replay": True})
 
     return prepare
 
@@ -113,7 +108,7 @@ def _prepare_tile(tile: str) -> race.Prepare:
 def matmul_on_gpu(
     size: int, dtype: str, *, rounds: int = 9, round_seconds: float = 0.03, prepare: Any = _prepare_tile
 ) -> Found:
-    """Race the tiles for square products of this size on the current GPU, by CUDA events.
+    """Race the tiles for square products of this size on the current GPU: CUDA events around replays of graphs.
 
     Raises:
         ArithmeticError: a tile's product is wrong.

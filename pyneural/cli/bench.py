@@ -34,6 +34,12 @@ def bench(
             "may take part, on the host's arrays and by its clock.",
         ),
     ] = "cpu",
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay", help="On cuda: time the replay of a recorded CUDA graph, without the host's launching."
+        ),
+    ] = False,
     threads: Annotated[
         int, typer.Option("--threads", help="Of every contestant on the host; all cores without it.")
     ] = 0,
@@ -59,14 +65,18 @@ def bench(
             _compare(*compare, threshold)
         else:
             at_least(0, threads=threads)
-            _run(operations or [], sizes, against, dtype, device, threads or os.cpu_count() or 1, out)
+            if replay and device != "cuda":
+                raise Misuse(f"--replay is of CUDA graphs, and --device is {device}")
+            _run(operations or [], sizes, against, dtype, device, replay, threads or os.cpu_count() or 1, out)
 
 
 def _split(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def _run(operations: list[str], sizes: str, against: str, dtype: str, device: str, threads: int, out: Path) -> None:
+def _run(
+    operations: list[str], sizes: str, against: str, dtype: str, device: str, replay: bool, threads: int, out: Path
+) -> None:
     from pyneural.apps.extras import need
     from pyneural.bench import pictures, suite, workloads
 
@@ -83,7 +93,7 @@ def _run(operations: list[str], sizes: str, against: str, dtype: str, device: st
     need("matplotlib", "matplotlib", "bench")  # rather now than after the race
     where = folder(out)
     try:
-        report = suite.run(names, dtypes, asked, rivals, threads, device=device)
+        report = suite.run(names, dtypes, asked, rivals, threads, device=device, replay=replay)
     except ArithmeticError as error:
         raise Failure(f"refused, not timed: {error}") from None
     suite.write(where / "bench.json", report)

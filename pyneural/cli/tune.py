@@ -80,7 +80,7 @@ def _tune_gpu(sizes: str, dtype: str, threads: int) -> None:
     except ValueError as error:
         raise Misuse(str(error)) from None
     usable("cuda")
-    title = f"matmul, {dtype}, {cuda.get_device_name()}: tiles, milliseconds by CUDA events"
+    title = f"matmul, {dtype}, {cuda.get_device_name()}: tiles, milliseconds of a graph's replay"
     _search(sizes, title, lambda size: tuner.matmul_on_gpu(size, dtype))
 
 

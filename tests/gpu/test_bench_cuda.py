@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pyneural import cuda, device
+from pyneural import cuda, device, tensor
 from pyneural.bench import gpu, gpu_contestants, pictures, race, suite, workloads
 from pyneural.cli import app, console
-from pyneural.kernels import dtypes
+from pyneural.kernels import cuda_launch, dtypes
 from pyneural.kernels.cuda_launch import element_option
 
 pytestmark = pytest.mark.simulator
@@ -94,6 +95,88 @@ def test_cupy_computes_what_it_says(
         _computing(monkeypatch)
     if has:
         _judged(kind, _options(rng, operation), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "operation", ["matmul", "conv2d", "attention", "softmax", "layer_norm", "cumsum", "var", "max_pool2d", "gelu"]
+)
+def test_a_replayed_graph_computes_the_same(
+    operation: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From inputs that change in their places, into a result that was poisoned."""
+    _judged("pyneural", _options(rng, operation, size=8) | {"replay": True}, monkeypatch)
+
+
+def test_a_replay_needs_nothing_of_the_host(rng: np.random.Generator) -> None:
+    """Nor memory that others may get: here the parts of a long sum, beside the result."""
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((16, 1024), (1024, 16)))
+    x, y = (tensor(each, device="cuda") for each in (a, b))
+    calls: list[int] = []
+
+    def product() -> Any:
+        calls.append(1)
+        return x @ y
+
+    with cuda_launch.launched_by(lambda launch: calls.append(1)):
+        product()
+    assert len(calls) == 3  # the call, its parts, their sum
+    calls.clear()
+    run = gpu.replayed(product)
+    assert len(calls) == 2
+    results = []
+    for _ in range(2):
+        others = [tensor(np.full((16, 64), np.nan, np.float32), device="cuda") for _ in range(20)]
+        a *= -2
+        x.array.set(a)
+        results.append(run())
+        np.testing.assert_allclose(results[-1].cpu().numpy(), a.astype(np.float64) @ b, atol=1e-3)
+        assert all(np.isnan(each.cpu().numpy()).all() for each in others)
+    assert results[0] is results[1]
+    assert len(calls) == 2
+
+
+def test_what_waits_for_the_gpu_cannot_be_replayed(rng: np.random.Generator, standin: bool) -> None:
+    if not standin:
+        pytest.skip("the failed capture would be left to the tests after it")
+    x = tensor(rng.standard_normal(3).astype(np.float32), device="cuda")
+    with pytest.raises(RuntimeError, match="cudaError 900"):
+        gpu.replayed(lambda: x.cpu())
+    assert (x * 2.0).cpu().numpy().shape == (3,)
+
+
+def test_pytorch_replays_its_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch is None:
+        pytest.skip("PyTorch is not installed")
+    order: list[str] = []
+
+    class Stream:
+        def wait_stream(self, other: Any) -> None:
+            order.append("wait")
+
+    class Graph:
+        def replay(self) -> None:
+            order.append("replay")
+
+    main = Stream()
+    for name, thing in (("Stream", Stream), ("current_stream", lambda: main), ("CUDAGraph", Graph),
+                        ("stream", contextlib.nullcontext), ("graph", contextlib.nullcontext)):  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, thing)
+    run = gpu_contestants.torch_replayed(lambda: order.append("run") or len(order))
+    assert order == ["wait", "run", "run", "run", "wait", "run"]
+    assert run() == run() == 6
+    assert order[6:] == ["replay", "replay"]
+
+
+def test_a_race_of_replays(tmp_path: pathlib.Path, quick: None) -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ("--device", "cuda", "--replay", "--sizes", 8, "--against", "none", "--threads", 1, "--out", tmp_path)
+    result = _run("exp", *arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "bench.json").read_text())["timing"] == suite.REPLAY
+    assert suite.REPLAY in result.output
+    result = _run("exp", "--replay")
+    assert result.exit_code == 2
+    assert "--replay is of CUDA graphs, and --device is cpu" in result.output
 
 
 def test_torch_computes_what_it_says(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,10 +427,15 @@ def test_what_was_not_measured_has_no_share(
     assert "Some GPU" in shown.get()
 
 
-def test_reports_of_two_devices_are_not_compared() -> None:
+def test_reports_of_two_clocks_are_not_compared() -> None:
     from pyneural.bench import compare
 
-    reports = [{"device": each, "rows": []} for each in ("cpu", "cuda")]
-    with pytest.raises(ValueError, match="the reports are of two devices, cpu and cuda"):
-        compare.compared(*reports)
+    old, cpu = {"rows": []}, {"device": "cpu", "timing": suite.CLOCKS["cpu"], "rows": []}
+    assert compare.compared(old, cpu) == []
+    card, replay = ({"device": "cuda", "timing": each, "rows": []} for each in (suite.CLOCKS["cuda"], suite.REPLAY))
+    for two in ((cpu, card), (card, replay)):
+        with pytest.raises(
+            ValueError, match=r"the reports are not of one device and clock: .* and cuda by CUDA events"
+        ):
+            compare.compared(*two)
     assert device("cuda").type == "cuda"

@@ -19,9 +19,10 @@ STANDIN = pathlib.Path(__file__).resolve().parents[1] / "standin"
 _NAMES = """
 import importlib, inspect, json, sys
 ours = json.loads(sys.argv[1]) if len(sys.argv) > 1 else None
-MODULES = ("cupy", "cupy.cuda", "cupy.cuda.driver", "cupy.cuda.memory", "cupy.cuda.nvrtc", "cupy.cuda.runtime",
-           "cupy.lib.stride_tricks")
-OWN = {"STANDIN", "annotations", "Any", "np", "numpy", "weakref", "json", "re", "threading", "time", "pathlib", "math"}
+MODULES = ("cupy", "cupy.cuda", "cupy.cuda.driver", "cupy.cuda.graph", "cupy.cuda.memory", "cupy.cuda.nvrtc",
+           "cupy.cuda.runtime", "cupy.lib.stride_tricks")
+OWN = {"STANDIN", "annotations", "Any", "np", "numpy", "weakref", "json", "re", "threading", "time", "pathlib", "math",
+       "Callable", "Iterator", "contextlib"}
 
 def found_by(module):  # some are attributes of cupy.cuda and cannot be imported
     parts = module.split(".")

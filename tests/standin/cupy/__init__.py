@@ -138,6 +138,7 @@ class ndarray:
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
         if not self.flags.c_contiguous:
             raise NotImplementedError("the stand-in does not copy: get of an array that is not contiguous")
+        cuda.graph._refuse_capture()
         return np.array(self._host)
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
@@ -150,15 +151,17 @@ class ndarray:
         if not (self.flags.c_contiguous and arr.flags.c_contiguous):
             raise RuntimeError("Cannot set to non-contiguous array")
         cuda._require(self.data.device_id)
+        cuda.graph._refuse_capture()
         self._host[...] = arr
 
     def fill(self, value: Any) -> None:
         cuda._require(self.data.device_id)
-        self._host.fill(value)
+        cuda.graph._do(lambda: self._host.fill(value))
 
     def item(self) -> Any:
         if self.size != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
+        cuda.graph._refuse_capture()
         return self._host.item()
 
     def tolist(self) -> Any:

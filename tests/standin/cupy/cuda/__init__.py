@@ -1,13 +1,29 @@
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from . import driver, memory, nvrtc, runtime
+from . import driver, graph, memory, nvrtc, runtime
+from .graph import Graph
 from .memory import MemoryPointer, MemoryPool
 
-__all__ = ["Device", "Event", "MemoryPointer", "MemoryPool", "Stream", "driver", "memory", "nvrtc", "runtime"]
+__all__ = [
+    "Device",
+    "Event",
+    "Graph",
+    "MemoryPointer",
+    "MemoryPool",
+    "Stream",
+    "driver",
+    "graph",
+    "memory",
+    "nvrtc",
+    "runtime",
+    "using_allocator",
+]
 
 
 class Device:
@@ -56,6 +72,18 @@ class Stream:
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
         self.ptr = 0 if null else id(self)
         self._before: list[Stream] = []
+        self._graph: Graph | None = None
+
+    def begin_capture(self, mode: Any = None) -> None:
+        if self.ptr == 0 or self._graph is not None:
+            raise runtime.CUDARuntimeError(900)
+        self._graph = Graph()
+
+    def end_capture(self) -> Graph:
+        if self._graph is None:
+            raise runtime.CUDARuntimeError(901)
+        captured, self._graph = self._graph, None
+        return captured
 
     def __enter__(self) -> Stream:
         self._before.append(get_current_stream())
@@ -66,7 +94,8 @@ class Stream:
         _current[0] = self._before.pop()
 
     def synchronize(self) -> None:
-        pass
+        if self._graph is not None:
+            raise runtime.CUDARuntimeError(900)
 
 
 Stream.null = Stream(null=True)
@@ -94,6 +123,15 @@ def get_elapsed_time(start_event: Event, end_event: Event) -> float:
 
 def set_allocator(allocator: Any = None) -> None:
     """Whatever allocates, the stand-in's blocks are allocations of their own."""
+
+
+@contextlib.contextmanager
+def using_allocator(allocator: Any = None) -> Iterator[None]:
+    memory._allocators.append(allocator)
+    try:
+        yield
+    finally:
+        memory._allocators.pop()
 
 
 def get_cuda_path() -> str:

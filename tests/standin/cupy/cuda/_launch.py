@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, nvrtc, runtime
+from . import graph, memory, nvrtc, runtime
 
 
 class Driver:
@@ -60,10 +60,13 @@ def launch(kernel: Any, grid: Any, block: Any, args: Any, shared: int) -> None:
     parameters = kernel.parameters
     if len(args) != len(parameters):
         raise AssertionError(f"{kernel.signature} got {len(args)} arguments")
-    values = [
-        _value(parameter, _bytes(each), kernel) for parameter, each in zip(parameters, args, strict=True)
-    ]  # fmt: skip
-    kernel[grid, block, shared](*values)
+    data = [_bytes(each) for each in args]
+
+    def run() -> None:
+        values = [_value(parameter, each, kernel) for parameter, each in zip(parameters, data, strict=True)]
+        kernel[grid, block, shared](*values)
+
+    graph._do(run)
 
 
 def _bytes(value: Any) -> bytes:

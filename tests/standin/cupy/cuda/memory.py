@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from . import graph as _graph
+
 ALIGNMENT = 512  # bytes, as CuPy's pool
 TOTAL = 2 * 1024**3  # bytes of each GPU
 
@@ -50,17 +52,27 @@ class MemoryPointer:
 
     def copy_from_device_async(self, src: MemoryPointer, size: int, stream: Any = None) -> None:
         to, at = self.ptr - self.mem.ptr, src.ptr - src.mem.ptr
-        self.mem.bytes[to : to + size] = src.mem.bytes[at : at + size]
+
+        def copy() -> None:
+            self.mem.bytes[to : to + size] = src.mem.bytes[at : at + size]
+
+        _graph._do(copy)
 
 
 BLOCKS: weakref.WeakSet[_Block] = weakref.WeakSet()
 
 
 class MemoryPool:
-    """Of the current GPU."""
+    """Of the current GPU; one that is not the default keeps all that it ever gave."""
 
     def __init__(self) -> None:
         self._limit: dict[int, int] = {}
+        self._given: list[_Block] = []
+
+    def malloc(self, size: int) -> MemoryPointer:
+        pointer = _new(size)
+        self._given.append(pointer.mem)
+        return pointer
 
     def used_bytes(self) -> int:
         from . import runtime
@@ -90,7 +102,17 @@ class MemoryPool:
 POOL = MemoryPool()
 
 
+_allocators: list[Any] = []
+
+
 def _allocate(nbytes: int) -> MemoryPointer:
+    """By the allocator that is set."""
+    if _allocators:
+        return _allocators[-1](nbytes)  # type: ignore[no-any-return]
+    return _new(nbytes)
+
+
+def _new(nbytes: int) -> MemoryPointer:
     from . import runtime
 
     limit = POOL.get_limit() or TOTAL
