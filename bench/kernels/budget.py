@@ -1,9 +1,10 @@
 """What the compiler gives each kernel, held to a budget: ``python -m bench.kernels.budget`` (``make budget``).
 
 Compiles every kernel, in every element type, for sm_80 and sm_90a (``--arch``, ``--dtype`` choose others), and fails
-where one spills registers, uses local memory, makes ptxas serialise its wgmma instructions (warning C7510), or lacks
-the instructions that it was written for (`assembly`). ``--write`` keeps the figures in
-``bench/results/resources.json`` and ``tiles.json``.
+where one spills registers, uses local memory, makes ptxas serialise its wgmma instructions (warning C7510), lacks
+the instructions that it was written for (`assembly`), or differs from what was kept with the same compiler.
+``--write`` keeps the figures in ``bench/results/resources.json`` and ``tiles.json``, with a digest of each source: a
+test holds that they are of the sources as they are, without compiling any.
 """
 
 from __future__ import annotations
@@ -73,6 +74,22 @@ def record(
     return kept
 
 
+def differences(built: Iterable[cubin.Built]) -> list[str]:
+    """Kernels that need other registers or memory than was kept; none where another compiler kept it."""
+    content = load()
+    if content["nvcc"] != cubin.version():
+        return []
+    found = []
+    for each in built:
+        unit = each.unit
+        place = content["kernels"].get(unit.arch, {}).get(unit.source, {}).get(unit.dtype or "", {})
+        for name, resources in each.resources.items():
+            now, kept = [getattr(resources, field) for field in FIELDS], place.get(name, [])[: len(FIELDS)]
+            if now != kept:
+                found.append(f"{unit}: {name}: {', '.join(FIELDS)} are {now} and kept as {kept}, run make kernels")
+    return found
+
+
 def load() -> dict[str, Any]:
     """What ``bench/results/resources.json`` holds."""
     content: dict[str, Any] = json.loads(PATH.read_text())
@@ -97,19 +114,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures = cubin.report_failures(built, console)
     good = [each for each in built if not each.failure]
     looked_at = assembly.inspect(good)
-    wrong = [*problems(good), *looked_at.problems]
+    wrong = [*problems(good), *looked_at.problems, *([] if options.write else differences(good))]
     for line in wrong:
         console.print(line, markup=False, highlight=False)
     if options.write and not failures:
         if options.dtype or tuple(options.arch) != ARCHITECTURES:
             parser.error("--write keeps every kernel: leave --arch and --dtype out")
-        content = {"nvcc": cubin.version(), "kernels": record(good, recorded)}
+        sources = {each: cubin.digest(each) for each in sorted({each.unit.source for each in good})}
+        content = {"nvcc": cubin.version(), "sources": sources, "kernels": record(good, recorded)}
         PATH.write_text(_dense(content))
         assembly.PATH.write_text(_dense({"nvcc": cubin.version(), "tiles": looked_at.tiles}))
     count = sum(len(each.resources) for each in good)
-    console.print(
-        f"{count} kernels for {', '.join(options.arch)}: {failures} units failed, {len(wrong)} over the budget"
-    )
+    console.print(f"{count} kernels for {', '.join(options.arch)}: {failures} units failed, {len(wrong)} findings")
     return 1 if failures or wrong else 0
 
 

@@ -86,6 +86,20 @@ def includes(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
     return tuple(found)
 
 
+_NO_CODE = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/|\s+', re.DOTALL)
+
+
+@functools.cache
+def digest(source: str) -> str:
+    """Of the code of a source and of all of ours that it includes, whatever its comments and white space are."""
+    found = hashlib.sha256()
+    for path in includes((toolchain.CSRC / "kernels" / f"{source}.cu").resolve()):
+        text = path.read_text(encoding="utf-8")
+        code = _NO_CODE.sub(lambda part: part.group() if part.group().startswith('"') else " ", text)
+        found.update(" ".join(code.split()).encode() + b"\0")
+    return found.hexdigest()[:16]
+
+
 @functools.cache
 def compiler() -> str:
     """nvcc's path. CompilerNotFoundError without it."""

@@ -34,6 +34,29 @@ def test_the_kernels_kept_are_those_that_are_launched() -> None:
         assert not gone, f"{arch}: in bench/results/resources.json and never launched, run make kernels: {gone}"
 
 
+def test_the_figures_are_of_these_sources() -> None:
+    kept = budget.load()["sources"]
+    stale = [source for source in kept if cubin.digest(source) != kept[source]]
+    assert not stale, f"compiled from other sources, run make kernels: {stale}"
+    assert set(kept) == {each.source for arch in budget.ARCHITECTURES for each in _kept(arch)}
+
+
+def test_a_digest_is_of_the_code_and_of_what_it_includes(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    def digest(text: str, header: str) -> str:
+        for name, content in (("one.cu", text), ("part.cuh", header)):
+            (tmp_path / "kernels" / name).write_text(content)
+        cubin.includes.cache_clear()
+        cubin.digest.cache_clear()
+        return cubin.digest("one")
+
+    monkeypatch.setattr(cubin.toolchain, "CSRC", tmp_path)
+    (tmp_path / "kernels").mkdir()
+    first = digest('#include "part.cuh"\nint a = 1; // one\n', "int b;")
+    assert digest('#include "part.cuh"\n\nint a =   1; /* two\n */', "int b; // three") == first
+    assert digest('#include "part.cuh"\nint a = 2;', "int b;") != first
+    assert digest('#include "part.cuh"\nint a = 1;', "int c;") != first
+
+
 def test_architectures_choose_their_kernels() -> None:
     """Products alone: wgmma for sm_90a, no bfloat16 on the tensor cores of sm_75, attention there on the FMA units."""
     names = ("matmul", "linear", "scaled_dot_product_attention")
