@@ -55,6 +55,10 @@ def library() -> ctypes.CDLL:
     lib.pnsim_failure.restype = ctypes.c_char_p
     lib.pnsim_report.restype = ctypes.c_char_p
     lib.pnsim_profile.restype = ctypes.c_char_p
+    lib.pnsim_trace_begin.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]
+    lib.pnsim_trace_requests.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    lib.pnsim_trace_requests.restype = ctypes.c_void_p
+    lib.pnsim_trace_arrays.restype = ctypes.c_char_p
     lib.pnsim_tensor_map.restype = ctypes.c_char_p
     lib.pnsim_tensor_map.argtypes = [
         ctypes.c_void_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p, *[ctypes.c_void_p] * 4, *[ctypes.c_int] * 3

@@ -13,6 +13,7 @@
 #include "launch.h"
 #include "module.h"
 #include "regions.h"
+#include "trace.h"
 
 namespace pnsim {
 
@@ -37,6 +38,7 @@ struct Counter {
 struct Request {
   unsigned mask = 0, size = 0;
   uintptr_t address[32];
+  trace::Moment first = {~0u, 0}, last = {0, 0};  // only while it is traced
 };
 
 // One instruction in one warp: the k-th execution by each lane belongs to request k.
@@ -53,6 +55,7 @@ struct Profiler {
   unsigned recent_value[256];
   std::vector<std::unique_ptr<Stream>> streams[MAX_THREADS / 32];
   SharedArrays shared;
+  trace::Moment now[MAX_THREADS] = {};  // of each thread, while its block is traced
 } p;
 
 unsigned ways_of(const Request& r, unsigned first, unsigned last, uint64_t* distinct_words) {
@@ -115,6 +118,56 @@ void count(Counter& c, const Request& r) {
   c.ways += double(total) / (used ? used : 1);
 }
 
+// The array at an address, or the one that a stray access was nearest to.
+int array_at(const Worker& w, Kind kind, uintptr_t a) {
+  if (kind == SHARED_LOAD || kind == SHARED_STORE || kind == SHARED_ATOMIC) {
+    const uintptr_t first = reinterpret_cast<uintptr_t>(w.dynamic_shared);
+    if (a - first < w.launch->ranks() * SHARED_STRIDE) {
+      const Module* m = static_cast<const Module*>(w.launch->module);
+      const uintptr_t base = first + (a - first) / SHARED_STRIDE * SHARED_STRIDE;
+      return trace::array(m ? m->dynamic_name.c_str() : "", "shared", base, w.launch->shared, m ? m->dynamic_element : 4);
+    }
+    const Symbol* s = p.shared.at(a);
+    return s ? trace::array(s->name.c_str(), "shared", p.shared.region.base + s->offset, s->size, s->element) : -1;
+  }
+  long long distance = 0;
+  const regions::Region* r = regions::find(a);
+  if (!r) r = regions::nearest(a, &distance);
+  if (!r) return -1;
+  return trace::array(r->name, r->space == regions::CONSTANT ? "constant" : "global", r->base, r->size, r->element);
+}
+
+void keep(const Worker& w, unsigned group, unsigned id, const Request& r) {
+  const Kind kind = p.counters[id].kind;
+  const Thread& leader = w.threads[group * 32 + unsigned(__builtin_ctz(r.mask))];
+  unsigned at[3];
+  w.launch->place(w.cluster_number, leader.block, at);
+  trace::Request t = {};
+  t.block = at[0] + w.launch->grid[0] * (at[1] + w.launch->grid[1] * at[2]);
+  t.warp = leader.warp;
+  t.instruction = id;
+  t.first_epoch = r.first.epoch;
+  t.last_epoch = r.last.epoch;
+  t.order = r.last.order;
+  t.mask = r.mask;
+  t.size = r.size;
+  t.array = -1;
+  if (kind != BARRIER && kind != LOCAL_LOAD && kind != LOCAL_STORE) {
+    t.array = array_at(w, kind, r.address[leader.lane]);
+    const uintptr_t base = trace::base_of(t.array);
+    for (unsigned m = r.mask; m; m &= m - 1) {
+      const unsigned lane = unsigned(__builtin_ctz(m));
+      t.offset[lane] = int64_t(r.address[lane] - base);
+    }
+  }
+  trace::add(t);
+}
+
+void close(const Worker& w, unsigned group, unsigned id, const Request& r) {
+  count(p.counters[id], r);
+  if (r.first.epoch != ~0u) keep(w, group, id, r);
+}
+
 unsigned counter_of(const Where& at, Kind kind) {
   uint64_t key = reinterpret_cast<uintptr_t>(at.pc) * KINDS + kind;
   if (at.file) key ^= uint64_t(at.line) << 40;
@@ -143,8 +196,14 @@ void record(const Thread& t, unsigned id, uintptr_t a, unsigned size) {
   r.mask |= 1u << t.lane;
   r.size = size;
   r.address[t.lane] = a;
+  if (trace::on && trace::wanted()) {
+    trace::Moment& now = p.now[t.number];
+    r.first.epoch = std::min(r.first.epoch, now.epoch);
+    r.last.epoch = std::max(r.last.epoch, now.epoch);
+    r.last.order = std::max(r.last.order, ++now.order);
+  }
   while (!stream.open.empty() && stream.open.front().mask == ~0u) {
-    count(p.counters[id], stream.open.front());
+    close(*worker, t.group, id, stream.open.front());
     stream.open.pop_front();
     ++stream.done;
   }
@@ -178,6 +237,7 @@ void profiler::access(Worker& w, Thread& t, uintptr_t a, unsigned size, int acce
 void profiler::barrier(Thread& t, Site site) {
   const Where at{const_cast<char*>(site.file), site.file, site.line};
   record(t, counter_of(at, BARRIER), 0, 0);
+  ++p.now[t.number].epoch;
 }
 
 void profiler::begin_launch(Worker& w) {
@@ -190,15 +250,17 @@ void profiler::end_block(Worker& w) {
     for (size_t id = 0; id < p.streams[warp].size(); ++id) {
       Stream* stream = p.streams[warp][id].get();
       if (!stream) continue;
-      for (const Request& r : stream->open) count(p.counters[id], r);
+      for (const Request& r : stream->open) close(w, warp, unsigned(id), r);
       stream->open.clear();
       stream->done = 0;
       memset(stream->executed, 0, sizeof stream->executed);
     }
   }
+  memset(p.now, 0, sizeof p.now);
 }
 
-void profiler::end_launch(Worker&) {
+void profiler::end_launch(Worker& w) {
+  if (trace::on) end_block(w);  // of a launch that ended early
   for (auto& streams : p.streams) streams.clear();
   p.shared.unmap();
 }
