@@ -1,1 +1,21 @@
-"""Applications on real data, each a module with build, load_data, train and evaluate."""
+"""Applications on real data, each a module with the names of `pyneural.apps.app.App`; imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from .app import App
+
+APPS = {
+    "digits": "handwritten digits of 8 x 8 pixels: a small CNN",
+}
+"""The applications by name, and what they are."""
+
+
+def find(name: str) -> App:
+    """The application of that name; KeyError says which there are."""
+    if name not in APPS:
+        raise KeyError(f"there is no application {name!r}; there are {', '.join(APPS)}")
+    return cast("App", importlib.import_module(f"{__name__}.{name}"))

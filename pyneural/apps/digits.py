@@ -6,29 +6,36 @@ vector classifier (https://scikit-learn.org/stable/auto_examples/classification)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyneural import nn
 from pyneural.autograd import no_grad
-from pyneural.data import DataLoader, TensorDataset
+from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import arange, cross_entropy, pad, randint
-from pyneural.optim import Adam, Optimizer
+from pyneural.optim import Optimizer
 from pyneural.random import Generator, default_generator
 from pyneural.tensor import Tensor
 
+from .app import Answer, Scores, input_file
 from .extras import need
+from .image import read_digit
+from .pictures import draw_predictions
+from .training import Checkpoint, History, Progress, fit
 
 NAME = "digits"
 EPOCHS = 20
 BATCH_SIZE = 32
 LEARNING_RATE = 3e-3
 LABEL_SMOOTHING = 0.1
+METRIC = "accuracy"
+BARS = {"accuracy": 0.985}
+INPUT = "a picture of one digit"
 GOAL = 0.98  # the demo fails below it
 
 
@@ -62,12 +69,12 @@ def _raw() -> tuple[np.ndarray, np.ndarray]:
     return found.images, found.target
 
 
-def baseline() -> float:
+def baseline() -> Scores:
     """The test accuracy of scikit-learn's example, a support vector classifier, on the same halves."""
     images, labels = _raw()
     flat, half = images.reshape(len(images), -1), len(images) // 2
     classifier = need("sklearn.svm", "scikit-learn").SVC(gamma=0.001).fit(flat[:half], labels[:half])
-    return float(classifier.score(flat[half:], labels[half:]))
+    return {"accuracy": float(classifier.score(flat[half:], labels[half:]))}
 
 
 def build(dropout: float = 0.3, device: str | Device | None = None, dtype: Any = None) -> nn.Sequential:
@@ -100,39 +107,6 @@ def shift(images: Tensor, generator: Generator | None = None) -> Tensor:
     return moved
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a training is after a step.
-
-    Attributes:
-        step, steps: steps made, of how many.
-        epoch, epochs: the epoch that the step belongs to, from 1, of how many.
-        loss: of the step's batch.
-        accuracy: part of the epoch's images so far that were recognised, as they were augmented.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    epochs: int
-    loss: float
-    accuracy: float
-
-
-@dataclass
-class History:
-    """The loss of each step (with its smoothed labels never 0), and the training accuracy of each epoch."""
-
-    losses: list[float] = field(default_factory=list)
-    accuracies: list[float] = field(default_factory=list)
-
-    @property
-    def final_loss(self) -> float:
-        """The mean loss of the last epoch."""
-        steps = len(self.losses) // len(self.accuracies)
-        return sum(self.losses[-steps:]) / steps
-
-
 def train(
     model: nn.Module,
     data: Digits,
@@ -141,44 +115,30 @@ def train(
     lr: float = LEARNING_RATE,
     generator: Generator | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[History, Optimizer]:
     """Train with Adam, a learning rate that falls to 0 as a cosine, smoothed labels and shifted images.
 
-    Args:
-        epochs, batch_size: at least 1.
-        lr: learning rate at the start.
-        generator: order and shifts, `pyneural.random.default_generator` unless given.
-        on_step: called after each step.
-
-    Raises:
-        ValueError: a number out of range.
+    The arguments and errors are those of `pyneural.apps.training.fit`.
     """
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"train: {name} (={value}) must be at least 1")
     generator = generator or default_generator
-    dataset = TensorDataset(data.train_images, data.train_labels)
-    loader = DataLoader(dataset, batch_size, shuffle=True, drop_last=len(dataset) > batch_size, generator=generator)
-    optimizer = Adam(model.parameters(), lr)
-    steps = epochs * len(loader)
-    history = History()
-    model.train()
-    for epoch in range(1, epochs + 1):
-        seen = right = 0
-        for images, labels in loader:
-            for group in optimizer.param_groups:
-                group["lr"] = lr * 0.5 * (1.0 + math.cos(math.pi * len(history.losses) / steps))
-            logits = model(shift(images, generator))
-            loss = cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            history.losses.append(float(loss.detach()))
-            seen += len(labels)
-            right += correct(logits.detach(), labels)
-            on_step(Progress(len(history.losses), steps, epoch, epochs, history.losses[-1], right / seen))
-        history.accuracies.append(right / seen)
-    return history, optimizer
+
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+        images, labels = batch
+        logits = model(shift(images, generator))
+        return cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), correct(logits.detach(), labels)
+
+    return fit(
+        model,
+        TensorDataset(data.train_images, data.train_labels),
+        step,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        generator=generator,
+        on_step=on_step,
+        checkpoint=checkpoint,
+    )
 
 
 def correct(logits: Tensor, labels: Tensor) -> int:
@@ -200,3 +160,23 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """The part of the images that the network recognises."""
     return correct(predict(model, images), labels) / max(len(labels), 1)
+
+
+def score(model: nn.Module, data: Digits) -> Scores:
+    """The accuracy on the second half."""
+    return {"accuracy": evaluate(model, data.test_images, data.test_labels)}
+
+
+def draw(path: Path, model: nn.Module, data: Digits) -> None:
+    """Test images with what the network says, the wrong ones first."""
+    said = predict(model, data.test_images).argmax(dim=1).cpu().numpy()
+    draw_predictions(path, data.test_images.cpu().numpy()[:, 0], data.test_labels.cpu().numpy(), said)
+
+
+def answer(model: nn.Module, given: str, device: str | Device | None = None) -> Answer:
+    """The digit that a picture shows, and how likely each is."""
+    picture = read_digit(input_file("predict", given), device)
+    probabilities = predict(model, picture).softmax(dim=1)[0].tolist()
+    digit = max(range(10), key=probabilities.__getitem__)
+    bars = [f"  {number}  {each:6.3f} {'█' * round(30 * each)}" for number, each in enumerate(probabilities)]
+    return Answer({"digit": digit, "probabilities": probabilities}, "\n".join([str(digit), *bars]))

@@ -11,9 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pyneural.apps import digits
-
-from . import bench, cuda, learn, tune
+from . import bench, cuda, learn, train, tune
 from .console import reported
 
 app = typer.Typer(
@@ -23,19 +21,14 @@ app = typer.Typer(
     help="Hand-written kernels under a small autograd engine: see what works here, train, predict; run, check and "
     "profile CUDA without a GPU.",
 )
-train_app = typer.Typer(no_args_is_help=True, help="Train a network on real data.")
-predict_app = typer.Typer(no_args_is_help=True, help="Use a trained network.")
-app.add_typer(train_app, name="train")
-app.add_typer(predict_app, name="predict")
 app.add_typer(learn.app, name="learn")
 cuda.register(app)
 bench.register(app)
 tune.register(app)
+train.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-DeviceName = Annotated[str, typer.Option("--device", help="cpu, reference, simulator or cuda.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same run.")]
-Epochs = Annotated[int, typer.Option("--epochs", help="Passes over the training images.")]
 
 
 def _version(wanted: bool) -> None:
@@ -77,43 +70,13 @@ def devices(json: Json = False) -> None:
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for pictures and weights.")] = Path("runs/demo"),
     seed: Seed = 0,
-    epochs: Epochs = digits.EPOCHS,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training images.")] = None,
 ) -> None:
     """Train a small CNN on real digits, and hold every kernel it used against its reference."""
     from .demo import run
 
     with reported():
         run(out, seed, epochs)
-
-
-@train_app.command("digits")
-def train_digits(
-    device: DeviceName = "cpu",
-    epochs: Epochs = digits.EPOCHS,
-    seed: Seed = 0,
-    out: Annotated[Path, typer.Option("--out", help="Folder for weights and report.")] = Path("runs/digits"),
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = digits.BATCH_SIZE,
-    lr: Annotated[float, typer.Option("--lr", help="Learning rate at the start.")] = digits.LEARNING_RATE,
-) -> None:
-    """Train a small CNN on the first half of scikit-learn's digits, test it on the second."""
-    from .digits import train
-
-    with reported():
-        train(device, epochs, seed, out, batch_size, lr)
-
-
-@predict_app.command("digits")
-def predict_digits(
-    image: Annotated[Path, typer.Argument(help="Picture of one digit.")],
-    weights: Annotated[Path, typer.Option("--weights", help="File that `train digits` or `demo` wrote.")],
-    device: DeviceName = "cpu",
-    json: Json = False,
-) -> None:
-    """Say which digit a picture shows."""
-    from .digits import predict
-
-    with reported():
-        predict(image, weights, device, json)
 
 
 def main() -> None:

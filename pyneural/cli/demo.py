@@ -21,11 +21,12 @@ from pyneural.kernels.record import Use
 from pyneural.nn import Module
 
 from .console import Failure, at_least, console, folder, note, progress_bar
-from .digits import WEIGHTS, fit, save
+from .train import fit, save
 
 
-def run(out: Path, seed: int, epochs: int) -> None:
+def run(out: Path, seed: int, epochs: int | None) -> None:
     """The whole demo; `Failure` below the accuracy that it promises, or if a kernel is wrong."""
+    epochs = digits.EPOCHS if epochs is None else epochs
     at_least(0, seed=seed)
     at_least(1, epochs=epochs)
     where = folder(out)
@@ -36,18 +37,19 @@ def run(out: Path, seed: int, epochs: int) -> None:
     model = digits.build()
     console.print(model.summary((digits.BATCH_SIZE, 1, 8, 8)))
     with kernels.record() as recording:
-        history, optimizer, seconds = fit(model, data, epochs, digits.BATCH_SIZE, digits.LEARNING_RATE)
+        history, optimizer = fit(digits, model, data, epochs, digits.BATCH_SIZE, digits.LEARNING_RATE)
         logits = digits.predict(model, data.test_images)
-    per_step = seconds / len(history.losses)
-    note(f"trained {len(history.losses)} steps in {seconds:.1f} s, {per_step * 1e3:.1f} ms a step")
+    per_step = history.seconds / len(history.losses)
+    note(f"trained {len(history.losses)} steps in {history.seconds:.1f} s, {per_step * 1e3:.1f} ms a step")
 
-    save(where / WEIGHTS, model, optimizer, epochs, seed)
-    _prove_reload(where / WEIGHTS, data, logits)
+    weights = where / f"{digits.NAME}.safetensors"
+    save(weights, digits.NAME, model, optimizer, epochs, seed)
+    _prove_reload(weights, data, logits)
     predictions = logits.argmax(dim=1).cpu().numpy()
     labels = data.test_labels.cpu().numpy()
     with console.status("drawing"):
         draw_predictions(where / "digits-predictions.png", data.test_images.cpu().numpy()[:, 0], labels, predictions)
-        draw_loss(where / "loss.png", history.losses, history.accuracies)
+        draw_loss(where / "loss.png", history.losses, history.scores)
     note(f"wrote {where / 'digits-predictions.png'} and {where / 'loss.png'}")
 
     reports = _check(list(recording.uses.values()))

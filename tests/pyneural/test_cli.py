@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import pyneural
-from pyneural import doctor, io, nn
+from pyneural import apps, doctor, io, nn
 from pyneural.apps import digits
 from pyneural.cli import app
 from pyneural.cli.console import console
@@ -44,10 +44,10 @@ def few_images(monkeypatch: pytest.MonkeyPatch, reference_device: None) -> None:
 def test_help_and_version():
     result = _run("--help")
     assert result.exit_code == 0
-    for command in ("doctor", "devices", "demo", "train", "predict", "bench", "tune"):
+    for command in ("doctor", "devices", "demo", "train", "evaluate", "predict", "bench", "tune"):
         assert command in result.output
     assert _run("--version").output == f"pyneural {pyneural.__version__}\n"
-    assert _run("train", "digits", "--help").exit_code == 0
+    assert _run("train", "--help").exit_code == 0
 
 
 def test_help_imports_nothing_heavy():
@@ -115,8 +115,13 @@ def test_train_then_predict(tmp_path: Path):
     keys = "app device seed epochs seconds final_train_loss test baseline versions"
     assert list(report) == keys.split()
     assert (report["app"], report["device"], report["seed"], report["epochs"]) == ("digits", "reference", 3, 2)
-    assert round(report["baseline"], 3) == 0.969
-    assert f"test accuracy {report['test']:.4f}" in result.output
+    assert round(report["baseline"]["accuracy"], 3) == 0.969
+    assert f"test accuracy {report['test']['accuracy']:.4f}" in result.output
+    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == [
+        "digits.png",
+        "digits.safetensors",
+        "report.json",
+    ]
 
     weights = tmp_path / "run" / "digits.safetensors"
     image = (digits.load_data().test_images[5, 0].numpy() * 255).astype(np.uint8)
@@ -131,6 +136,26 @@ def test_train_then_predict(tmp_path: Path):
     assert shown.output.splitlines()[0] == str(found["digit"])
     assert sum(found["probabilities"]) == pytest.approx(1.0, abs=1e-5)
     assert int(np.argmax(found["probabilities"])) == found["digit"]
+
+
+@pytest.mark.usefixtures("few_images")
+def test_evaluate_says_what_the_report_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    lacking = _run("predict", "digits", "digit.png")
+    assert lacking.exit_code == 2
+    assert "train first: pyneural train digits" in lacking.stderr
+    assert _run("train", "digits", "--device", "reference", "--epochs", 1).exit_code == 0
+    report = json.loads(Path("runs/digits/report.json").read_text())
+    (row,) = json.loads(_run("evaluate", "digits", "--device", "reference", "--json").output)
+    assert (row["test"], row["baseline"], row["seed"]) == (report["test"], report["baseline"], 0)
+    shown = _run("evaluate", "digits", "--device", "reference")
+    assert shown.exit_code == 0
+    assert f"{report['test']['accuracy']:.4f}" in shown.output
+    monkeypatch.setattr(apps, "APPS", {"digits": "", "faces": ""})
+    everything = _run("evaluate", "--all", "--device", "reference")
+    assert everything.exit_code == 1
+    assert f"{report['test']['accuracy']:.4f}" in everything.stdout
+    assert "not trained yet: faces (pyneural train faces)" in everything.stderr
 
 
 @pytest.mark.usefixtures("few_images")
@@ -187,8 +212,12 @@ def test_demo_fails_on_a_wrong_kernel(tmp_path: Path, monkeypatch: pytest.Monkey
         (("train", "digits", "--device", "cuda"), "device: 'cuda' cannot be used"),
         (("train", "digits", "--epochs", "0"), "--epochs (=0) must be at least 1"),
         (("train", "digits", "--lr", "-1"), "--lr (=-1.0) must be at least 0"),
-        (("train", "digits", "--batch-size", "1000"), "--batch-size (=1000) must be at most the 64 training images"),
-        (("train", "letters"), "No such command 'letters'"),
+        (("train", "digits", "--batch-size", "1000"), "batch_size (=1000) must be at most the 64 training samples"),
+        (("train", "letters"), "there is no application 'letters'; there are digits"),
+        (("evaluate",), "name one application, or ask for --all"),
+        (("evaluate", "digits", "--all"), "name one application, or ask for --all"),
+        (("evaluate", "--all", "--weights", "w"), "--weights are those of one application"),
+        (("evaluate", "letters"), "there is no application 'letters'"),
         (("predict", "digits", "nowhere.png", "--weights", "w"), "there is no file w"),
         (("demo", "--seed", "-1"), "--seed (=-1) must be at least 0"),
     ],
