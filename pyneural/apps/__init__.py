@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 APPS = {
     "digits": "handwritten digits of 8 x 8 pixels: a small CNN",
+    "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
 }
 """The applications by name, and what they are."""
 

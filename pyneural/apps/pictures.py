@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .extras import need
+from .tables import calibration_error, reliability
 
-_INK, _FAINT, _RIGHT, _WRONG = "#222222", "#9aa5b1", "#1f6fb2", "#c6282d"
+_INK, _FAINT, _RIGHT, _WRONG, _OTHER = "#222222", "#9aa5b1", "#1f6fb2", "#c6282d", "#d98324"
 
 
 def _pyplot() -> tuple[Any, Any]:
@@ -91,4 +92,41 @@ def draw_loss(path: Path, losses: Sequence[float], accuracies: Sequence[float]) 
     for axes in (upper, lower):
         axes.grid(color="#e6e9ed", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+
+
+def draw_roc_and_reliability(path: Path, labels: np.ndarray, told: dict[str, np.ndarray], title: str) -> None:
+    """Two panels: the ROC curve, near its corner, and how often what was told came true.
+
+    Args:
+        labels: (N) of 0 and 1.
+        told: probabilities (N) by who told them; the first is ours.
+    """
+    make, canvas = _pyplot()
+    metrics = need("sklearn.metrics", "scikit-learn")
+    figure = make(figsize=(11.0, 5.4), dpi=130, layout="constrained")
+    canvas(figure)
+    figure.suptitle(title, fontsize=10, color=_INK)
+    left, right = figure.subplots(1, 2)
+    right.plot([0, 1], [0, 1], color=_FAINT, linewidth=0.8)
+    for number, (name, each) in enumerate(told.items()):
+        color = _RIGHT if number == 0 else _OTHER
+        false, true, _ = metrics.roc_curve(labels, each)
+        left.step(
+            false, true, where="post", color=color, linewidth=1.8, label=f"{name}, area {metrics.auc(false, true):.4f}"
+        )
+        means, parts, counts = reliability(each, labels)
+        gap = calibration_error(each, labels)
+        right.plot(means, parts, color=color, linewidth=1.2, label=f"{name}, calibration error {gap:.3f}")
+        right.scatter(means, parts, s=6 + 3 * counts, color=color, alpha=0.6, linewidth=0)
+    left.set_xlim(-0.005, 0.2)
+    left.set_ylim(0.8, 1.003)
+    left.set_xlabel("part of the negative cases called positive")
+    left.set_ylabel("part of the positive cases found")
+    right.set_xlabel("probability told (area of a dot: cases)")
+    right.set_ylabel("part that was positive")
+    for axes in (left, right):
+        axes.grid(color="#e6e9ed", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="lower right", fontsize=9)
     figure.savefig(path)

