@@ -11,5 +11,5 @@ kernels = ["pyneural.kernels", *(f"pyneural.kernels.{name}" for name in find_pac
 setup(
     packages=[*find_packages(include=["pyneural", "pyneural.*"]), *kernels, "pyneural.csrc"],
     package_dir={"pyneural": "pyneural", "pyneural.kernels": "kernels", "pyneural.csrc": "csrc"},
-    package_data={"pyneural": ["py.typed", "learn/lessons/**/*"], "pyneural.csrc": ["**/*"]},
+    package_data={"pyneural": ["py.typed", "learn/lessons/**/*", "explore/page/*"], "pyneural.csrc": ["**/*"]},
 )

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, cuda, learn, train, tune
+from . import bench, cuda, explore, learn, train, tune
 from .console import reported
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(learn.app, name="learn")
 cuda.register(app)
+explore.register(app)
 bench.register(app)
 tune.register(app)
 train.register(app)

@@ -72,14 +72,14 @@ def run(
 
     The exit code is the program's own, or 1 if --sanitize found something.
     """
-    with reported(), _explained():
+    with reported(), explained():
         if sanitize and profile:
             raise Misuse("--sanitize and --profile are two runs; choose one")
         if timeout is not None and not timeout > 0:
             raise Misuse(f"--timeout (={timeout}) must be positive")
         result = cuda.run(
             existing(file), arguments or (), sanitize=sanitize, profile=profile, schedule=schedule, timeout=timeout,
-            options=_options(define, option), include=tuple(include), capture=json,
+            options=options_of(define, option), include=tuple(include), capture=json,
         )  # fmt: skip
         report = result.report
         if json:
@@ -102,8 +102,8 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Launch:
-    """What `sanitize` and `profile` are told of a launch."""
+class Launch:
+    """What the options say of a launch."""
 
     file: Path
     kernel: str
@@ -117,6 +117,11 @@ class _Launch:
 
     def prepare(self) -> tuple[cuda.Kernel, tuple[Any, ...], list[Any]]:
         """The kernel, its configuration and its arguments; `Misuse` for what does not fit."""
+        kernel, config = self.chosen()
+        return kernel, config, self.values(kernel)
+
+    def chosen(self) -> tuple[cuda.Kernel, tuple[Any, ...]]:
+        """The kernel and its configuration; `Misuse` for what does not fit."""
         module = cuda.compile(existing(self.file), "simulator", options=self.options, include=tuple(self.include))
         name = self.kernel
         if not name:
@@ -127,11 +132,14 @@ class _Launch:
             kernel: cuda.Kernel = module[name]
         except KeyError as error:
             raise Misuse(str(error.args[0])) from None
+        return kernel, (_dimensions("grid", self.grid), _dimensions("block", self.block), self.shared)
+
+    def values(self, kernel: cuda.Kernel) -> list[Any]:
+        """The arguments, made anew; `Misuse` for what does not fit."""
         try:
-            values = generators.evaluate(self.args, kernel.parameters, seed=self.seed)
+            return generators.evaluate(self.args, kernel.parameters, seed=self.seed)
         except (ValueError, TypeError) as error:
             raise Misuse(f"--args: {error}") from None
-        return kernel, (_dimensions("grid", self.grid), _dimensions("block", self.block), self.shared), values
 
 
 def sanitize(
@@ -150,12 +158,12 @@ def sanitize(
     json: Json = False,
 ) -> None:
     """Check a kernel for races, accesses out of bounds, misused barriers and more; exit code 1 if there are any."""
-    with reported(), _explained():
+    with reported(), explained():
         if not timeout > 0:
             raise Misuse(f"--timeout (={timeout}) must be positive")
-        launch = _Launch(file, kernel, grid, block, shared, args, seed, _options(define, option), include)
+        launch = Launch(file, kernel, grid, block, shared, args, seed, options_of(define, option), include)
         function, config, values = launch.prepare()
-        with _misuse():
+        with misuse():
             report = cuda.sanitize(function, schedule=schedule, timeout=timeout)[config](*values)
         if json:
             typer.echo(json_module.dumps({"kernel": function.name, **report.as_dict()}, indent=2))
@@ -179,10 +187,10 @@ def profile(
     json: Json = False,
 ) -> None:
     """Count a kernel's memory accesses per source line: sectors, bank conflicts, contention of atomics."""
-    with reported(), _explained():
-        launch = _Launch(file, kernel, grid, block, shared, args, seed, _options(define, option), include)
+    with reported(), explained():
+        launch = Launch(file, kernel, grid, block, shared, args, seed, options_of(define, option), include)
         function, config, values = launch.prepare()
-        with _misuse():
+        with misuse():
             counts = cuda.profile(function)[config](*values)
         if json:
             typer.echo(json_module.dumps({"kernel": function.name, **counts.as_dict()}, indent=2))
@@ -190,7 +198,7 @@ def profile(
             show.put(console, show.profile(counts))
 
 
-def _options(define: list[str], option: list[str]) -> list[str]:
+def options_of(define: list[str], option: list[str]) -> list[str]:
     return [*(f"-D{macro}" for macro in define), *option]
 
 
@@ -208,7 +216,7 @@ def _texts(file: Path, report: cuda.Report) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _misuse() -> Iterator[None]:
+def misuse() -> Iterator[None]:
     """Arguments and configurations that do not fit the kernel are wrong usage."""
     try:
         yield
@@ -217,7 +225,7 @@ def _misuse() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Exceptions of pyneural.cuda become messages."""
     try:
         yield
