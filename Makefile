@@ -6,6 +6,7 @@
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
 # make docs    write docs/operations.md anew from the contracts
+# make fields  train every application three times on real data and write docs/fields.md; an interrupted one goes on
 # make budget  registers, spills and machine code of every kernel for sm_80 and sm_90a; needs nvcc
 # make cubin   every kernel for every architecture, in build/cubin; needs nvcc, takes many minutes once
 # make kernels write docs/kernels.md anew: compiled, disassembled, counted in the simulator; needs nvcc
@@ -16,7 +17,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator test-numba-cuda lint bench gpu-check docs budget cubin kernels clean
+.PHONY: help demo test test-simulator test-numba-cuda lint bench gpu-check docs fields budget cubin kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -76,6 +77,10 @@ gpu-check:
 
 docs: $(VENV)/.installed-apps
 	$(PY) docs/generate.py
+
+fields: $(VENV)/.installed-apps
+	$(PY) -m bench.fields
+	$(PY) docs/fields.py
 
 # BUDGET="--dtype float32" compiles a part.
 BUDGET ?=

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 APPS = {
     "digits": "handwritten digits of 8 x 8 pixels: a small CNN",
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
+    "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
 }
 """The applications by name, and what they are."""
 

@@ -94,15 +94,16 @@ def build(dropout: float = 0.3, device: str | Device | None = None, dtype: Any =
     )
 
 
-def shift(images: Tensor, generator: Generator | None = None) -> Tensor:
-    """Each image moved by -1, 0 or 1 pixels down and to the right, at random; what moves in is 0."""
+def shift(images: Tensor, generator: Generator | None = None, by: int = 1) -> Tensor:
+    """Each image moved by -``by`` to ``by`` pixels down and to the right, at random; what moves in is 0."""
     count, _, height, width = images.shape
-    moves = randint(0, 3, (2, count), generator=generator, device=images.device)
-    # Row i of a table: the places in the padded image that an image moved by 1 - i comes from.
-    rows = Tensor([[start + i for i in range(height)] for start in range(3)], device=images.device)[moves[0]]
-    columns = Tensor([[start + i for i in range(width)] for start in range(3)], device=images.device)[moves[1]]
+    moves = randint(0, 2 * by + 1, (2, count), generator=generator, device=images.device)
+    # Row i of a table: the places in the padded image that an image moved by ``by`` - i comes from.
+    starts = range(2 * by + 1)
+    rows = Tensor([[start + i for i in range(height)] for start in starts], device=images.device)[moves[0]]
+    columns = Tensor([[start + i for i in range(width)] for start in starts], device=images.device)[moves[1]]
     which = arange(count, device=images.device).reshape(count, 1, 1)
-    padded = pad(images, (1, 1, 1, 1))
+    padded = pad(images, (by, by, by, by))
     moved: Tensor = padded[which, 0, rows.unsqueeze(2), columns.unsqueeze(1)].unsqueeze(1)
     return moved
 
@@ -175,7 +176,11 @@ def draw(path: Path, model: nn.Module, data: Digits) -> None:
 
 def answer(model: nn.Module, given: str, device: str | Device | None = None) -> Answer:
     """The digit that a picture shows, and how likely each is."""
-    picture = read_digit(input_file("predict", given), device)
+    return digit_answer(model, read_digit(input_file("predict", given), device))
+
+
+def digit_answer(model: nn.Module, picture: Tensor) -> Answer:
+    """What a network of digits says of one picture."""
     probabilities = predict(model, picture).softmax(dim=1)[0].tolist()
     digit = max(range(10), key=probabilities.__getitem__)
     bars = [f"  {number}  {each:6.3f} {'█' * round(30 * each)}" for number, each in enumerate(probabilities)]

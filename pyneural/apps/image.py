@@ -1,4 +1,4 @@
-"""A picture of a digit, from a file, as the network knows digits: 8 x 8, bright on dark, filling the height."""
+"""A picture of a digit, from a file, as the networks know digits: small, bright on dark, filling their height."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .extras import need
 SIDE = 8
 
 
-def read_digit(path: str | os.PathLike[str], device: Any = None) -> Tensor:
-    """A picture as a (1, 1, 8, 8) tensor from 0 to 1.
+def read_digit(path: str | os.PathLike[str], device: Any = None, side: int = SIDE, height: int | None = None) -> Tensor:
+    """A picture as a (1, 1, side, side) tensor from 0 to 1.
 
-    Dark ink on a bright ground is inverted; a picture larger than 8 x 8 is cut to its ink, scaled to
-    the full height and centred.
+    Dark ink on a bright ground is inverted; a picture of another size is cut to its ink, scaled to ``height``
+    pixels, the full height unless given, and centred.
 
     Raises:
         MissingPackage: Pillow is not installed.
@@ -39,8 +39,8 @@ def read_digit(path: str | os.PathLike[str], device: Any = None) -> Tensor:
     ink = 1.0 - grey if np.median(border) > 0.5 else grey
     if ink.max() - ink.min() < 0.1:
         raise ValueError(f"read_digit: {os.fspath(path)} is empty: all of its {ink.shape} pixels are alike")
-    if ink.shape != (SIDE, SIDE):
-        ink = _fitted(pillow, ink)
+    if ink.shape != (side, side):
+        ink = _fitted(pillow, ink, side, side if height is None else height)
     return Tensor(ink[None, None], dtype=np.float32, device=device)
 
 
@@ -53,16 +53,16 @@ def _flattened(pillow: Any, picture: Any) -> Any:
     return picture.convert("L")
 
 
-def _fitted(pillow: Any, ink: np.ndarray) -> np.ndarray:
-    """Cut to the ink, scaled to 8 pixels (height, or width where that is larger) and centred."""
+def _fitted(pillow: Any, ink: np.ndarray, side: int, length: int) -> np.ndarray:
+    """Cut to the ink, scaled to ``length`` pixels (height, or width where that is larger) and centred."""
     there = ink > ink.min() + 0.2 * (ink.max() - ink.min())
     rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
     cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = SIDE / max(cut.shape)
+    scale = length / max(cut.shape)
     height, width = (max(1, round(n * scale)) for n in cut.shape)
     small = np.asarray(pillow.fromarray(cut).resize((width, height), pillow.Resampling.BOX), np.float32)
     small = (small - ink.min()) / max(float(small.max() - ink.min()), 1e-6)
-    result = np.zeros((SIDE, SIDE), np.float32)
-    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    result = np.zeros((side, side), np.float32)
+    top, left = (side - height) // 2, (side - width) // 2
     result[top : top + height, left : left + width] = np.clip(small, 0.0, 1.0)
     return result
