@@ -34,6 +34,7 @@ LAYERS: dict[str, int] = {
     "pyneural.doctor": 6,
     "pyneural.apps": 6,
     "pyneural.bench": 6,
+    "pyneural.explore": 6,
     "pyneural.learn": 6,
     "pyneural.cli": 6,
     "pyneural": 6,  # the package itself, which gathers everything

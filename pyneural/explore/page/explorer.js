@@ -55,7 +55,7 @@ function arrange() {
   });
   compared.replaceChildren(make("table", { class: "compared" },
     make("caption", {}, "Counted over all blocks"),
-    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Counter"), ...[a, b].map((launch) => make("th", { scope: "col" }, `${launch.title}, ${launch.kernel}`)))),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Counter"), ...[a, b].map((launch) => make("th", { scope: "col" }, a.title === b.title ? launch.kernel : launch.title)))),
     make("tbody", {}, ...rows)));
 }
 

@@ -32,7 +32,7 @@ class Pane {
     const first = this.launch.findings.find((each) => this.launch.blocks.includes(each.block));
     this.block = first ? first.block : this.launch.blocks[0];
     this.warp = first ? first.thread >> 5 : 0;
-    this.step = 0;
+    this.step = first ? Math.max(0, this.stepOf(first, sides(first)[0])) : 0;
     this.build();
     this.update();
   }
@@ -171,17 +171,20 @@ class Pane {
     this.player.setAttribute("aria-label", "Play");
   }
 
-  /** To the request in which a finding's thread does it. */
+  /** The step of a warp at which a finding's thread does it, or else comes to that line; -1: it never does. */
+  stepOf(finding, side) {
+    const requests = this.warps.get(`${side.block}/${side.thread >> 5}`) ?? [];
+    const here = (request) => this.launch.instructions[request.instruction][0] === side.line;
+    const marked = requests.findIndex((each) => here(each) && marksOf(this.launch, each, lanesOf(this.launch, each)).has(side.thread & 31));
+    return marked >= 0 ? marked : requests.findIndex(here);
+  }
+
   find(finding, side) {
     this.pause();
-    const warp = side.thread >> 5;
-    const all = this.warps.get(`${side.block}/${warp}`) ?? [];
-    const here = all.map((request, step) => ({ request, step })).filter(({ request }) => this.launch.instructions[request.instruction][0] === side.line);
-    const exact = here.find(({ request }) => marksOf(this.launch, request, lanesOf(this.launch, request)).has(side.thread & 31));
-    const best = exact ?? here[0];
-    this.go(side.block, warp, best ? best.step : 0);
+    const step = this.stepOf(finding, side);
+    this.go(side.block, side.thread >> 5, step);
     this.reveal();
-    if (!best) this.status.textContent = `Line ${side.line} makes no request of memory in this warp. ${this.status.textContent}`;
+    if (step < 0) this.status.textContent = `Line ${side.line} makes no request of memory in this warp. ${this.status.textContent}`;
   }
 
   /** What was asked for may be drawn outside the window. */
@@ -279,7 +282,7 @@ class Pane {
       if (amount) row.style.setProperty("--heat", String(Math.round(8 + (52 * amount) / most)) + "%");
       if (!found.has(number)) return [row];
       const messages = [...new Set(found.get(number).map((each) => `⚠ ${each.kind.replaceAll("_", " ")}: ${each.message}`))];
-      return [row, ...messages.map((each) => make("tr", { class: "message" }, make("td", { colspan: 4 }, each)))];
+      return [row, ...messages.map((each) => make("tr", { class: "message" }, make("td", { colspan: 4 }, make("div", {}, each))))];
     });
     const head = make("thead", {}, make("tr", {}, ...["Line", label.split(" ")[0].replace(/^./, (c) => c.toUpperCase()), ...turned("Costs", "Code")].map((each) => make("th", { scope: "col" }, each))));
     this.source.replaceChildren(head, make("tbody", {}, ...rows.flat()));
