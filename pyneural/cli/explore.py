@@ -150,8 +150,8 @@ class _Asked:
             if file.stem in names:
                 return explore.lesson(names[file.stem], file, seed=self.seed)
             raise Misuse(
-                f"nothing says how the kernel of {file} is launched: give --grid, --block and --args, "
-                "or with --lesson a lesson that has the same kernel"
+                f"nothing says how the kernel of {file} is launched: give --kernel, --grid, --block and --args, or "
+                "with --lesson a lesson that has the same kernel; what a program's own main launches cannot be explored"
             )
         launch = cuda.Launch(
             file, self.kernel, self.grid or "1", self.block, self.shared, self.args, self.seed, self.options,

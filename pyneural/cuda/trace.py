@@ -28,8 +28,9 @@ REQUEST = np.dtype([
 ])  # fmt: skip
 """One request, as csrc/simulator/runtime/trace.h has it: an instruction executed by a warp.
 
-`instruction` and `array` are indices into the trace's lists, `array` is -1 where there is no address; `mask` holds the
-lanes that took part, `size` the bytes of each, `offset` where each went, in bytes from the start of the array.
+`instruction` and `array` are indices into the trace's lists; `mask` holds the lanes that took part, `size` the bytes of
+each, `offset` where each went, in bytes from the start of the first lane's array. `array` is -1 where no array is near,
+so that `offset` is the address itself, and for barriers and local memory, which have none.
 Epochs count the `__syncthreads` that a lane had passed: one number, unless the lanes came in different ones. `order`
 sorts the requests of a warp within its epoch.
 """

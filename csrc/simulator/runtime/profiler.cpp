@@ -133,7 +133,7 @@ int array_at(const Worker& w, Kind kind, uintptr_t a) {
   long long distance = 0;
   const regions::Region* r = regions::find(a);
   if (!r) r = regions::nearest(a, &distance);
-  if (!r) return -1;
+  if (!r || distance > 65536 || distance < -65536) return -1;  // so far away belongs to no array
   return trace::array(r->name, r->space == regions::CONSTANT ? "constant" : "global", r->base, r->size, r->element);
 }
 

@@ -97,7 +97,7 @@ function drawUnits(drawing, launch, request, lanes, state, width, description) {
     const first = unit.number * width - start;
     const outside = first + width <= 0 || first >= bytes;
     const from = Math.floor(first / element), last = Math.floor((first + width - 1) / element);
-    const what = `${name}[${from}]` + (last > from ? ` to [${last}]` : "");
+    const what = !name ? `address ${first}` : `${name}[${from}]` + (last > from ? ` to [${last}]` : "");
     drawing.box(along, drawing.far, size, depth, outside ? "unit outside" : "unit", "", `${what}: ${unit.used.size} of ${width} bytes asked for`);
     const words = Math.max(width / 4, 1);
     for (let word = 0; word < words; word++) {

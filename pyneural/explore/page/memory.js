@@ -30,6 +30,7 @@ function lanesOf(launch, request) {
   const [array, size, mask, , ...steps] = launch.patterns[request.pattern];
   const element = array < 0 ? 1 : launch.arrays[array][4];
   const bytes = array < 0 ? 0 : launch.arrays[array][3];
+  const addressed = !["barrier", "local"].includes(spaceOf(launch.instructions[request.instruction][1]));
   const lanes = [];
   for (let lane = 0; lane < 32; lane++) {
     if (!((mask >>> lane) & 1)) continue;
@@ -39,7 +40,7 @@ function lanesOf(launch, request) {
     lanes.push({
       lane, thread: request.warp * 32 + lane, offset, size,
       element: Math.floor(offset / element),
-      outside: array >= 0 && (offset < 0 || offset + size > bytes),
+      outside: addressed && (offset < 0 || offset + size > bytes),
     });
   }
   return lanes;

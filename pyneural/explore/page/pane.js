@@ -348,7 +348,8 @@ class Pane {
     const [array, , , late] = launch.patterns[request.pattern];
     const lanes = lanesOf(launch, request), marks = marksOf(launch, request, lanes);
     const where = line ? `line ${line}` : elsewhere;
-    const what = array >= 0 ? ` of ${launch.arrays[array][0]}` : "";
+    const addressed = !["barrier", "local"].includes(spaceOf(kind));
+    const what = array >= 0 ? ` of ${launch.arrays[array][0]}` : addressed ? " in no array" : "";
     const when = late ? `epochs ${request.epoch} to ${request.epoch + late}` : `epoch ${request.epoch}`;
     const outside = lanes.filter((each) => each.outside).map((each) => each.lane);
     const wrong = [
@@ -362,8 +363,8 @@ class Pane {
     const text = line ? make("pre", { class: "current", tabindex: 0 }, make("code", {}, launch.source[line - 1].trim())) : null;
     const narrow = this.narrow;
     const drawing = drawRequest(launch, request, narrow);
-    const sides_ = array >= 0 ? make("p", { class: "hint" }, narrow ? "Left: the warp’s lanes. Right: " : "Above: the warp’s lanes. Below: ", targetOf(kind)) : null;
-    this.view.replaceChildren(...[text, sides_, drawing].filter((each) => each !== null));
+    const legend = addressed ? make("p", { class: "hint" }, narrow ? "Left: the warp’s lanes. Right: " : "Above: the warp’s lanes. Below: ", targetOf(kind)) : null;
+    this.view.replaceChildren(...[text, legend, drawing].filter((each) => each !== null));
     this.drawLanes(lanes, marks);
   }
 

@@ -34,6 +34,7 @@ __global__ void columns(const float* x, float* y) {
   __syncthreads();
   y[threadIdx.y * 32 + threadIdx.x] = tile[threadIdx.x][threadIdx.y];
 }
+__global__ void nowhere(float* y) { y[threadIdx.x] = 1; }
 __global__ void mixed(const double* x, const float4* v, float* y, int* counts) {
   __shared__ double pairs[64];
   __shared__ float4 quads[64];
@@ -57,9 +58,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "widths", module, "mixed", 1, 64, 0,
         lambda: [np.zeros(192), np.zeros(256, np.float32), np.zeros(65, np.float32), np.zeros(5, np.int32)],
     )  # fmt: skip
+    nowhere = explore.module("nowhere", module, "nowhere", 1, 32, 0, lambda: [None])
     tiled = explore.rung("matmul", 3)
     folder = tmp_path_factory.mktemp("pages")
-    made = {"race": [race], "conflict": [conflict], "mixed": [mixed], "tiled": [tiled], "two": [race, conflict]}
+    made = {
+        "race": [race],
+        "conflict": [conflict],
+        "mixed": [mixed],
+        "nowhere": [nowhere],
+        "tiled": [tiled],
+        "two": [race, conflict],
+    }
     for name, subjects in made.items():
         explore.write(folder / f"{name}.html", subjects)
     return {name: folder / f"{name}.html" for name in made}
@@ -159,6 +168,14 @@ def test_a_race_and_an_access_out_of_bounds(opened: Callable[..., Any]) -> None:
     assert page.locator(".view rect.used.bad").count() == 1
     assert page.locator("tr.message").count() == 3  # both lines of the race, and one
     assert page.locator(".warps button.bad").all_inner_texts()[-1] == "3!"
+
+
+def test_a_null_pointer(opened: Callable[..., Any]) -> None:
+    page = opened("nowhere")
+    assert "The launch ended early: an illegal memory access was encountered" in page.locator(".failure").inner_text()
+    assert status(page).startswith("1 of 1: global store in no array, line 13")
+    assert "⚠ out of bounds: lane 0" in status(page)
+    assert "through a null pointer" in page.locator(".findings").inner_text()
 
 
 def test_switching_instruction_warp_and_block(opened: Callable[..., Any]) -> None:

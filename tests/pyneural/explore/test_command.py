@@ -94,7 +94,10 @@ def test_a_lesson(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["kernels.cu"], "nothing says how the kernel of kernels.cu is launched: give --grid, --block and --args"),
+        (
+            ["kernels.cu"],
+            "nothing says how the kernel of kernels.cu is launched: give --kernel, --grid, --block and --args",
+        ),
         (["kernels.cu", "--args", "zeros(8)", "-DVALUE=1"], "--kernel must choose one of shift, fill of kernels.cu"),
         (["kernels.cu", *FILL, "--lesson", "6"], "--lesson brings the launch and all its options"),
         (["kernels.cu", *FILL, "--size", "m=3"], "--size is for a ladder's rungs"),

@@ -25,6 +25,10 @@ __global__ void turns(float* y, int n) {
     __syncthreads();
   }
 }
+__global__ void endless(volatile int* y) {
+  y[threadIdx.x] = 1;
+  while (y[0]) {}
+}
 __global__ void behind(float* y) { if (blockIdx.x == 50) y[threadIdx.x + 10] = 1; }
 """
 
@@ -83,6 +87,14 @@ def test_blocks_with_findings_are_recorded(module: cuda.Module) -> None:
     assert launch["blocks"] == (0, 33, 50, 66, 99)
     (finding,) = launch["findings"]
     assert (finding["kind"], finding["block"], finding["thread"], finding["index"]) == ("out_of_bounds", 50, 22, 32)
+
+
+def test_a_kernel_that_does_not_end(module: cuda.Module) -> None:
+    subject = explore.module("endless", module, "endless", 1, 32, 0, lambda: [np.zeros(32, np.int32)])
+    (launch,) = explore.launches(subject, timeout=0.5, most=100)
+    assert [each["kind"] for each in launch["findings"]][-1] == "hang"
+    assert launch["failure"] == "it did not end within 0.5 seconds"
+    assert launch["instructions"][launch["warps"][0][2][0]] == [15, "global_store", ""]
 
 
 def test_a_page_is_one_file_that_asks_for_nothing(module: cuda.Module, tmp_path: Path) -> None:

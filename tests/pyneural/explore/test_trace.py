@@ -126,7 +126,10 @@ def test_a_launch_that_ends_early_keeps_what_came_before(module: cuda.Module) ->
     trace = cuda.trace(module["falls"])[1, 32](np.zeros(32, np.float32), None)
     assert trace.failure is not None
     assert "illegal memory access" in trace.failure
-    assert [kind for _, kind, _ in said(trace, 0, 0)][:2] == ["global_store", "barrier"]
+    assert [kind for _, kind, _ in said(trace, 0, 0)] == ["global_store", "barrier", "global_store"]
+    last = trace.requests[-1]
+    (lane,) = np.flatnonzero(int(last["mask"]) >> np.arange(32) & 1)
+    assert (last["array"], last["offset"][lane]) == (-1, 4 * lane)  # the null pointer is in no array
     again = cuda.profile(module["turns"])[1, 32](np.zeros(128, np.float32)).total
     assert again["global_store_requests"] == 4
 
