@@ -123,7 +123,7 @@ function costOf(launch, request) {
   if (spaceOf(kind) === "global") {
     const units = unitsOf(launch, request, lanes, SECTOR);
     const used = units.reduce((sum, unit) => sum + unit.used.size, 0);
-    cost = `${plural(units.length, "sector")} moved, ${Math.round((100 * used) / (units.length * SECTOR))}% of them asked for`;
+    cost = `${plural(units.length, "sector")} moved, ${Math.round((100 * used) / (units.length * SECTOR))}% of ${units.length === 1 ? "it" : "them"} asked for`;
   } else {
     const { wavefronts, ideal } = wordsOf(launch, request, lanes);
     const ways = wavefronts / ideal;

@@ -54,6 +54,7 @@ class Pane {
     this.source = make("table", { class: "source" });
     this.scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Source of ${launch.title}` }, this.source);
     this.timeline = make("div", { class: "timeline" });
+    this.timelineKey = this.warpsKey = "";
     this.view = make("div", { class: "view" });
     this.status = make("p", { class: "status", "aria-live": "polite" });
     this.lanes = make("div");
@@ -250,14 +251,20 @@ class Pane {
   }
 
   drawWarps() {
-    const threads = this.launch.block[0] * this.launch.block[1] * this.launch.block[2];
-    const bad = new Set(this.launch.findings.flatMap((each) => sides(each).filter((side) => side.block === this.block).map((side) => side.thread >> 5)));
-    this.warpBar.setAttribute("aria-label", `Warps of block ${coordinates(this.block, this.launch.grid)}`);
-    this.warpBar.replaceChildren("Warps: ", ...Array.from({ length: this.warpCount }, (_, warp) => {
-      const says = `warp ${warp}, threads ${warp * 32} to ${Math.min(warp * 32 + 31, threads - 1)}${bad.has(warp) ? ", with a finding" : ""}`;
-      return make("button", { type: "button", class: bad.has(warp) ? "bad" : "", title: says, "aria-label": says, "aria-pressed": String(warp === this.warp),
-        on: { click: () => this.go(this.block, warp, this.step) } }, `${warp}${bad.has(warp) ? "!" : ""}`);
-    }));
+    const key = `${this.number}/${this.block}`;
+    if (key !== this.warpsKey) {
+      this.warpsKey = key;
+      const threads = this.launch.block[0] * this.launch.block[1] * this.launch.block[2];
+      const bad = new Set(this.launch.findings.flatMap((each) => sides(each).filter((side) => side.block === this.block).map((side) => side.thread >> 5)));
+      this.warpBar.setAttribute("aria-label", `Warps of block ${coordinates(this.block, this.launch.grid)}`);
+      this.warpBar.replaceChildren("Warps: ", ...Array.from({ length: this.warpCount }, (_, warp) => {
+        const says = `warp ${warp}, threads ${warp * 32} to ${Math.min(warp * 32 + 31, threads - 1)}${bad.has(warp) ? ", with a finding" : ""}`;
+        return make("button", { type: "button", class: bad.has(warp) ? "bad" : "", title: says, "aria-label": says, "data-warp": warp,
+          on: { click: () => this.go(this.block, warp, this.step) } }, `${warp}${bad.has(warp) ? "!" : ""}`);
+      }));
+    }
+    // Changed in place, so that the button pressed keeps the focus.
+    for (const button of this.warpBar.querySelectorAll("button")) button.setAttribute("aria-pressed", String(Number(button.dataset.warp) === this.warp));
   }
 
   get narrow() { return (this.root.clientWidth || window.innerWidth) < 560; }
@@ -289,46 +296,57 @@ class Pane {
     if (this.status.textContent) this.update();
   }
 
-  drawTimeline() {
-    const launch = this.launch, rows = [];
-    let last = 0;
+  /** How many requests of each space lie in each epoch of the block's warps, and the first one's step. */
+  epochs() {
+    const rows = [];
     for (let warp = 0; warp < this.warpCount; warp++) {
       const cells = new Map();
       (this.warps.get(`${this.block}/${warp}`) ?? []).forEach((request, step) => {
-        const kind = launch.instructions[request.instruction][1];
+        const space = spaceOf(this.launch.instructions[request.instruction][1]);
         if (!cells.has(request.epoch)) cells.set(request.epoch, { step, global: 0, shared: 0, other: 0, barrier: 0 });
-        const space = spaceOf(kind);
         cells.get(request.epoch)[["global", "shared", "barrier"].includes(space) ? space : "other"]++;
-        last = Math.max(last, request.epoch);
       });
       rows.push(cells);
     }
-    const now = this.request?.epoch ?? 0;
-    const begin = Math.max(0, Math.min(Math.floor(now / EPOCHS) * EPOCHS, last));
-    const shown = Array.from({ length: Math.min(EPOCHS, last - begin + 1) }, (_, i) => begin + i);
-    const most = Math.max(1, ...rows.flatMap((cells) => shown.map((epoch) => { const c = cells.get(epoch); return c ? c.global + c.shared + c.other : 0; })));
-    const cell = (cells, warp, epoch) => {
-      const c = cells.get(epoch);
-      if (!c) return make("td", {});
-      const bars = ["global", "shared", "other"].filter((key) => c[key]).map((key) => {
-        const bar = make("span", { class: `bar ${key}` });
-        bar.style.width = `${Math.max(8, (100 * c[key]) / most)}%`;
-        return bar;
-      });
-      const here = warp === this.warp && epoch === now;
-      const says = `warp ${warp}, epoch ${epoch}: ${c.global} global, ${c.shared} shared, ${c.other} other${c.barrier ? ", then a barrier" : ""}`;
-      return make("td", { class: here ? "here" : "" }, make("button", { type: "button", tabindex: here ? 0 : -1, "aria-label": says, title: says, "aria-pressed": String(here),
-        on: { click: () => this.go(this.block, warp, c.step) } }, ...bars));
-    };
-    const range = last + 1 > EPOCHS ? `: ${begin} to ${shown.at(-1)} of ${last}` : "";
-    const table = make("table", {},
-      make("caption", {}, `Block ${coordinates(this.block, launch.grid)}, epochs${range}`),
-      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Warp"), ...shown.map((epoch) => make("th", { scope: "col" }, String(epoch))))),
-      make("tbody", {}, ...rows.map((cells, warp) => make("tr", {}, make("th", { scope: "row" }, String(warp)), ...shown.map((epoch) => cell(cells, warp, epoch))))));
-    const held = this.timeline.contains(document.activeElement);
-    const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Timeline of ${launch.title}` }, table);
-    this.timeline.replaceChildren(scroll);
-    if (held) this.timeline.querySelector('button[tabindex="0"]')?.focus();
+    return rows;
+  }
+
+  drawTimeline() {
+    const launch = this.launch, now = this.request?.epoch ?? 0;
+    const begin = Math.floor(now / EPOCHS) * EPOCHS;
+    const key = `${this.number}/${this.block}/${begin}`;
+    if (key !== this.timelineKey) {
+      this.timelineKey = key;
+      const rows = this.epochs();
+      const last = Math.max(0, ...rows.flatMap((cells) => [...cells.keys()].at(-1) ?? 0));
+      const shown = Array.from({ length: Math.min(EPOCHS, last - begin + 1) }, (_, i) => begin + i);
+      const amount = (c) => (c ? c.global + c.shared + c.other : 0);
+      const most = Math.max(1, ...rows.flatMap((cells) => shown.map((epoch) => amount(cells.get(epoch)))));
+      const range = last + 1 > EPOCHS ? `: ${begin} to ${shown.at(-1)} of ${last}` : "";
+      const table = make("table", {},
+        make("caption", {}, `Block ${coordinates(this.block, launch.grid)}, epochs${range}`),
+        make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Warp"), ...shown.map((epoch) => make("th", { scope: "col" }, String(epoch))))),
+        make("tbody", {}, ...rows.map((cells, warp) => make("tr", {}, make("th", { scope: "row" }, String(warp)), ...shown.map((epoch) => this.epochCell(cells.get(epoch), warp, epoch, most))))));
+      this.timeline.replaceChildren(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Timeline of ${launch.title}` }, table));
+    }
+    for (const button of this.timeline.querySelectorAll("button")) {
+      const here = Number(button.dataset.warp) === this.warp && Number(button.dataset.epoch) === now;
+      if (here === (button.tabIndex === 0)) continue;
+      button.tabIndex = here ? 0 : -1;
+      button.setAttribute("aria-pressed", String(here));
+    }
+  }
+
+  epochCell(c, warp, epoch, most) {
+    if (!c) return make("td", {});
+    const bars = ["global", "shared", "other"].filter((key) => c[key]).map((key) => {
+      const bar = make("span", { class: `bar ${key}` });
+      bar.style.width = `${Math.max(8, (100 * c[key]) / most)}%`;
+      return bar;
+    });
+    const says = `warp ${warp}, epoch ${epoch}: ${c.global} global, ${c.shared} shared, ${c.other} other${c.barrier ? ", then a barrier" : ""}`;
+    return make("td", {}, make("button", { type: "button", tabindex: -1, "aria-label": says, title: says, "aria-pressed": "false", "data-warp": warp, "data-epoch": epoch,
+      on: { click: () => this.go(this.block, warp, c.step) } }, ...bars));
   }
 
   resized() {

@@ -186,8 +186,10 @@ def test_switching_instruction_warp_and_block(opened: Callable[..., Any]) -> Non
     assert "block (7, 7)" in status(page)
     page.get_by_role("button", name="warp 31, threads 992 to 1023").click()
     assert "warp 31" in status(page)
+    assert page.evaluate("document.activeElement.textContent") == "31"
     page.get_by_role("button", name="warp 2, epoch 3: ").click()
     assert "warp 2, epoch 3" in status(page)
+    assert page.locator(".timeline button[aria-pressed=true]").get_attribute("aria-label").startswith("warp 2, epoch 3")
     before = status(page)
     page.keyboard.press(".")
     assert status(page).partition(" of ")[0] != before.partition(" of ")[0]
