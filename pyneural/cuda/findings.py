@@ -100,6 +100,7 @@ class Reader:
         self.line_of = line_of
         self.arrays = sources.unit.arrays
         self.dynamic = sources.unit.dynamic
+        self.parameters = {name for kernel in sources.unit.kernels for name in kernel.parameters}
         self.text_of = sources.lines
         self.files = sources.originals
 
@@ -166,8 +167,10 @@ class Reader:
         dims = {name: self._dims(name, file, line) for name in names}
         if any(count not in (None, len(sizes)) for count in dims.values()):
             return None, 0
-        local = [name for name in names if dims[name] is None]
-        return (local or names or ["a local array"])[0], sizes[0] if sizes else 0
+        # An index of all dimensions belongs to the array that has as many; a parameter is a pointer, of no size.
+        whole = [name for name in names if len(sizes) > 1 and dims[name] == len(sizes)]
+        local = [name for name in names if dims[name] is None and name not in self.parameters]
+        return (whole or local or names or ["a local array"])[0], sizes[0] if sizes else 0
 
     def _dims(self, name: str, file: str, line: int) -> int | None:
         """Dimensions of the shared array of this name that is declared before this line and still known there."""
@@ -238,9 +241,10 @@ class Reader:
     def _misaligned(self, f: dict[str, Any], _: int) -> str:
         who = _where(tuple(f["block"]), tuple(f["thread"]))
         where = f" in {f['space']} {f['array']}" if f["array"] else ""
+        past = f"{f['distance']} past a multiple" if "distance" in f else "no multiple"
         return (
             f"{who} {'writes' if f['write'] else 'reads'} {f['size']} bytes{where} at an address that is "
-            f"{f['distance']} past a multiple of {f['size']}; vector accesses must be aligned to their size"
+            f"{past} of {f['size']}; vector accesses must be aligned to their size"
         )
 
     def _uninitialized_read(self, f: dict[str, Any], _: int) -> str:

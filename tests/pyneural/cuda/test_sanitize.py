@@ -295,6 +295,40 @@ def test_one_name_in_several_kernels() -> None:
     assert (finding.kind, finding.line, finding.array, finding.index) == ("out_of_bounds", 14, "s", 4)
 
 
+STRAYS = """
+__global__ void far_and_odd(int* y, long far) { y[0] = *(int*)((char*)y + far); }
+__global__ void filled_from_a_parameter(const int* x, int* y, int n) {
+  __shared__ int tile[4];
+  if (threadIdx.x < n) tile[threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  y[0] = tile[0];
+}
+__global__ void whole_tile_beside_a_local(const int* x, float* y) {
+  __shared__ float tile[4][8];
+  float sum[2] = {};
+  tile[threadIdx.x / 8 % 4][threadIdx.x % 8] = x[threadIdx.x];
+  __syncthreads();
+  for (int r = 0; r < 2; r++) sum[r] += tile[threadIdx.x + r][0];
+  y[threadIdx.x] = sum[0] + sum[1];
+}
+"""
+
+
+def test_whose_an_access_is_that_strays() -> None:
+    """Of no array, where it is far from all; of the shared one, where a parameter or a local one stands on the line."""
+    module = cuda.compile(STRAYS, "simulator")
+    (finding,) = cuda.sanitize(module["far_and_odd"])[1, 1](zeros(8, np.int32), (1 << 45) + 2).findings
+    assert (finding.kind, finding.array) == ("misaligned", None)
+    assert "no multiple of 4" in finding.message
+    (finding,) = cuda.sanitize(module["filled_from_a_parameter"])[1, 8](
+        zeros(8, np.int32), zeros(8, np.int32), 5
+    ).findings
+    assert (finding.array, finding.index) == ("tile", 4)
+    report = cuda.sanitize(module["whole_tile_beside_a_local"])[1, 4](zeros(32, np.int32), zeros(32))
+    (finding,) = (each for each in report.findings if each.kind == "out_of_bounds")
+    assert (finding.array, finding.index) == ("tile", 4)
+
+
 def test_arrays_that_overlap_stay_so(wrong: cuda.Module) -> None:
     memory = np.arange(65, dtype=F32)
     report = cuda.sanitize(wrong["past_the_end"])[1, 64](memory[:64], memory[1:], 63)
