@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ import numpy as np
 
 from pyneural import cuda
 
+from . import rules, warnings
 from .exercise import POISON, Array, Case, Exercise, Limit, Remark
 from .lesson import Lesson
+from .repair import repair
+from .text import Source
 
 Kernels = Mapping[str, cuda.Kernel]
 
@@ -26,6 +29,10 @@ SHOWN = 3
 """Findings and errors of a check that are shown; the next ones mostly follow from the first."""
 TIMEOUT = 2.0
 """Seconds for one launch."""
+TWICE = 1.5
+"""Stores of an element from which on it is said that there are too many."""
+CHANGED = 0.15
+"""Seconds for one launch of a kernel with a change, of which there are many and some never end."""
 
 LOOK = {
     "race": "what orders the two accesses: between them every thread of the block must pass a barrier",
@@ -38,6 +45,11 @@ LOOK = {
     "hang": "the loop's condition: what changes it in each round",
 }
 
+GENERAL = (
+    "which element each thread computes, for the thread named",
+    "what overflows or divides by 0 on the way to this element",
+)
+"""What to look at for a wrong result of which nothing else is known."""
 BETWEEN_BLOCKS = "which block is to have this element: no barrier orders two blocks"
 
 
@@ -77,7 +89,7 @@ def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
         return verdict
     rng = np.random.default_rng(seed)
     try:
-        _run(lesson.exercise, kernels, rng, verdict)
+        _run(lesson.exercise, kernels, rng, verdict, text)
         # What is not clean could end this process in a launch that is not checked.
         if verdict.correct and verdict.clean and lesson.exercise.also:
             wrong = lesson.exercise.also(kernels, rng)
@@ -105,10 +117,10 @@ def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> Kernels:
         for name in (exercise.kernel, *exercise.more):
             kernels[name] = module[name]
     except cuda.CompileError as error:
-        look = "this line and the one before it"
         verdict.remarks += [
-            Remark(f"does not compile: {each.message}", look, each.line) for each in error.diagnostics[:SHOWN]
-        ] or [Remark(f"does not compile: {error}", look)]
+            Remark(f"does not compile: {each.message}", rules.compiler_look(each.message), each.line)
+            for each in error.diagnostics[:SHOWN]
+        ] or [Remark(f"does not compile: {error}", rules.compiler_look(""))]
         return {}
     except KeyError as error:
         verdict.remarks.append(Remark(str(error.args[0]), f"the name of the kernel, which must be {name}"))
@@ -116,40 +128,87 @@ def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> Kernels:
     return kernels
 
 
-def _run(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict) -> None:
+def _run(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, text: str) -> None:
     """Every case in order and in two shuffled schedules, each launch checked."""
+    source = Source(text)
     findings: dict[tuple[str, int], Remark] = {}
     wrong: list[Remark] = []
     schedules = (None, *(int(seed) for seed in rng.integers(1 << 30, size=2)))
     ended = ""
-    for case, schedule in ((case, schedule) for case in exercise.cases(rng) for schedule in schedules):
+    cases = exercise.cases(rng)
+    for case, schedule in ((case, schedule) for case in cases for schedule in schedules):
         if ended:
             break
         arguments, kernel = _arguments(case), kernels[case.kernel or exercise.kernel]
         checked = cuda.sanitize(kernel, schedule=schedule, timeout=TIMEOUT)
         report = checked[case.grid, case.block, case.shared](*arguments.values())
         for found in report.findings:
-            look = exercise.look.get(found.kind, LOOK[found.kind])
-            if found.other_block not in (None, found.block):
-                look = BETWEEN_BLOCKS
             says = f"{found.kind}: {found.message} ({case.label})"
-            findings.setdefault((found.kind, found.line), Remark(says, look, found.line))
+            findings.setdefault(
+                (found.kind, found.line), Remark(says, _look(exercise, source, found, case), found.line)
+            )
         # What follows a launch that was stopped says nothing, and each would take its time.
         ended = report.failure if report.failure and "did not end" in report.failure else ""
         if report.failure and not report.findings:
             findings.setdefault((report.failure, 0), Remark(f"ended early: {report.failure}"))
         if not wrong and not ended:
-            wrong += _differences(case, arguments, kernel, schedule)
+            wrong += _differences(case, arguments, kernel, schedule, source, safe=not _strays(findings))
     verdict.clean = not findings
     verdict.correct = not wrong and not ended
-    verdict.remarks += [*list(findings.values())[:SHOWN], *wrong]
+    if findings or not verdict.correct:
+        known = [*rules.remarks(source, cases), *warnings.remarks(kernels[exercise.kernel].module, source)]
+        verdict.remarks += known
+        if wrong and not findings and not known and wrong[0].look in GENERAL:
+            wrong = [_repaired(exercise, text, cases, wrong[0])]
+    verdict.remarks += [*_first(list(findings.values()))[:SHOWN], *wrong]
+
+
+def _look(exercise: Exercise, source: Source, found: cuda.Finding, case: Case) -> str:
+    if found.other_block not in (None, found.block):
+        return BETWEEN_BLOCKS
+    general = exercise.look.get(found.kind, LOOK[found.kind])
+    return rules.look(source, found, case, general)
+
+
+def _strays(findings: Mapping[tuple[str, int], Remark]) -> bool:
+    """Whether a launch that is not checked could end this process."""
+    return any(kind in ("out_of_bounds", "misaligned") for kind, _ in findings)
+
+
+def _first(found: list[Remark]) -> list[Remark]:
+    """A barrier that not all reach before the races that follow from it."""
+    return (
+        sorted(found, key=lambda each: not each.says.startswith("divergent_barrier")) if _races_first(found) else found
+    )
+
+
+def _races_first(found: list[Remark]) -> bool:
+    kinds = [each.says.partition(":")[0] for each in found]
+    return kinds[:1] == ["race"] and "divergent_barrier" in kinds
+
+
+def _repaired(exercise: Exercise, text: str, cases: list[Case], wrong: Remark) -> Remark:
+    """What is wrong, on the line where a small change would mend it, if there is one."""
+
+    def right(case: Case, kernel: cuda.Kernel) -> bool:
+        arguments = _arguments(case)
+        checked = cuda.sanitize(kernel, timeout=CHANGED)
+        report = checked[case.grid, case.block, case.shared](*arguments.values())
+        return report.ok and all(
+            _close(arguments[name], values, case.tolerance).all() for name, values in case.expected.items()
+        )
+
+    found = repair(text, exercise.kernel, cases, right)
+    return replace(wrong, look=found.look, line=found.lines[0]) if found else wrong
 
 
 def _arguments(case: Case) -> dict[str, Any]:
     return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in case.arguments.items()}
 
 
-def _differences(case: Case, got: dict[str, Any], kernel: cuda.Kernel, schedule: int | None) -> Iterator[Remark]:
+def _differences(
+    case: Case, got: dict[str, Any], kernel: cuda.Kernel, schedule: int | None, source: Source, safe: bool = True
+) -> Iterator[Remark]:
     """One remark for the first array that is not as it must be."""
     for name, expected in case.expected.items():
         bad = ~_close(got[name], expected, case.tolerance)
@@ -166,14 +225,19 @@ def _differences(case: Case, got: dict[str, Any], kernel: cuda.Kernel, schedule:
             says += f"; this one is the work of {case.owner(index)}"
         if schedule is not None:
             says += "; with threads in order the result was right: it depends on an order that nobody promised"
-        look = "which element each thread computes, for the thread named"
+        line = _stored(kernel, case) if safe else 0
+        if not line or name not in source.line(line):
+            line = source.stores(name) or line
+        look = GENERAL[0]
         if np.isnan(is_):
-            look = "what overflows or divides by 0 on the way to this element"
+            look = GENERAL[1]
+        elif "never written" in says:
+            look += rules.index_of(source, line, name)
         for mistake in case.mistakes:
             if mistake.array == name and _close(got[name], mistake.values, case.tolerance).all():
                 look = mistake.says
                 break
-        yield Remark(says, look, _stored(kernel, case))
+        yield Remark(says, look, line)
         return
 
 
@@ -202,7 +266,7 @@ def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdi
     arguments, kernel = _arguments(case), kernels[case.kernel or exercise.kernel]
     counts = cuda.profile(kernel, timeout=TIMEOUT)[case.grid, case.block, case.shared](*arguments.values())
     # The case that is counted must be a solved one: else who does nothing would be the most frugal.
-    wrong = list(_differences(case, arguments, kernel, None))
+    wrong = list(_differences(case, arguments, kernel, None, Source("")))
     if wrong:
         verdict.correct = False
         verdict.remarks += wrong
@@ -216,6 +280,11 @@ def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdi
         line = max(counts.lines, key=lambda n: _moved(counts.lines[n]), default=0)
         says = f"{int(moved)} bytes move to and from global memory; {least} would do ({case.label})"
         remarks.append(Remark(says, "this line, which moves most of them", line))
+    times = counts.total["global_store_bytes_needed"] / max(1, sum(each.nbytes for each in case.expected.values()))
+    if remarks and times > TWICE:
+        line = max(counts.lines, key=lambda n: counts.lines[n]["global_store_bytes_needed"], default=0)
+        says = f"elements are written {times:.3g} times each on average; once would do ({case.label})"
+        remarks = [Remark(says, "how many threads, and which rounds of a loop, come to one element", line)]
     verdict.remarks += remarks
     verdict.frugal = not remarks
 

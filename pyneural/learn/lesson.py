@@ -16,7 +16,9 @@ from pathlib import Path
 from .exercise import Exercise
 
 LESSONS = Path(__file__).parent / "lessons"
-_BEGIN, _END, _KEPT = "// >>>", "// <<<", "//: "
+BEGIN, END = "// >>>", "// <<<"
+"""The marks around what is the student's."""
+_KEPT = "//: "
 
 
 class UnknownLesson(Exception):
@@ -101,14 +103,14 @@ def skeleton(solution: str) -> str:
     marked = False
     for number, line in enumerate(solution.split("\n"), 1):
         mark = line.strip()
-        if mark.startswith(_BEGIN):
+        if mark.startswith(BEGIN):
             if marked:
-                raise ValueError(f"line {number}: {_BEGIN} within {_BEGIN}")
+                raise ValueError(f"line {number}: {BEGIN} within {BEGIN}")
             marked = True
             kept.append(line)
-        elif mark.startswith(_END):
+        elif mark.startswith(END):
             if not marked:
-                raise ValueError(f"line {number}: {_END} without {_BEGIN}")
+                raise ValueError(f"line {number}: {END} without {BEGIN}")
             marked = False
             kept.append(line)
         elif not marked:
@@ -116,7 +118,7 @@ def skeleton(solution: str) -> str:
         elif mark.startswith(_KEPT):
             kept.append(line.replace(_KEPT, "", 1))
     if marked:
-        raise ValueError(f"{_BEGIN} is never closed")
+        raise ValueError(f"{BEGIN} is never closed")
     return "\n".join(kept)
 
 

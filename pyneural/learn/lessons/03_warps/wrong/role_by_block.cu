@@ -1,4 +1,4 @@
-// says: line 13: doubled[32] is never written; it must be ...; 64 of 150 elements are wrong (n = 150)
+// says: line 11: doubled[32] is never written; it must be ...; 64 of 150 elements are wrong (n = 150)
 // look: every other block has nothing in doubled: both roles are in each block
 
 __global__ void two_roles(const int* x, int* doubled, int* squared, int n) {

@@ -5,7 +5,7 @@
 // says: line 24: out_of_bounds: thread (0, 7) of block 0 writes global y[1457], 4 bytes past the end of its 1457 elements (47 rows of 31)
 // look: the condition that guards this access, and the largest index that comes here
 // says: line 24: y[32, 0] is never written; it must be ...; 1024 of 2048 elements are wrong (32 rows of 64)
-// look: which element each thread computes, for the thread named
+// look: which element each thread computes, for the thread named: `from = blockIdx.x * SIDE + t` (line 23), `to = blockIdx.y * SIDE + threadIdx.x` (line 21)
 
 constexpr int SIDE = 32, ROWS = 8;
 

@@ -1,7 +1,7 @@
 // says: line 15: out_of_bounds: thread 0 of block 0 uses sums[-1], but its last element is [255] (n = 256)
 // look: the first threads of each step: what lies `distance` places before them?
 // says: line 20: y[0] is never written; it must be ...; 128 of 256 elements are wrong (n = 256); this one is the work of thread 0 of block 0
-// look: which element each thread computes, for the thread named
+// look: which element each thread computes, for the thread named: `t = threadIdx.x` (line 10)
 
 constexpr int BLOCK = 256;
 

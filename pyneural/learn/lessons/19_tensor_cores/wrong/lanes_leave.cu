@@ -1,7 +1,7 @@
 // says: line 29: invalid_warp_sync: thread 32 of block 0 names 12 lanes (20 to 31) in mask 0xffffffff, which has returned and has no value to give ((21, 48) times (13, 48) transposed)
 // look: the product is the whole warp's: lanes without an element of c must come to it as well
 // says: line 34: c[5, 8] is never written; it must be ...; ... of 273 elements are wrong ((21, 48) times (13, 48) transposed); this one is the work of lane 20 of warp 1 of block (0, 0), its d[0]
-// look: which element each thread computes, for the thread named
+// look: which element each thread computes, for the thread named: `row = top + g + i / 2 * 8` (line 33), `column = left + 2 * q + i % 2` (line 33)
 
 #include <pyneural/ptx/mma.cuh>
 

@@ -1,7 +1,7 @@
 // says: line 22: out_of_bounds: thread 0 of block (0, 1) reads global a[1152], 292 bytes past the end of its 1008 elements ((21, 48) times (13, 48) transposed)
 // look: rows beyond m of a and beyond n of b: their elements are 0, and are not loaded
 // says: line 33: c[16, 0] is never written; it must be ...; ... of 273 elements are wrong ((21, 48) times (13, 48) transposed); this one is the work of lane 0 of warp 0 of block (0, 1), its d[0]
-// look: which element each thread computes, for the thread named
+// look: which element each thread computes, for the thread named: `row = top + g + i / 2 * 8` (line 32), `column = left + 2 * q + i % 2` (line 32)
 
 #include <pyneural/ptx/mma.cuh>
 
