@@ -120,6 +120,14 @@ def diagnostics(log: str) -> list[Diagnostic]:
     ]
 
 
+def write_whole(path: pathlib.Path, text: str) -> None:
+    """Write a file that a compiler of another process may be reading: it sees the old one or the new one."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = pathlib.Path(folder) / path.name
+        part.write_text(text)
+        os.replace(part, path)
+
+
 def build(source: str, output: pathlib.Path, options: list[str], instrumented: bool, library: pathlib.Path) -> None:
     """Compiles C++ into a shared object that calls the simulator's library.
 
@@ -168,10 +176,9 @@ def _prelude(chosen: tuple[str, ...], instrumented: bool) -> str:
     text, parsed = folder / header.name, folder / f"{header.name}.gch"
     if not parsed.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        write_whole(text, f"#include <{header.name}>\n")
         with tempfile.TemporaryDirectory(dir=folder) as place:
             new = pathlib.Path(place) / header.name
-            new.write_text(f'#include "{header}"\n')
-            os.replace(new, text)
             flags = [*tool.flags(instrumented), "-I", str(header.parent), "-x", "c++-header"]
             if _run([*tool.command, *chosen, *flags, str(text), "-o", f"{new}.gch"]).returncode:
                 return header.name  # and the kernel's own compilation says why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import pathlib
 from typing import Any
 
@@ -133,6 +134,29 @@ def test_headers_may_launch_and_share(tmp_path: pathlib.Path) -> None:
     x = np.arange(8, dtype=np.float32)
     module["k"][1, 8, 32](x)
     assert (x == 3).all()
+
+
+def test_two_processes_may_compile_the_same_at_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """A rewritten header is replaced as a whole: a compiler that reads it meanwhile must not find it cut short."""
+    (tmp_path / "part.cuh").write_text("__device__ int one() { return 1; }\n")
+    (tmp_path / "k.cu").write_text(
+        f'#include "part.cuh"\n__global__ void k(int* x) {{ *x = one() + {rng.integers(1 << 30)}; }}\n'
+    )
+    build, replaced = toolchain.build, []
+
+    def reading(source: str, output: pathlib.Path, *others: Any) -> None:
+        (header,) = (output.parent / output.stem).iterdir()
+        monkeypatch.setattr(toolchain, "build", build)
+        with header.open() as being_read:
+            cuda.compile(tmp_path / "k.cu", "simulator")  # as another process would
+            replaced.append(os.fstat(being_read.fileno()).st_ino != header.stat().st_ino)
+        build(source, output, *others)
+
+    monkeypatch.setattr(toolchain, "build", reading)
+    cuda.compile(tmp_path / "k.cu", "simulator")
+    assert replaced == [True]
 
 
 def test_unknown_kernels(module: cuda.Module) -> None:
