@@ -32,6 +32,6 @@ __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
     "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "Struct", "TensorMap", "Trace",
     "compile", "device_count", "empty", "empty_cache", "get_device_name", "is_available", "memory_allocated",
-    "memory_reserved", "profile", "resources", "roofline", "run", "sanitize", "synchronize", "tensor_map", "tensor_map_im2col",
-    "trace",
+    "memory_reserved", "profile", "resources", "roofline", "run", "sanitize", "synchronize", "tensor_map",
+    "tensor_map_im2col", "trace",
 ]  # fmt: skip
