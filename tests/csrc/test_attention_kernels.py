@@ -12,6 +12,8 @@ import pytest
 from pyneural import cuda
 from pyneural.kernels import OPERATIONS, Sample, accuracy, backend, cuda_launch, dtypes
 
+pytestmark = pytest.mark.simulator
+
 CUDA = backend("cuda")
 FORWARD, BACKWARD = "scaled_dot_product_attention", "scaled_dot_product_attention_backward"
 EACH_DTYPE = pytest.mark.parametrize("dtype", [*dtypes.HALVES, dtypes.float32], ids=str)

@@ -10,6 +10,8 @@ import pytest
 from pyneural import cuda, kernels
 from pyneural.kernels import OPERATIONS, Sample, accuracy, cuda_launch, dtypes
 
+pytestmark = pytest.mark.simulator
+
 CUDA = kernels.backend("cuda")
 
 

@@ -13,6 +13,8 @@ import pytest
 from pyneural import cuda
 from pyneural.kernels import OPERATIONS, Sample, accuracy, backend, cuda_launch, dtypes
 
+pytestmark = pytest.mark.simulator
+
 CUDA = backend("cuda")
 Array = Any
 

@@ -11,6 +11,8 @@ import pytest
 from pyneural import kernels
 from pyneural.kernels import OPERATIONS, Sample, accuracy, cuda_launch, dtypes
 
+pytestmark = pytest.mark.simulator
+
 CUDA = kernels.backend("cuda")
 Check = Callable[..., None]
 
