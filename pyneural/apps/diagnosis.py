@@ -19,7 +19,6 @@ import numpy as np
 from scipy.special import expit
 
 from pyneural import nn
-from pyneural.autograd import no_grad
 from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import binary_cross_entropy_with_logits, dropout, ones, randn, relu, zeros
@@ -31,7 +30,7 @@ from .app import Answer, Scores
 from .extras import need
 from .pictures import draw_roc_and_reliability
 from .tables import calibration_error, read_rows
-from .training import Checkpoint, History, Progress, fit
+from .training import Checkpoint, History, Progress, fit, predict
 
 NAME = "diagnosis"
 EPOCHS = 80
@@ -190,14 +189,8 @@ def _standardise(model: Ensembles, data: Tumours) -> None:
 
 
 def _logits(model: Ensembles, x: Tensor) -> np.ndarray:
-    """(N, FOLDS, MEMBERS) in evaluation; the module's mode is restored."""
-    training = model.training
-    model.eval()
-    try:
-        with no_grad():
-            return model(x).cpu().numpy().astype(np.float64)  # type: ignore[no-any-return]
-    finally:
-        model.train(training)
+    """(N, FOLDS, MEMBERS) in evaluation."""
+    return predict(model, x).cpu().numpy().astype(np.float64)  # type: ignore[no-any-return]
 
 
 def _loss(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from pyneural import nn
-from pyneural.autograd import no_grad
 from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import arange, cross_entropy, pad, randint
@@ -26,7 +25,7 @@ from .app import Answer, Scores, input_file
 from .extras import need
 from .image import read_digit
 from .pictures import draw_predictions
-from .training import Checkpoint, History, Progress, fit
+from .training import Checkpoint, History, Progress, fit, predict
 
 NAME = "digits"
 EPOCHS = 20
@@ -41,7 +40,7 @@ GOAL = 0.98  # the demo fails below it
 
 @dataclass(frozen=True)
 class Digits:
-    """Images (N, 1, 8, 8) from 0 to 1, and labels (N) from 0 to 9."""
+    """Images (N, 1, side, side) from 0 to 1, and labels (N) from 0 to 9."""
 
     train_images: Tensor
     train_labels: Tensor
@@ -122,17 +121,10 @@ def train(
 
     The arguments and errors are those of `pyneural.apps.training.fit`.
     """
-    generator = generator or default_generator
-
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
-        images, labels = batch
-        logits = model(shift(images, generator))
-        return cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), correct(logits.detach(), labels)
-
-    return fit(
+    return fit_shifted(
         model,
-        TensorDataset(data.train_images, data.train_labels),
-        step,
+        data,
+        by=1,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
@@ -142,20 +134,23 @@ def train(
     )
 
 
+def fit_shifted(
+    model: nn.Module, data: Digits, by: int, generator: Generator | None, **settings: Any
+) -> tuple[History, Optimizer]:
+    """`fit`, and its other ``settings``, with smoothed labels and images shifted by up to ``by`` pixels."""
+    generator = generator or default_generator
+
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+        images, labels = batch
+        logits = model(shift(images, generator, by))
+        return cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), correct(logits.detach(), labels)
+
+    return fit(model, TensorDataset(data.train_images, data.train_labels), step, generator=generator, **settings)
+
+
 def correct(logits: Tensor, labels: Tensor) -> int:
     """How many rows of (N, 10) logits are largest at their label."""
     return int(np.count_nonzero(logits.argmax(dim=1).cpu().numpy() == labels.cpu().numpy()))
-
-
-def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """Logits (N, 10) in evaluation, without gradients; the module's mode is restored."""
-    training = model.training
-    model.eval()
-    try:
-        with no_grad():
-            return model(images)  # type: ignore[no-any-return]
-    finally:
-        model.train(training)
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:

@@ -7,32 +7,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyneural import nn
-from pyneural.data import TensorDataset
 from pyneural.device import Device
-from pyneural.functional import cross_entropy
 from pyneural.optim import Optimizer
-from pyneural.random import Generator, default_generator
+from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores, input_file
-from .digits import correct, digit_answer, evaluate, predict, shift
+from .digits import Digits, digit_answer, evaluate, fit_shifted
+from .digits import draw as draw
 from .extras import need
 from .image import read_digit
-from .pictures import draw_predictions
-from .training import Checkpoint, History, Progress, fit
+from .training import Checkpoint, History, Progress
 
 NAME = "mnist5k"
 EPOCHS = 15
 BATCH_SIZE = 50
 LEARNING_RATE = 2e-3
-LABEL_SMOOTHING = 0.1
 METRIC = "accuracy"
 BARS = {"accuracy": 0.975}
 INPUT = "a picture of one digit"
@@ -41,17 +36,7 @@ TEST = 1000
 SPLIT_SEED = 0
 
 
-@dataclass(frozen=True)
-class Images:
-    """Images (N, 1, 28, 28) from 0 to 1, and labels (N) from 0 to 9."""
-
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
-
-
-def load_data(device: str | Device | None = None, dtype: Any = None) -> Images:
+def load_data(device: str | Device | None = None, dtype: Any = None) -> Digits:
     """The 4,000 training and 1,000 test images.
 
     Raises:
@@ -62,7 +47,7 @@ def load_data(device: str | Device | None = None, dtype: Any = None) -> Images:
     for rows in (~test, test):
         parts.append(Tensor(images[rows].reshape(-1, 1, SIDE, SIDE), dtype=dtype or np.float32, device=device))
         parts.append(Tensor(labels[rows], dtype=np.int64, device=device))
-    return Images(*parts)
+    return Digits(*parts)
 
 
 def _raw() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -100,7 +85,7 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> nn.Sequen
 
 def train(
     model: nn.Module,
-    data: Images,
+    data: Digits,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
     lr: float = LEARNING_RATE,
@@ -112,17 +97,10 @@ def train(
 
     The arguments and errors are those of `pyneural.apps.training.fit`.
     """
-    generator = generator or default_generator
-
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
-        images, labels = batch
-        logits = model(shift(images, generator, by=2))
-        return cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), correct(logits.detach(), labels)
-
-    return fit(
+    return fit_shifted(
         model,
-        TensorDataset(data.train_images, data.train_labels),
-        step,
+        data,
+        by=2,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
@@ -132,15 +110,9 @@ def train(
     )
 
 
-def score(model: nn.Module, data: Images) -> Scores:
+def score(model: nn.Module, data: Digits) -> Scores:
     """The accuracy on the 1,000 test images."""
     return {"accuracy": evaluate(model, data.test_images, data.test_labels)}
-
-
-def draw(path: Path, model: nn.Module, data: Images) -> None:
-    """Test images with what the network says, the wrong ones first."""
-    said = predict(model, data.test_images).argmax(dim=1).cpu().numpy()
-    draw_predictions(path, data.test_images.cpu().numpy()[:, 0], data.test_labels.cpu().numpy(), said)
 
 
 def answer(model: nn.Module, given: str, device: str | Device | None = None) -> Answer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pyneural import nn
+from pyneural.autograd import no_grad
 from pyneural.data import DataLoader
 from pyneural.io import load_checkpoint, save_checkpoint
 from pyneural.optim import Adam, Optimizer
@@ -188,6 +189,17 @@ def fit(
 def _stale(history: History, patience: int | None) -> bool:
     """Whether the last ``patience`` epochs have brought nothing better."""
     return patience is not None and len(history.validation) - history.best_epoch >= patience > 0
+
+
+def predict(model: nn.Module, inputs: Tensor) -> Tensor:
+    """The network's answer in evaluation, without gradients; the module's mode is restored."""
+    training = model.training
+    model.eval()
+    try:
+        with no_grad():
+            return model(inputs)  # type: ignore[no-any-return]
+    finally:
+        model.train(training)
 
 
 class _Run:

@@ -24,8 +24,8 @@ def _every(workload: Workload) -> bool:
     return True
 
 
-_WIDE = ("float64", "float32")
-_ALL = tuple(each.name for each in dtypes.FLOATS)
+WIDE = ("float64", "float32")
+ALL = tuple(each.name for each in dtypes.FLOATS)
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    SUBJECT: Kind(("numba",), _ALL),
-    "reference": Kind(("numpy",), _ALL),
-    "numpy": Kind(("numpy",), _WIDE, lambda workload: workload.numpy is not None),
-    "scipy": Kind(("scipy",), _WIDE, lambda workload: workload.scipy is not None),
-    "numba": Kind(("numba",), _WIDE, lambda workload: bool(workload.numba)),
-    "torch": Kind(("torch",), _ALL),
-    "torch-compile": Kind(("torch",), _ALL),
+    SUBJECT: Kind(("numba",), ALL),
+    "reference": Kind(("numpy",), ALL),
+    "numpy": Kind(("numpy",), WIDE, lambda workload: workload.numpy is not None),
+    "scipy": Kind(("scipy",), WIDE, lambda workload: workload.scipy is not None),
+    "numba": Kind(("numba",), WIDE, lambda workload: bool(workload.numba)),
+    "torch": Kind(("torch",), ALL),
+    "torch-compile": Kind(("torch",), ALL),
 }
 """By the name that ``--against`` takes: NumPy, SciPy, Numba's own gufuncs, PyTorch eager and compiled."""
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pyneural.kernels import dtypes
 from pyneural.kernels.gpu import from_host, to_host
 
 from . import contestants, gpu, race
-from .contestants import SUBJECT, Kind
+from .contestants import ALL, SUBJECT, WIDE, Kind
 from .machine import last_level_cache, versions
 from .workloads import WORKLOADS, Workload, inputs
 
@@ -25,9 +24,7 @@ HOST = ("reference", "numpy", "scipy", "numba")
 TORCH = ("torch", "torch-compile")
 TORCH_DEVICE = "cuda"
 
-_ALL = tuple(each.name for each in dtypes.FLOATS)
 _PRODUCTS = (WORKLOADS["matmul"], WORKLOADS["linear"])
-_WIDE = ("float64", "float32")
 
 
 def _torch_lacks() -> list[str]:
@@ -37,12 +34,10 @@ def _torch_lacks() -> list[str]:
 
 
 KINDS: dict[str, Kind] = {
-    SUBJECT: Kind(("numba", "cupy"), _ALL),
-    "cublas": Kind(
-        ("cupy",), (*_WIDE, "float16"), lambda workload: workload in (WORKLOADS["matmul"], WORKLOADS["linear"])
-    ),
-    "cupy": Kind(("cupy",), _WIDE, lambda workload: workload.numpy is not None),
-    **dict.fromkeys(TORCH, Kind(("torch",), _ALL, lacks=_torch_lacks)),
+    SUBJECT: Kind(("numba", "cupy"), ALL),
+    "cublas": Kind(("cupy",), (*WIDE, "float16"), lambda workload: workload in _PRODUCTS),
+    "cupy": Kind(("cupy",), WIDE, lambda workload: workload.numpy is not None),
+    **dict.fromkeys(TORCH, Kind(("torch",), ALL, lacks=_torch_lacks)),
     **{name: contestants.KINDS[name] for name in HOST},
 }
 """By the name that ``--against`` takes. CuPy runs what NumPy's contestant does; of its products cuBLAS is the name."""

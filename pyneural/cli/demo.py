@@ -14,6 +14,7 @@ import pyneural
 from pyneural import kernels
 from pyneural.apps import digits
 from pyneural.apps.pictures import draw_loss, draw_predictions
+from pyneural.apps.training import predict
 from pyneural.io import load_checkpoint
 from pyneural.kernels.accuracy import Report, compare
 from pyneural.kernels.ahead import ahead
@@ -38,7 +39,7 @@ def run(out: Path, seed: int, epochs: int | None) -> None:
     console.print(model.summary((digits.BATCH_SIZE, 1, 8, 8)))
     with kernels.record() as recording:
         history, optimizer = fit(digits, model, data, epochs, digits.BATCH_SIZE, digits.LEARNING_RATE)
-        logits = digits.predict(model, data.test_images)
+        logits = predict(model, data.test_images)
     per_step = history.seconds / len(history.losses)
     note(f"trained {len(history.losses)} steps in {history.seconds:.1f} s, {per_step * 1e3:.1f} ms a step")
 
@@ -81,14 +82,14 @@ def _rehearse() -> None:
     )
     throwaway = digits.build()
     digits.train(throwaway, few, epochs=1)
-    digits.predict(throwaway, data.test_images)
+    predict(throwaway, data.test_images)
 
 
 def _prove_reload(path: Path, data: digits.Digits, logits: pyneural.Tensor) -> None:
     """The weights from the file must give the same logits, bit for bit."""
     reloaded: Module = digits.build()
     load_checkpoint(path, model=reloaded)
-    again = digits.predict(reloaded, data.test_images)
+    again = predict(reloaded, data.test_images)
     same = np.array_equal(again.numpy().view(np.uint32), logits.numpy().view(np.uint32))
     if not same:
         worst = float(np.abs(again.numpy() - logits.numpy()).max())

@@ -285,7 +285,7 @@ class Build:
             headers = folder / key
             for name, body in self.module.sources.headers.items():
                 headers.mkdir(parents=True, exist_ok=True)
-                toolchain.write_whole(headers / name, _point(body, headers))
+                toolchain.write_whole(headers / name, _point(body, headers).encode())
             try:
                 toolchain.build(
                     _point(text, headers), path, self.module.options, self.instrumented, toolchain.runtime_library()

@@ -12,7 +12,6 @@ import os
 import pathlib
 import re
 import sysconfig
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,8 +117,8 @@ def compile(
     if not (path.exists() and index.exists()):
         folder.mkdir(parents=True, exist_ok=True)
         code, lowered = _run(nvrtc, whole, file, names, [*given, *(f"-I{each}" for each in folders)])
-        _write(path, code)
-        _write(index, json.dumps(lowered).encode())
+        toolchain.write_whole(path, code)
+        toolchain.write_whole(index, json.dumps(lowered).encode())
     lowered = json.loads(index.read_text())
     parameters = dict(zip(names, signature.read(path, parameter_names), strict=True))
     return Compiled(path, lowered, parameters)
@@ -143,13 +142,6 @@ def _run(nvrtc: Any, text: str, file: str, names: Sequence[str], options: list[s
 def _diagnostics(log: str) -> list[Diagnostic]:
     found = re.findall(r"(?m)^(.+?)\((\d+)\): (?:catastrophic )?(error[^:]*: .*)$", log)
     return [Diagnostic(file, int(line), 1, message) for file, line, message in found]
-
-
-def _write(path: pathlib.Path, data: bytes) -> None:
-    """At once, for another process may look for the file."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, path)
 
 
 def _included(text: str, file: str, include: Sequence[pathlib.Path]) -> list[str]:

@@ -120,11 +120,11 @@ def diagnostics(log: str) -> list[Diagnostic]:
     ]
 
 
-def write_whole(path: pathlib.Path, text: str) -> None:
-    """Write a file that a compiler of another process may be reading: it sees the old one or the new one."""
+def write_whole(path: pathlib.Path, data: bytes) -> None:
+    """Write a file that another process may be reading: it sees the old one or the new one."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = pathlib.Path(folder) / path.name
-        part.write_text(text)
+        part.write_bytes(data)
         os.replace(part, path)
 
 
@@ -138,17 +138,17 @@ def build(source: str, output: pathlib.Path, options: list[str], instrumented: b
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         cpp, obj, so = (pathlib.Path(folder) / name for name in ("unit.cpp", "unit.o", "unit.so"))
         cpp.write_text(source)
-        chosen = [each for each in options if each.startswith(("-std", "--std"))] or [STANDARD]
-        chosen += [each for each in options if each.startswith("-D__CUDA_ARCH__")]
+        standard = [] if any(o.startswith(("-std", "--std")) for o in options) else [STANDARD]
+        read_with = [*standard, *(o for o in options if o.startswith(("-std", "--std", "-D__CUDA_ARCH__")))]
 
         def compiled(prelude: str) -> subprocess.CompletedProcess[str]:
             command = [
-                *tool.command, *chosen, *tool.flags(instrumented), "-I", str(SIMULATOR / "include"),
+                *tool.command, *standard, *tool.flags(instrumented), "-I", str(SIMULATOR / "include"),
                 "-include", prelude, *options, "-c", str(cpp), "-o", str(obj),
             ]  # fmt: skip
             return _run(command)
 
-        result = compiled(_prelude(tuple(chosen), instrumented))
+        result = compiled(_prelude(tuple(read_with), instrumented))
         if result.returncode and "PCH" in result.stderr:  # its place in memory is taken
             result = compiled("cuda_runtime.h")
         if result.returncode:
@@ -163,7 +163,7 @@ def build(source: str, output: pathlib.Path, options: list[str], instrumented: b
 
 
 @functools.cache
-def _prelude(chosen: tuple[str, ...], instrumented: bool) -> str:
+def _prelude(options: tuple[str, ...], instrumented: bool) -> str:
     """The header that every kernel begins with, for g++ parsed beforehand: three quarters of a small kernel's time.
 
     g++ itself reads the text where it was parsed with other options. clang has another scheme, and reads it always.
@@ -171,16 +171,16 @@ def _prelude(chosen: tuple[str, ...], instrumented: bool) -> str:
     tool, header = compiler(), SIMULATOR / "include" / "cuda_runtime.h"
     if not tool.gnu:
         return header.name
-    key = hashlib.sha256(repr((chosen, instrumented)).encode()).hexdigest()[:8]
+    key = hashlib.sha256(repr((options, instrumented)).encode()).hexdigest()[:8]
     folder = cache_folder() / f"prelude-{fingerprint()}-{key}"
     text, parsed = folder / header.name, folder / f"{header.name}.gch"
     if not parsed.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(text, f"#include <{header.name}>\n")
+        write_whole(text, f"#include <{header.name}>\n".encode())
         with tempfile.TemporaryDirectory(dir=folder) as place:
             new = pathlib.Path(place) / header.name
             flags = [*tool.flags(instrumented), "-I", str(header.parent), "-x", "c++-header"]
-            if _run([*tool.command, *chosen, *flags, str(text), "-o", f"{new}.gch"]).returncode:
+            if _run([*tool.command, *options, *flags, str(text), "-o", f"{new}.gch"]).returncode:
                 return header.name  # and the kernel's own compilation says why
             os.replace(f"{new}.gch", parsed)
     return str(text)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,19 +11,8 @@ import pytest
 
 from pyneural import cuda
 from pyneural.cuda import toolchain
+from tests.csrc.zoo import zoo
 
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pyneural_zoo", Path(__file__).parent / "zoo" / "zoo.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-zoo = _load()
 CASES = zoo.cases()
 WRONG = [case for case in CASES if case.wrong]
 RIGHT = [case for case in CASES if not case.wrong]

@@ -130,7 +130,7 @@ int array_at(const Worker& w, Kind kind, uintptr_t a) {
     const Symbol* s = p.shared.at(a);
     return s ? trace::array(s->name.c_str(), "shared", p.shared.region.base + s->offset, s->size, s->element) : -1;
   }
-  if (a < 65536) return -1;  // from a null pointer, whatever lies near it
+  if (regions::is_null(a)) return -1;
   long long distance = 0;
   const regions::Region* r = regions::find(a);
   if (!r) r = regions::nearest(a, &distance);

@@ -44,6 +44,7 @@ Region* add(const void* p, size_t bytes, const char* name, unsigned element, Spa
 bool remove(const void* p);      // false: no such array
 bool mark_freed(const void* p);  // keeps its name for a use after free
 Region* find(uintptr_t a);
+inline bool is_null(uintptr_t a) { return a < 65536; }  // from a null pointer, whatever lies near it
 Region* nearest(uintptr_t a, long long* distance);  // negative: before its start
 void host_wrote(const void* p, size_t bytes);
 

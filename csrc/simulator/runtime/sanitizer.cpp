@@ -143,8 +143,8 @@ __attribute__((noinline)) void outside(const Access& x) {
     if (past >= 0 && past < 4096) out_of_bounds(x, &s.statics, "");
   }
   Dl_info info;
-  if (x.a > 65536 && dladdr(reinterpret_cast<void*>(x.a), &info) && info.dli_fname && !x.write()) return;  // constants
-  if (x.a < 65536) out_of_bounds(x, nullptr, "null");
+  if (regions::is_null(x.a)) out_of_bounds(x, nullptr, "null");
+  if (dladdr(reinterpret_cast<void*>(x.a), &info) && info.dli_fname && !x.write()) return;  // constants
   long long distance = 0;
   const Region* r = regions::nearest(x.a, &distance);
   if (r && (distance < 0 ? -distance : distance) > (1ll << 32)) r = nullptr;

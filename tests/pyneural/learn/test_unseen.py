@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,20 +18,8 @@ from pyneural.learn.judge import FULL
 from pyneural.learn.lesson import Lesson, lessons
 from pyneural.learn.repair import repair
 from pyneural.learn.text import Source
+from tests.pyneural.learn.unseen import unseen
 
-
-def _load() -> ModuleType:
-    path = Path(__file__).parent / "unseen" / "unseen.py"
-    spec = importlib.util.spec_from_file_location("pyneural_unseen", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-unseen = _load()
 MISTAKES = unseen.mistakes()
 FIRST = 3
 """Lessons whose mistakes are checked in every run; those after them belong to `make test-simulator`."""
