@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from pyneural.apps import APPS
+from pyneural.apps import APPS, find
 
 TARGET = Path(__file__).with_name("fields.md")
 RESULTS = TARGET.parents[1] / "bench" / "results" / "fields"
@@ -55,10 +55,9 @@ def _rows(name: str, result: dict[str, Any]) -> list[str]:
         ours = f"{statistics.median(values):.4f} ({min(values):.4f}, {max(values):.4f})"
         baseline = reports[0]["baseline"].get(metric)
         bar = result["bars"].get(metric)
+        shown = metric.replace("_", " ") + (" (lower is better)" if metric in find(name).LOWER else "")
         told = ["" if each is None else f"{each:.4f}" for each in (baseline, bar)]
-        rows.append(
-            f"| `{name}` | {metric.replace('_', ' ')} | {ours} | {told[0]} | {told[1]} | {seeds} | {seconds:.0f} |"
-        )
+        rows.append(f"| `{name}` | {shown} | {ours} | {told[0]} | {told[1]} | {seeds} | {seconds:.0f} |")
     return rows
 
 

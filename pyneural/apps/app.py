@@ -38,6 +38,8 @@ class App(Protocol):
     """What `Progress.score` is."""
     BARS: Scores
     """Scores on held-out data that the median of three seeds reaches."""
+    LOWER: tuple[str, ...]
+    """The metrics that are better the lower they are."""
     INPUT: str
     """What `answer` takes."""
 
@@ -71,6 +73,11 @@ class App(Protocol):
 
     def answer(self, model: Any, given: str, device: str | Device | None = None) -> Answer:
         """What the network says about a user's input; ValueError or OSError where it is no such input."""
+
+
+def reached(app: App, metric: str, value: float, bar: float) -> bool:
+    """Whether a metric's value is at least as good as ``bar``."""
+    return value <= bar if metric in app.LOWER else value >= bar
 
 
 def input_file(owner: str, given: str | os.PathLike[str]) -> Path:

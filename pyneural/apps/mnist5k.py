@@ -30,6 +30,7 @@ BATCH_SIZE = 50
 LEARNING_RATE = 2e-3
 METRIC = "accuracy"
 BARS = {"accuracy": 0.975}
+LOWER: tuple[str, ...] = ()
 INPUT = "a picture of one digit"
 SIDE, INK = 28, 20  # MNIST's digits are 20 pixels high in images of 28
 TEST = 1000

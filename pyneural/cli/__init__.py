@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, cuda, explore, learn, train, tune
+from . import bench, compare, cuda, explore, learn, train, tune
 from .console import reported
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ explore.register(app)
 bench.register(app)
 tune.register(app)
 train.register(app)
+compare.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same run.")]
