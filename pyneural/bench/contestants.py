@@ -85,7 +85,7 @@ def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
 def _pyneural(workload: Workload, arrays: list[np.ndarray], device: str) -> race.Subject:
     import pyneural
 
-    tensors = [pyneural.tensor(each, device=device) for each in arrays]
+    tensors = [pyneural.from_numpy(each).to(device) for each in arrays]
     return race.Subject(
         lambda: workload.call(pyneural, pyneural.functional, *tensors),
         lambda result: result.numpy(),

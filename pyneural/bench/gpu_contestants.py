@@ -50,7 +50,8 @@ def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
     """
     if kind in HOST:
         return contestants.prepare(kind, options)
-    workload, arrays = WORKLOADS[options["operation"]], inputs(options)
+    # In memory of their own: what others write there would be missing from the copy on the GPU.
+    workload, arrays = WORKLOADS[options["operation"]], inputs({**options, "set": None})
     if kind in TORCH:
         subject, replayed = _torch(workload, arrays, compiled=kind == "torch-compile"), torch_replayed
     else:

@@ -2,8 +2,8 @@
 
 Every contestant lives in a process of its own, because thread pools of several libraries in one process
 spin against each other, and because some are tuned by environment variables. One process works at a
-time; the others wait for a line on their standard input, and `PAUSE` lets the threads of the one before
-fall asleep.
+time; the others wait for a line on their standard input, and nobody's turn begins before the threads of the one
+before sleep. Threads of OpenMP keep to a core each: two that spin on one core cost each call a scheduler's slice.
 
 A contestant is refused, not timed, where a result is wrong: of the last timed call, and before and after the
 timing on inputs that were written anew in the same memory, of which then a few elements change once more.
@@ -36,7 +36,10 @@ from pyneural.kernels import dtypes
 from .machine import last_level_cache
 
 PAUSE = 0.05
-"""Seconds between contestants: OpenBLAS's threads spin for some 20 ms after their last work."""
+"""Most seconds between contestants: OpenBLAS's threads spin for some 20 ms after their last work."""
+
+QUIET = 0.001
+"""Seconds between two looks at whether they sleep."""
 
 TOLERANCE = 1e-5
 """Largest error of float32 results, relative to the largest element of the float64 reference."""
@@ -128,7 +131,11 @@ Truth = Callable[[dict[str, Any], tuple[np.ndarray, ...]], np.ndarray]
 
 
 class Server:
-    """The contestant's side of a race: several sets of inputs, of different seeds, that calls go round through."""
+    """The contestant's side of a race: several sets of inputs, of different seeds, that calls go round through.
+
+    ``prepare`` is told a set's number as the option ``set``: sets of different cases may lie in one memory. What it
+    makes without a number must lie in memory of its own.
+    """
 
     def __init__(self, prepare: Prepare, kind: str, cache: int | None = None) -> None:
         """``cache`` are the bytes of the last cache before the memory that inputs lie in; None: of this processor's."""
@@ -136,6 +143,7 @@ class Server:
         self._cache = last_level_cache() if cache is None else cache
         self._sets: list[Subject] = []
         self._options: list[dict[str, Any]] = []
+        self._kept: dict[str, tuple[list[Subject], list[dict[str, Any]]]] = {}
         self._turn = 0
         self._rng = np.random.default_rng(0)
         self._last: tuple[int, Any] | None = None
@@ -144,7 +152,7 @@ class Server:
         """The answer to a request, as JSON has it."""
         answer: dict[str, Any] = {}
         if request["do"] == "prepare":
-            self.prepare(request["options"])
+            self.prepare(request["options"], keep=request["keep"])
         elif request["do"] == "time":
             answer["times"] = self.time(request["calls"])
         elif request["do"] == "last":
@@ -155,13 +163,19 @@ class Server:
             raise ValueError(f"a contestant is asked to {request['do']!r}")
         return answer
 
-    def prepare(self, options: dict[str, Any]) -> None:
-        """Make the inputs, as many sets as fill the caches."""
-        self._sets, self._options, self._turn, self._last = [], [], 0, None
-        first = self._prepare(self._kind, options)
-        count = sets(sum(each.nbytes for each in first.inputs), self._cache)
-        self._options = [{**options, "seed": options["seed"] + i} for i in range(count)]
-        self._sets = [first, *(self._prepare(self._kind, each) for each in self._options[1:])]
+    def prepare(self, options: dict[str, Any], *, keep: bool = False) -> None:
+        """Make the inputs, as many sets as fill the caches; ``keep`` them for the next time."""
+        self._turn, self._last = 0, None
+        name = json.dumps(options, sort_keys=True)
+        if name not in self._kept:
+            first = self._prepare(self._kind, {**options, "set": 0})
+            count = sets(sum(each.nbytes for each in first.inputs), self._cache)
+            seeded = [{**options, "seed": options["seed"] + i} for i in range(count)]
+            others = [self._prepare(self._kind, {**each, "set": i}) for i, each in enumerate(seeded[1:], 1)]
+            self._kept[name] = [first, *others], seeded
+        self._sets, self._options = self._kept[name]
+        if not keep:
+            self._kept.clear()
 
     def time(self, calls: int) -> list[float]:
         """The seconds of each of so many calls."""
@@ -193,6 +207,10 @@ class Server:
         self._poison()
         self._stir(subject)
         return self._leave(folder, self._turn, subject.run())
+
+    def rest(self) -> None:
+        """Let this process's threads fall asleep, whoever they worked for."""
+        time.sleep(PAUSE)
 
     def _next(self) -> Subject:
         self._turn = (self._turn + 1) % len(self._sets)
@@ -257,7 +275,7 @@ def relative_error(result: np.ndarray, truth: np.ndarray) -> float:
 
 class _Process:
     def __init__(self, module: str, contestant: Contestant, threads: int, folder: pathlib.Path | None) -> None:
-        environment = dict(os.environ)
+        environment = {"OMP_PROC_BIND": "true", **os.environ}
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
             environment[name] = str(threads)
         for name, value in contestant.environment.items():
@@ -285,12 +303,29 @@ class _Process:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    def rest(self) -> None:
+        """Wait until no thread of the process runs, `PAUSE` at most, and that long where the system does not say."""
+        tasks = pathlib.Path(f"/proc/{self._process.pid}/task")
+        until = time.perf_counter() + PAUSE
+        while time.perf_counter() < until:
+            if tasks.exists() and not any(_runs(each) for each in tasks.iterdir()):
+                return
+            time.sleep(QUIET)
+
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
+
+
+def _runs(task: pathlib.Path) -> bool:
+    """Whether a thread is running or ready to."""
+    try:
+        return (task / "stat").read_text().rpartition(") ")[2].startswith("R")
+    except OSError:  # it has just ended
+        return False
 
 
 def race(
@@ -302,6 +337,7 @@ def race(
     threads: int,
     rounds: int,
     round_seconds: float,
+    passes: int = 1,
     folder: pathlib.Path | None = None,
 ) -> dict[str, Any]:
     """Time every contestant on every case with so many threads.
@@ -309,8 +345,10 @@ def race(
     Args:
         module: the benchmark, run as ``python -m module --contestant kind`` for each contestant.
         truth: the float64 reference's result for a case's options and inputs.
-        rounds: each contestant's turns for a case.
+        rounds: each contestant's turns for a case, in each pass.
         round_seconds: about how long a turn lasts, measured on its first calls.
+        passes: how often all cases are gone through. A machine with neighbours is in one state for seconds: turns that
+            are spread over the whole race meet several. More than one keeps the inputs of all cases in memory.
         folder: where the contestants run, from where their ``module`` is found; here without it.
 
     Returns:
@@ -327,14 +365,12 @@ def race(
             for each in contestants
         }
         judge = _Judge(truth, exchange)
-        return {
-            "threads": threads,
-            "contestants": {name: process.ask(do="describe") for name, process in processes.items()},
-            "cases": [
-                _race_case(processes, case, judge, rounds, round_seconds)
-                for case in track(list(cases), description=f"{module}, {threads} threads")
-            ],
-        }
+        described = {name: process.ask(do="describe") for name, process in processes.items()}
+        heats = [_Heat(processes, case, judge, round_seconds, keep=passes > 1) for case in cases]
+        turns = [(each, number) for number in range(passes) for each in heats]
+        for heat, number in track(turns, description=f"{module}, {threads} threads"):
+            heat.run(rounds, last=number == passes - 1)
+        return {"threads": threads, "contestants": described, "cases": [each.report() for each in heats]}
 
 
 def race_here(
@@ -342,40 +378,71 @@ def race_here(
 ) -> dict[str, Any]:
     """`race` on one case between contestants in this process: for one library with itself, whose threads they share."""
     with tempfile.TemporaryDirectory() as exchange:
-        return _race_case(servers, case, _Judge(truth, pathlib.Path(exchange)), rounds, round_seconds)
+        heat = _Heat(servers, case, _Judge(truth, pathlib.Path(exchange)), round_seconds)
+        heat.run(rounds, last=True)
+        return heat.report()
 
 
-def _race_case(
-    processes: Mapping[str, _Process | Server], case: Case, judge: _Judge, rounds: int, round_seconds: float
-) -> dict[str, Any]:
-    if case.contestants is not None:
-        processes = {name: processes[name] for name in case.contestants}
-    turns: dict[str, list[list[float]]] = {name: [] for name in processes}
-    errors: dict[str, float] = {}
-    calls: dict[str, int] = {}
-    for name, process in processes.items():
-        process.ask(do="prepare", options=case.options)
-        errors[name] = judge.fresh(process, name, case)
-        first = statistics.median(process.ask(do="time", calls=3)["times"])
-        calls[name] = max(3, min(200, int(round_seconds / first)))
-    for _ in range(rounds):
-        for name, process in processes.items():
-            time.sleep(PAUSE)
-            # The first call of a turn wakes the threads.
-            turns[name].append(process.ask(do="time", calls=1 + calls[name])["times"][1:])
-    for name, process in processes.items():
-        errors[name] = max(errors[name], judge.timed(process, name, case), judge.fresh(process, name, case))
-    times = {name: [seconds for turn in each for seconds in turn] for name, each in turns.items()}
-    return {
-        "case": case.name,
-        "work": case.work,
-        "seconds": {name: statistics.median(each) for name, each in times.items()},
-        "best": {name: min(each) for name, each in times.items()},
-        "quartiles": {name: statistics.quantiles(each)[::2] for name, each in times.items()},
-        "rounds": {name: [statistics.median(turn) for turn in each] for name, each in turns.items()},
-        "calls": {name: len(each) for name, each in times.items()},
-        "error": errors,
-    }
+class _Heat:
+    """One case: its contestants, and what was measured of them."""
+
+    def __init__(
+        self,
+        processes: Mapping[str, _Process | Server],
+        case: Case,
+        judge: _Judge,
+        round_seconds: float,
+        *,
+        keep: bool = False,
+    ) -> None:
+        if case.contestants is not None:
+            processes = {name: processes[name] for name in case.contestants}
+        self._processes, self._case, self._judge = processes, case, judge
+        self._round_seconds, self._keep = round_seconds, keep
+        self._turns: dict[str, list[list[float]]] = {name: [] for name in processes}
+        self._errors: dict[str, float] = {}
+        self._calls: dict[str, int] = {}
+
+    def run(self, rounds: int, *, last: bool) -> None:
+        """Turns of every contestant, judged before the first of all and after the ``last``.
+
+        The result of a timed call is judged at once: another contestant in this process may share its inputs.
+        """
+        for name, process in self._processes.items():
+            process.ask(do="prepare", options=self._case.options, keep=self._keep)
+            if name not in self._calls:
+                self._judged(name, self._judge.fresh)
+                first = statistics.median(process.ask(do="time", calls=3)["times"])
+                self._calls[name] = max(3, min(200, int(self._round_seconds / first)))
+        for turn in range(rounds):
+            for name, process in self._processes.items():
+                for other in self._processes.values():
+                    other.rest()
+                # The first call of a turn wakes the threads.
+                self._turns[name].append(process.ask(do="time", calls=1 + self._calls[name])["times"][1:])
+                if last and turn == rounds - 1:
+                    self._judged(name, self._judge.timed)
+        if last:
+            for name in self._processes:
+                self._judged(name, self._judge.fresh)
+
+    def _judged(self, name: str, how: Callable[[_Process | Server, str, Case], float]) -> None:
+        error = how(self._processes[name], name, self._case)
+        self._errors[name] = max(error, self._errors.get(name, 0.0))
+
+    def report(self) -> dict[str, Any]:
+        """What `race` returns for the case."""
+        times = {name: [seconds for turn in each for seconds in turn] for name, each in self._turns.items()}
+        return {
+            "case": self._case.name,
+            "work": self._case.work,
+            "seconds": {name: statistics.median(each) for name, each in times.items()},
+            "best": {name: min(each) for name, each in times.items()},
+            "quartiles": {name: statistics.quantiles(each)[::2] for name, each in times.items()},
+            "rounds": {name: [statistics.median(turn) for turn in each] for name, each in self._turns.items()},
+            "calls": {name: len(each) for name, each in times.items()},
+            "error": self._errors,
+        }
 
 
 class _Judge:

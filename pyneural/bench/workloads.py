@@ -17,6 +17,9 @@ import numpy as np
 from pyneural import functional
 from pyneural.kernels import OPERATIONS, dtypes
 
+from .machine import last_level_cache
+from .race import CACHES, MOST_BYTES
+
 Shape = tuple[int, ...]
 Call = Callable[..., Any]  # f(library, library's nn.functional, *tensors)
 
@@ -224,12 +227,46 @@ TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 1.
 
 
 def inputs(options: dict[str, Any]) -> list[np.ndarray]:
-    """The arrays of a case's options: its operation, size, dtype and seed."""
-    rng = np.random.default_rng(options["seed"])
+    """The arrays of a case's options: its operation, size and dtype, drawn by its seed.
+
+    With the option ``set`` they are parts of numbers that are drawn once, the same for every case: sets with other
+    numbers lie elsewhere.
+    """
     dtype = dtype_named(options["dtype"])
-    drawn = dtype if dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
     shapes = WORKLOADS[options["operation"]].shapes(options["size"])
-    return [rng.standard_normal(shape, drawn).astype(dtype, copy=False) for shape in shapes]
+    if options.get("set") is None:
+        rng = np.random.default_rng(options["seed"])
+        return [_normal(rng, math.prod(shape), dtype).reshape(shape) for shape in shapes]
+    counts = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
+    size, number = sum(counts), options["set"]
+    # As many as all sets of the case need, for they must not lie in one another.
+    most = min(CACHES * last_level_cache(), MOST_BYTES) // dtype.itemsize + 2 * size
+    numbers = _numbers(dtype, max(most, (number + 1) * size), options["seed"])
+    found, at = [], number * size
+    for shape, count in zip(shapes, counts, strict=True):
+        found.append(numbers[at : at + math.prod(shape)].reshape(shape))
+        at += count
+    return found
+
+
+ALIGNED = 32
+"""Elements between the beginnings of arrays are a multiple of it: 64 bytes of the smallest dtype."""
+
+_drawn: dict[np.dtype[Any], np.ndarray] = {}
+
+
+def _numbers(dtype: np.dtype[Any], count: int, seed: int) -> np.ndarray:
+    """At least so many normal random numbers of a dtype: those that were drawn before, if they suffice."""
+    kept = _drawn.get(dtype)
+    if kept is None or kept.size < count:
+        _drawn[dtype] = kept = _normal(np.random.default_rng(seed), count, dtype)
+    return kept
+
+
+def _normal(rng: np.random.Generator, count: int, dtype: np.dtype[Any]) -> np.ndarray:
+    drawn = dtype if dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
+    numbers: np.ndarray = rng.standard_normal(count, drawn).astype(dtype, copy=False)
+    return numbers
 
 
 def dtype_named(name: str) -> np.dtype[Any]:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bench import harness
+from pyneural.bench.race import _runs
 from tests.bench import cheats
 
 
-def race(*kinds: str) -> dict[str, Any]:
+def race(*kinds: str, cases: int = 1, passes: int = 1) -> dict[str, Any]:
     return harness.race(
         "tests.bench.cheats",
         [harness.Contestant(kind, kind, {}) for kind in kinds],
-        [harness.Case("61 x 47 x 53", 2.0 * 61 * 47 * 53, {"seed": 7})],
+        [harness.Case("61 x 47 x 53", 2.0 * 61 * 47 * 53, {"seed": 7 + i}) for i in range(cases)],
         cheats.truth,
         threads=1,
         rounds=2,
         round_seconds=0.001,
+        passes=passes,
     )
 
 
@@ -34,6 +37,28 @@ def test_an_honest_contestant_is_timed() -> None:
 def test_a_cheat_is_refused(kind: str) -> None:
     with pytest.raises(ArithmeticError, match=rf"{kind}, 61 x 47 x 53: error .* is above 1e-05 \(seed \d+\)"):
         race("honest", kind)
+
+
+def test_passes_have_rounds_of_every_case() -> None:
+    for case in race("honest", cases=2, passes=3)["cases"]:
+        assert len(case["rounds"]["honest"]) == 6
+        assert all(seconds > 0 for seconds in case["rounds"]["honest"])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in cheats.KINDS if kind != "honest"])
+def test_a_cheat_is_refused_in_passes(kind: str) -> None:
+    with pytest.raises(ArithmeticError, match=rf"{kind}, 61 x 47 x 53: error .* is above 1e-05"):
+        race(kind, cases=2, passes=2)
+
+
+@pytest.mark.parametrize(
+    ("stat", "runs"),
+    [("12 (python3) R 1 2 3", True), ("12 (a) R (b) S 1 2 3", False), ("12 (a (b) R 1 2 3", True), (None, False)],
+)
+def test_which_threads_run(stat: str | None, runs: bool, tmp_path: Path) -> None:
+    if stat is not None:
+        (tmp_path / "stat").write_text(stat)
+    assert _runs(tmp_path) is runs
 
 
 def test_inputs_of_a_round_pass_the_cache() -> None:

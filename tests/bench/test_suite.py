@@ -89,6 +89,22 @@ def test_results_are_poisoned_once_looked_at(
     assert not np.isnan(np.asarray(results[1].numpy() if kind != "numpy" else results[1])).any()
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_sets_lie_apart_and_cases_share_their_numbers(dtype: str) -> None:
+    options = {"operation": "layer_norm", "size": 67, "dtype": dtype, "seed": 3}
+    own = workloads.inputs(options)
+    sets = [workloads.inputs({**options, "set": number}) for number in (0, 1, 17)]
+    arrays = [array for each in (own, *sets) for array in each]
+    for i, array in enumerate(arrays):
+        assert array.shape == own[i % 3].shape
+        assert array.dtype.name == dtype
+        assert array.flags.c_contiguous
+        assert array.ctypes.data % 64 == arrays[3].ctypes.data % 64 or i < 3
+        assert not any(np.shares_memory(array, other) for other in arrays[:i])
+    other = workloads.inputs({**options, "operation": "exp", "set": 0})
+    assert np.shares_memory(other[0], sets[0][0])
+
+
 def _planted(kind: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("PLANTED", kind)
     return suite.run(["matmul"], ["float32"], (37,), [], 1, module="tests.bench.planted", rounds=2, round_seconds=0.001)
