@@ -2,6 +2,7 @@
 # make test    the tests; ends with pytest's summary
 # make test-simulator   the CUDA kernels in every dtype, on the device cuda, by NVRTC, the ladders and the lessons: minutes of compilation
 # make test-numba-cuda   Numba's CUDA kernels: in its simulator, and compiled to PTX where there is a toolkit
+# make test-browser   the explorer's page in Chromium (apt-get install chromium), and its accessibility
 # make lint    ruff, ruff format, mypy --strict
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
@@ -17,7 +18,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator test-numba-cuda lint bench gpu-check docs fields budget cubin kernels clean
+.PHONY: help demo test test-simulator test-numba-cuda test-browser lint bench gpu-check docs fields budget cubin kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -54,6 +55,9 @@ test-simulator: $(VENV)/.installed-apps-test
 test-numba-cuda: $(VENV)/.installed-apps-test
 	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest -n $(WORKERS) -m numba_cuda tests/numba_cuda $(PYTEST_ARGS)
 	NUMBA_ENABLE_CUDASIM=0 $(PY) -m pytest -n $(WORKERS) -m numba_cuda tests/numba_cuda/test_ptx.py $(PYTEST_ARGS)
+
+test-browser: $(VENV)/.installed-apps-browser-test
+	$(PY) -m pytest tests/pyneural/explore/test_browser.py $(PYTEST_ARGS)
 
 # The types are checked on a regular installation: an editable one maps folders by an import hook, which mypy cannot see.
 lint: $(VENV)/.installed-apps-dev-test

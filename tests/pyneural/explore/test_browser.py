@@ -1,7 +1,7 @@
 """The page in a real Chromium: it opens from a file, is moved about in, and says and draws what is planted.
 
-Chromium is Debian's (or `$PYNEURAL_CHROMIUM`), driven by Playwright. `$PYNEURAL_AXE` names axe-core's `axe.min.js`
-(`npm pack axe-core`), with which the page's accessibility is checked.
+Chromium is Debian's (or `$PYNEURAL_CHROMIUM`), driven by Playwright; axe-core checks the page's accessibility. Both
+come with the extra `browser`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from pyneural import cuda, explore
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
 CHROMIUM = os.environ.get("PYNEURAL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-AXE = os.environ.get("PYNEURAL_AXE", "")
+AXE = resources.files(
+    pytest.importorskip("axe_playwright_python", reason="the extra `browser` is not installed")
+).joinpath("axe.min.js")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; apt-get install chromium")
 
 SOURCE = r"""__global__ void shifted(float* y, int n) {
@@ -245,11 +248,9 @@ def test_it_counts_as_the_profiler_does(opened: Callable[..., Any], name: str) -
 def test_fits_and_is_accessible(opened: Callable[..., Any], name: str, width: int, scheme: str) -> None:
     page = opened(name, width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    if not AXE:
-        pytest.skip("$PYNEURAL_AXE does not name axe.min.js; it fits, and that was all that was looked at")
     for summary in page.locator("summary").all():
         summary.click()
-    page.add_script_tag(content=Path(AXE).read_text(encoding="utf-8"))
+    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
     result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     violations = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in result["violations"]]
     assert violations == []
