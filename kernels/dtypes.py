@@ -50,7 +50,7 @@ def accumulator(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return float32 if dtype in _HALF_SET else dtype
 
 
-def exact_sum(values: Any, axis: Any, keepdims: bool = False) -> Any:
+def extended_sum(values: Any, axis: Any, keepdims: bool = False) -> Any:
     """The sum, for a reference that kernels are held to: of float64 in extended precision where the machine has it.
 
     NumPy adds pairwise along contiguous memory only, and one after the other along the rest: 25 units off for 4,000

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import accumulator, exact_sum
+from ..dtypes import accumulator, extended_sum
 
 Array = Any
 
@@ -33,7 +33,7 @@ def cross_entropy(
     kept = t != ignore_index
     t = np.where(kept, t, 0)
     top = x.max(axis=1, keepdims=True)
-    log_sum = np.log(exact_sum(np.exp(x - top), 1, True))
+    log_sum = np.log(extended_sum(np.exp(x - top), 1, True))
     nll = log_sum - (x - top)  # -ln p of every class
     loss = (1 - label_smoothing) * w[t] * nll[np.arange(len(t)), t]
     if label_smoothing:
@@ -94,7 +94,7 @@ def cross_entropy_with_gradient(
     x, _, _ = _positions(logits, target, weight)
     # Not e**(x - logsumexp): the rounding of a logsumexp of 1000 is seen in every probability.
     p = np.exp(x - x.max(axis=1, keepdims=True))
-    p = p / exact_sum(p, 1, True)
+    p = p / extended_sum(p, 1, True)
     # A cotangent in the dtype of the sums: it is rounded only with the gradient.
     grad = np.broadcast_to(scale, target.shape)
     gradient = _gradient(p, grad, logits, target, weight, ignore_index, label_smoothing)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import check
-from ..dtypes import accumulator, exact_sum
+from ..dtypes import accumulator, extended_sum
 
 Array = Any
 
@@ -28,25 +28,25 @@ def _shifted(rows: Array) -> Array:
 @np.errstate(all="ignore")
 def softmax(x: Array, *, dim: int) -> Array:
     e = np.exp(_shifted(_rows(x, dim)))
-    return _back(e / exact_sum(e, -1, True), x, dim)
+    return _back(e / extended_sum(e, -1, True), x, dim)
 
 
 @np.errstate(all="ignore")
 def softmax_backward(grad: Array, y: Array, *, dim: int) -> Array:
     g, p = _rows(grad, dim), _rows(y, dim)
-    return _back(p * (g - exact_sum(g * p, -1, True)), y, dim)
+    return _back(p * (g - extended_sum(g * p, -1, True)), y, dim)
 
 
 @np.errstate(all="ignore")
 def log_softmax(x: Array, *, dim: int) -> Array:
     shifted = _shifted(_rows(x, dim))
-    return _back(shifted - np.log(exact_sum(np.exp(shifted), -1, True)), x, dim)
+    return _back(shifted - np.log(extended_sum(np.exp(shifted), -1, True)), x, dim)
 
 
 @np.errstate(all="ignore")
 def log_softmax_backward(grad: Array, y: Array, *, dim: int) -> Array:
     g, p = _rows(grad, dim), np.exp(_rows(y, dim))
-    return _back(g - p * exact_sum(g, -1, True), y, dim)
+    return _back(g - p * extended_sum(g, -1, True), y, dim)
 
 
 @np.errstate(all="ignore")
@@ -55,7 +55,7 @@ def logsumexp(x: Array, *, dim: Any, keepdim: bool = False) -> Array:
     dims = check.dims("logsumexp", dim, x.ndim)
     top = np.max(wide, axis=dims, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, np.zeros((), wide.dtype))
-    result = np.log(exact_sum(np.exp(wide - top), dims, True)) + top
+    result = np.log(extended_sum(np.exp(wide - top), dims, True)) + top
     return np.asarray(result).reshape(check.reduced_shape(x.shape, dims, keepdim)).astype(x.dtype)
 
 
