@@ -7,6 +7,7 @@
 # make bench   the benchmarks against NumPy and PyTorch (PyTorch where it is installed)
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
 # make docs    write docs/operations.md anew from the contracts
+# make site    the documentation as a site in build/site/html; a link that leads nowhere is an error
 # make fields  train every application three times on real data and write docs/fields.md; an interrupted one goes on
 # make budget  registers, spills and machine code of every kernel for sm_80 and sm_90a; needs nvcc
 # make cubin   every kernel for every architecture, in build/cubin; needs nvcc, takes many minutes once
@@ -18,7 +19,7 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator test-numba-cuda test-browser lint bench gpu-check docs fields budget cubin kernels clean
+.PHONY: help demo test test-simulator test-numba-cuda test-browser lint bench gpu-check docs site fields budget cubin kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -81,6 +82,10 @@ gpu-check:
 
 docs: $(VENV)/.installed-apps
 	$(PY) docs/generate.py
+
+site: $(VENV)/.installed-docs
+	$(PY) docs/site.py
+	$(PY) -m mkdocs build --quiet --strict -f build/site/mkdocs.yml
 
 fields: $(VENV)/.installed-apps
 	$(PY) -m bench.fields

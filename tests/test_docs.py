@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import pyneural
 from pyneural import kernels
+from pyneural.learn.lesson import lessons
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-def _blocks() -> list[str]:
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
-    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+PAGES = (README, *sorted((ROOT / "docs" / "start").glob("*.md")))
 
 
-@pytest.mark.parametrize("number", range(len(_blocks())))
-def test_readme_example_runs(number: int) -> None:
+def _examples() -> dict[str, str]:
+    """By page and number."""
+    return {
+        f"{page.name}-{number}": block
+        for page in PAGES
+        for number, block in enumerate(
+            re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        )
+    }
+
+
+@pytest.mark.parametrize("name", _examples())
+def test_example_runs(name: str) -> None:
     """Each example stands alone."""
     state = pyneural.random.default_generator.state_dict()
     try:
-        exec(compile(_blocks()[number], f"README.md, example {number}", "exec"), {"__name__": "__readme__"})
+        exec(compile(_examples()[name], name, "exec"), {"__name__": "__example__"})
     finally:
         pyneural.random.default_generator.load_state_dict(state)
 
 
-def test_readme_has_a_ten_line_example() -> None:
-    assert any("from pyneural import Tensor" in each for each in _blocks())
+def test_every_page_has_examples() -> None:
+    assert "from pyneural import Tensor" in _examples()["README.md-0"]
+    assert {name.partition("-")[0] for name in _examples()} >= {"README.md", "developer.md", "student.md"}
+    assert len(PAGES) == 4
 
 
 def test_readme_names_what_exists() -> None:
@@ -44,12 +58,44 @@ def test_readme_names_what_exists() -> None:
     assert not [each for each in folders if not (ROOT / each).is_dir()]
 
 
-def test_table_of_operations_is_fresh() -> None:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_site_has_every_document_lesson_and_rung_and_its_links_lead_somewhere() -> None:
+    site = _script("site")
+    texts, navigation = site.gathered()
+    shown = set(re.findall(r"[\w./-]+\.md", str(navigation)))
+    assert shown == set(texts)
+    documents = {*ROOT.glob("docs/**/*.md"), *ROOT.glob("csrc/ladders/*.md")}
+    assert {site.place(each.relative_to(ROOT).as_posix()) for each in documents} <= set(texts)
+    assert len([name for name in texts if name.startswith("lessons/")]) == len(lessons())
+    assert len([name for name in texts if name.startswith("ladders/")]) == 1 + len([*ROOT.glob("csrc/ladders/*/*.cu")])
+    links = 0
+    for name, text in texts.items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)):
+            if "://" not in link and not link.startswith("#"):
+                links += 1
+                assert os.path.normpath(Path(name).parent / link.partition("#")[0]) in texts, (name, link)
+    assert links > 50
+
+
+def test_links_of_the_site() -> None:
+    where = {"docs/a.md": "a.md", "csrc/ladders/README.md": "ladders/index.md", "README.md": "index.md"}
+    text = "[a](a.md#x) [b `c`](../csrc/ladders/README.md) [home](../README.md) [`d.py`](d.py) [d](d.py) [w](https://w)"
+    assert _script("site")._linked(f"{text}\n```\n[a](a.md)\n```\n", "docs/start/../b.md", where) == (
+        "[a](a.md#x) [b `c`](ladders/index.md) [home](index.md) `d.py` d (`docs/d.py`) [w](https://w)"
+        "\n```\n[a](a.md)\n```\n"
+    )
+
+
+def test_table_of_operations_is_fresh() -> None:
+    generate = _script("generate")
     written = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert written == generate.page(), "docs/operations.md is stale: make docs"
     for name in kernels.OPERATIONS:
