@@ -154,6 +154,21 @@ def grade(
             raise Failure(f"{folder} has no STUDENT/NN_name.cu")
 
 
+@app.command()
+def notebooks(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="For the files NN_name.ipynb.")] = Path("notebooks"),
+) -> None:
+    """The lessons as Jupyter notebooks: a cell is checked when it is run."""
+    from pyneural.learn import notebooks
+
+    with reported():
+        try:
+            files = notebooks.write(folder)
+        except OSError as error:
+            raise Misuse(str(error)) from None
+        note(f"wrote {len(files)} notebooks to {folder}")
+
+
 def _seed(seed: int | None) -> int:
     return secrets.randbits(30) if seed is None else seed
 
@@ -183,14 +198,7 @@ def _checked(lesson: Lesson, place: Folder, seed: int | None) -> Verdict:
 
 
 def _show(verdict: Verdict) -> None:
-    from pyneural.learn.judge import FULL
+    from pyneural.learn import show
 
-    for remark in verdict.remarks:
-        note(str(remark))
-        if remark.look:
-            note(f"    look at: {remark.look}")
-    for name in ("correct", "clean", "frugal"):
-        note(f"{name:8} {'yes' if getattr(verdict, name) else 'no'}")
-    if verdict.traffic is not None:
-        note(f"{verdict.traffic:.0%} of the bytes moved had to be moved")
-    note(f"{verdict.marks} of {FULL} marks")
+    for line in show.lines(verdict):
+        note(line)
