@@ -52,7 +52,8 @@ class Lesson:
 
     @property
     def text(self) -> str:
-        return self._read("lesson.md")
+        """What is to be read; how a drawing was made (`docs/drawings.py`) is left out."""
+        return re.sub(r"(?m)^```trace .*$", "```", self._read("lesson.md"))
 
     @property
     def solution(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,16 @@ def test_inputs_are_new_in_each_check(rng: np.random.Generator):
 
 def _differ(a: Any, b: Any) -> bool:
     return any(not np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("lesson", COMPILED)
+def test_drawings_are_those_of_a_run(lesson: Lesson):
+    spec = importlib.util.spec_from_file_location("drawings", Path(__file__).parents[3] / "docs" / "drawings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    drawings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawings)
+    written = (lesson.folder / "lesson.md").read_text(encoding="utf-8")
+    assert "```trace of=" in written
+    assert "```trace" not in lesson.text
+    assert written == drawings.text(lesson), "python docs/drawings.py"
