@@ -83,6 +83,8 @@ def check(number: Number, folder: Place = HERE, seed: Seed = None, json: Json = 
             _show(verdict)
         if verdict.marks < FULL:
             raise typer.Exit(1)
+        if not json:
+            _next(lesson)
 
 
 @app.command()
@@ -195,6 +197,14 @@ def _checked(lesson: Lesson, place: Folder, seed: int | None) -> Verdict:
     verdict = runner.check(lesson, place.file(lesson), _seed(seed))
     place.note(verdict)
     return verdict
+
+
+def _next(lesson: Lesson) -> None:
+    from pyneural.learn.lesson import lessons
+
+    later = [each for each in lessons() if each.number > lesson.number]
+    if later:
+        note(f"next: pyneural learn start {later[0].number}   ({later[0].title})")
 
 
 def _show(verdict: Verdict) -> None:

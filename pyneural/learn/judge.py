@@ -82,7 +82,9 @@ def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
     verdict = Verdict(lesson.name)
     text = path.read_text(encoding="utf-8", errors="replace")
     if not lesson.mends and _code(text) == _code(lesson.skeleton):
-        verdict.remarks.append(Remark("nothing is written between the marks yet", "the task in lesson.md"))
+        verdict.remarks.append(
+            Remark("nothing is written between the marks yet", "the task, at the end of the lesson's text")
+        )
         return verdict
     kernels = _compiled(lesson.exercise, path, verdict)
     if not kernels:

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pyneural.cli import app
-from pyneural.learn import magic, notebooks
-from pyneural.learn.judge import FULL
+from pyneural.learn import magic, notebooks, show
+from pyneural.learn.exercise import Remark
+from pyneural.learn.judge import FULL, Verdict
 from pyneural.learn.lesson import Lesson, lessons
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
@@ -74,6 +75,16 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path):
     assert "line " in said
     assert f"of {FULL} marks" in said
     assert f"{FULL} of {FULL} marks" not in said
+
+
+def test_what_a_verdict_says():
+    wrong = Verdict("one", [Remark("it is wrong", "the guard", 3), Remark("and slow")], clean=True)
+    assert show.lines(wrong) == [
+        "line 3: it is wrong", "    look at: the guard", "and slow",
+        "correct  no", "clean    yes", "frugal   not asked yet", f"0 of {FULL} marks",
+    ]  # fmt: skip
+    wasteful = Verdict("one", [], correct=True, clean=True, traffic=0.5)
+    assert show.lines(wasteful)[2:] == ["frugal   no", "50% of the bytes moved had to be moved", f"8 of {FULL} marks"]
 
 
 def test_hints_and_refusals(tmp_path: Path):
