@@ -12,6 +12,7 @@ APPS = {
     "digits": "handwritten digits of 8 x 8 pixels: a small CNN",
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
+    "faces": "faces or something else, 25 x 25 pixels: CNNs in five folds",
 }
 """The applications by name, and what they are."""
 

@@ -1,4 +1,4 @@
-"""A picture of a digit, from a file, as the networks know digits: small, bright on dark, filling their height."""
+"""Pictures from files; a digit's as the networks know digits: small, bright on dark, filling their height."""
 
 from __future__ import annotations
 
@@ -26,15 +26,7 @@ def read_digit(path: str | os.PathLike[str], device: Any = None, side: int = SID
         ValueError: it is no picture, or an empty one.
     """
     pillow = need("PIL.Image", "Pillow")
-    try:
-        with pillow.open(path) as opened:
-            grey = np.asarray(_flattened(pillow, opened), np.float32) / 255.0
-    except (pillow.UnidentifiedImageError, pillow.DecompressionBombError, SyntaxError) as error:
-        raise ValueError(f"read_digit: {os.fspath(path)} is no picture: {error}") from None
-    except OSError as error:
-        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
-            raise
-        raise ValueError(f"read_digit: {os.fspath(path)} is no whole picture: {error}") from None
+    grey = read_grey("read_digit", path)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = 1.0 - grey if np.median(border) > 0.5 else grey
     if ink.max() - ink.min() < 0.1:
@@ -42,6 +34,44 @@ def read_digit(path: str | os.PathLike[str], device: Any = None, side: int = SID
     if ink.shape != (side, side):
         ink = _fitted(pillow, ink, side, side if height is None else height)
     return Tensor(ink[None, None], dtype=np.float32, device=device)
+
+
+def read_grey(owner: str, path: str | os.PathLike[str]) -> np.ndarray:
+    """A picture as (height, width) in float32, from 0 to 1, what is transparent over white.
+
+    Raises:
+        MissingPackage: Pillow is not installed.
+        FileNotFoundError: there is no such file.
+        ValueError: it is no picture; the message begins with ``owner``.
+    """
+    pillow = need("PIL.Image", "Pillow")
+    try:
+        with pillow.open(path) as opened:
+            return np.asarray(_flattened(pillow, opened), np.float32) / np.float32(255.0)
+    except (pillow.UnidentifiedImageError, pillow.DecompressionBombError, SyntaxError) as error:
+        raise ValueError(f"{owner}: {os.fspath(path)} is no picture: {error}") from None
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+            raise
+        raise ValueError(f"{owner}: {os.fspath(path)} is no whole picture: {error}") from None
+
+
+def read_square(path: str | os.PathLike[str], side: int) -> np.ndarray:
+    """The middle square of a picture, scaled to (side, side), from 0 to 1.
+
+    Raises:
+        ValueError: it is no picture, smaller than that, or all of its pixels are alike.
+    """
+    grey = read_grey("read_square", path)
+    length = min(grey.shape)
+    if length < side:
+        raise ValueError(f"read_square: {os.fspath(path)} has {grey.shape} pixels, fewer than {side} x {side}")
+    top, left = ((n - length) // 2 for n in grey.shape)
+    cut = grey[top : top + length, left : left + length]
+    if cut.max() - cut.min() < 0.02:
+        raise ValueError(f"read_square: {os.fspath(path)} is empty: all of its {cut.shape} pixels are alike")
+    pillow = need("PIL.Image", "Pillow")
+    return np.asarray(pillow.fromarray(cut).resize((side, side), pillow.Resampling.BOX), np.float32)
 
 
 def _flattened(pillow: Any, picture: Any) -> Any:

