@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .cuda_launch import blocks
-from .dtypes import bfloat16, float32
+from .dtypes import bfloat16, float16, float32
 from .precision import get_float32_matmul_precision
 
 Array = Any
@@ -45,12 +45,18 @@ def multiprocessors(like: Array) -> int:
 
 @dataclass(frozen=True)
 class Tile:
-    """A main loop of gemm_loops.cuh: its ``name`` there, its side, a block's threads, whether it rounds to tf32."""
+    """A main loop of gemm_loops.cuh.
+
+    Attributes:
+        name: there. side: of the tile. threads: of a block. tf32: whether it rounds to tf32.
+        shared: bytes of dynamic shared memory.
+    """
 
     name: str
     side: int
     threads: int
     tf32: bool = False
+    shared: int = 0
 
     def count(self, m: int, n: int) -> int:
         """Tiles of an m by n result."""
@@ -58,6 +64,16 @@ class Tile:
 
 
 SMALL, MEDIUM, LARGE = Tile("Small", 16, 256), Tile("Medium", 64, 128), Tile("Large", 128, 256)
+
+WARPGROUP = Tile("Warpgroup", 128, 256, shared=4 * (128 + 128) * 64 * 2)
+"""In the place of `LARGE` for 16-bit elements on GPUs of compute capability 9.0."""
+
+
+def fits(tile: Tile, dtype: DType) -> bool:
+    """Whether a tile has an instance for an element type."""
+    if tile == WARPGROUP:
+        return dtype in (float16, bfloat16)
+    return tile != LARGE or dtype.itemsize < 8  # the results of float64 would not fit the registers
 
 
 TF32 = {
@@ -72,6 +88,8 @@ def tile_for(m: int, n: int, products: int, like: Array) -> Tile:
     if like.dtype == bfloat16 and architecture(like) < (8, 0):
         return SMALL  # the others multiply on tensor cores, which know no bfloat16 before
     tile = _size_for(m, n, products, like.dtype)
+    if tile is LARGE and like.dtype in (float16, bfloat16) and architecture(like) == (9, 0):
+        return WARPGROUP
     if like.dtype != float32 or architecture(like) < (8, 0):
         return tile
     return TF32.get(get_float32_matmul_precision(), {}).get(tile, tile)
@@ -81,8 +99,7 @@ def _size_for(m: int, n: int, products: int, dtype: DType) -> Tile:
     """The largest tile that a result fills by half, and of which a GPU has enough to be full."""
     if min(m, n) <= MEDIUM.side // 2:
         return SMALL
-    # Twice the results a thread would not fit the registers in float64.
-    if min(m, n) <= LARGE.side // 2 or dtype.itemsize == 8 or LARGE.count(m, n) * products < _FULL:
+    if min(m, n) <= LARGE.side // 2 or not fits(LARGE, dtype) or LARGE.count(m, n) * products < _FULL:
         return MEDIUM
     return LARGE
 

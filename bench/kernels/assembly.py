@@ -107,9 +107,11 @@ def expected(unit: cubin.Unit, kernel: str) -> dict[str, Callable[[sass.Listing]
     if unit.source in ("matmul", "conv") and "<" in kernel:
         if "Tf32" in kernel:
             return {"mma.sync": _has("HMMA")}
+        # Gradients of convolutions gather both operands element by element, through registers.
+        gathered = kernel.startswith(("dgrad", "wgrad"))
+        if "Warpgroup" in kernel:
+            return {"wgmma": _has("HGMMA"), **({} if gathered else {"cp.async": _has("LDGSTS")})}
         if unit.dtype in _HALVES and ("Medium" in kernel or "Large" in kernel):
-            # Gradients of convolutions gather both operands element by element, through registers.
-            gathered = kernel.startswith(("dgrad", "wgrad"))
             return {what: holds for what, holds in _ON_TENSOR_CORES.items() if not (gathered and what == "cp.async")}
         if unit.dtype == "float32" and ("Medium" in kernel or "Large" in kernel):
             return {"main loop of which half is FFMA": _mostly_products}

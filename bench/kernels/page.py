@@ -15,7 +15,7 @@ from . import assembly, budget, instances, reasons, shapes, traffic
 
 TARGET = ROOT / "docs" / "kernels.md"
 BEGIN, END = "<!-- kernels:begin -->", "<!-- kernels:end -->"
-TILES = {"Small": 16, "Medium": 64, "Large": 128}
+TILES = {"Small": 16, "Medium": 64, "Large": 128, "Warpgroup": 128}
 WGMMA = {"Wide": (128, 256), "Square": (128, 128)}
 _SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 

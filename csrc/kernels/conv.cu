@@ -18,6 +18,7 @@ using Real = Computed<Element>;
 using Small = Loops<Element>::Small;
 using Medium = Loops<Element>::Medium;
 using Large = Loops<Element>::Large;
+using Warpgroup = Loops<Element>::Warpgroup;
 
 // Elements of a gathered operand that a thread finds at once: as many as an access has on tensor cores, else one.
 template <typename Loop> constexpr int kGathered = kCopies<Loop> ? Loop::width : 1;

@@ -20,6 +20,7 @@ struct Problem {
 using Small = Loops<Element>::Small;
 using Medium = Loops<Element>::Medium;
 using Large = Loops<Element>::Large;
+using Warpgroup = Loops<Element>::Warpgroup;
 
 // Of float64, ptxas would rather spill a few bytes than lose a block of a multiprocessor; it need not keep more than one.
 constexpr int kBlocks = sizeof(Element) == 8 ? 1 : 0;

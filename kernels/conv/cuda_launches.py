@@ -67,7 +67,7 @@ def _product(name: str, tile: Tile, m: int, n: int, shape: Any, splits: int, *ar
     """The implicit GEMM ``name`` with an m by n result for each group."""
     kernel = f"{name}<{tile.name}, {len(shape['taps'])}>"
     grid = (tile_grid(tile, m, n), min(int(shape["groups"]), MOST_BLOCKS), splits)
-    launch("conv", kernel, arguments[-1].dtype, grid, tile.threads, shape, *arguments)
+    launch("conv", kernel, arguments[-1].dtype, grid, tile.threads, shape, *arguments, shared=tile.shared)
 
 
 def forward(

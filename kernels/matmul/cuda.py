@@ -102,7 +102,8 @@ def _product(
             problem[flag] = value
         grid = (tile_grid(best, m, n), min(products, MOST_BLOCKS), splits)
         partial = None if splits == 1 else empty((splits, *result.shape), accumulator(out.dtype), like=out)
-        launch("matmul", name, out.dtype, grid, best.threads, problem[()], x, y, added, partial, result)
+        arguments = (problem[()], x, y, added, partial, result)
+        launch("matmul", name, out.dtype, grid, best.threads, *arguments, shared=best.shared)
         if partial is not None:
             size = result.size
             launch(

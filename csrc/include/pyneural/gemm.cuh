@@ -1,7 +1,7 @@
 // C = A B over any A(m, k) and B(k, n): matrices of any strides, or the views of images by which a convolution is a
 // matrix product ("implicit GEMM"), which is never written to memory. Here is what all main loops share; the loops
-// are gemm_small.cuh (a result a thread), gemm_simt.cuh (warp tiles, FMA) and gemm_mma.cuh (tensor cores); that of
-// sm_90a, gemm_wgmma.cuh, takes its operands from TMA and not from the classes below.
+// are gemm_small.cuh (a result a thread), gemm_simt.cuh (warp tiles, FMA), gemm_mma.cuh (tensor cores) and
+// gemm_warpgroup.cuh (those of sm_90a); gemm_wgmma.cuh takes its operands from TMA and not from the classes below.
 //
 // An operand is a class with
 //   along                  whether the inner dimension or the outer one (A's rows, B's columns) is beside in memory

@@ -5,6 +5,7 @@
 #include "gemm_simt.cuh"
 #include "gemm_small.cuh"
 #include "gemm_tf32.cuh"
+#include "gemm_warpgroup.cuh"
 
 namespace pyneural {
 
@@ -34,25 +35,39 @@ template <typename Math, typename T> struct MmaLoop {
   }
 };
 
+// On sm_90a alone.
+template <typename Element, typename T> struct WarpgroupLoop {
+  using Real = float;
+  static constexpr int width = 8, threads = T::threads, step = T::k;
+  template <typename A, typename B, typename Store>
+  static __device__ __forceinline__ void run(const Product& product, const A& a, const B& b, const Store& store) {
+    gemm_warpgroup<T, Element>(product, a, b, store);
+  }
+};
+
 template <typename Element> struct Loops {
   using Small = SmallLoop<Element>;
   using Medium = SimtLoop<typename SimtTiles<Element>::Medium>;
   using Large = SimtLoop<typename SimtTiles<Element>::Large>;
+  using Warpgroup = void;
 };
 template <> struct Loops<__half> {
   using Small = SmallLoop<__half>;
   using Medium = MmaLoop<HalfMath<__half>, MediumMmaTile>;
   using Large = MmaLoop<HalfMath<__half>, LargeMmaTile>;
+  using Warpgroup = WarpgroupLoop<__half, LargeWarpgroupTile>;
 };
 template <> struct Loops<__nv_bfloat16> {
   using Small = SmallLoop<__nv_bfloat16>;
   using Medium = MmaLoop<HalfMath<__nv_bfloat16>, MediumMmaTile>;
   using Large = MmaLoop<HalfMath<__nv_bfloat16>, LargeMmaTile>;
+  using Warpgroup = WarpgroupLoop<__nv_bfloat16, LargeWarpgroupTile>;
 };
 
 // Whether a thread copies what it fetches into shared memory as it is, and so must fetch whole accesses.
 template <typename Loop> constexpr bool kCopies = false;
 template <typename Math, typename T> constexpr bool kCopies<MmaLoop<Math, T>> = true;
+template <typename Element, typename T> constexpr bool kCopies<WarpgroupLoop<Element, T>> = true;
 
 // Those of float where less than float32's accuracy, or the same at more products, is asked for (kernels/precision.py).
 using Tf32Medium = MmaLoop<Tf32Math<1>, MediumMmaTile>;

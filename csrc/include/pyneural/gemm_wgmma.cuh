@@ -9,7 +9,7 @@
 #include "ptx/mma.cuh"
 #include "ptx/tma.cuh"
 #include "ptx/warpgroup.cuh"
-#include "ptx/wgmma.cuh"
+#include "wgmma_operand.cuh"
 
 namespace pyneural {
 
@@ -91,12 +91,6 @@ template <typename T> __device__ __forceinline__ void meet() {
     ptx::cluster_wait();
   }
 }
-
-// What wgmma is told of such an operand, and how far 16 inner places are in it.
-template <Along along> __device__ __forceinline__ unsigned long long operand_descriptor(const unsigned char* tile) {
-  return ptx::wgmma_descriptor(tile, along == kAlongInner ? 16 : 64 * 128, 8 * 128, ptx::Swizzle::B128);
-}
-template <Along along> constexpr unsigned long long kInnerStep = (along == kAlongInner ? 16 * 2 : 16 * 128) >> 4;
 
 // `finish(work, d, out, bias)` is called by the 128 threads of a group for each tile of 64 rows from work.row on.
 template <typename T, typename Element, Along A, Along B, typename Start, typename Finish>

@@ -11,7 +11,7 @@ import pytest
 from pyneural.kernels import backend, cuda_gemm, cuda_launch, dtypes
 from pyneural.kernels.conv import cuda_launches
 
-TILES = {each.name: each for each in (cuda_gemm.SMALL, cuda_gemm.MEDIUM, cuda_gemm.LARGE)}
+TILES = {each.name: each for each in (cuda_gemm.SMALL, cuda_gemm.MEDIUM, cuda_gemm.LARGE, cuda_gemm.WARPGROUP)}
 
 # Images, channels, results, groups, image, taps, stride, padding, dilation.
 SHAPES: dict[str, tuple[int, int, int, int, tuple[int, ...], tuple[int, ...], int, int, int]] = {
@@ -77,7 +77,13 @@ def check_shape(
     check(lambda out: cuda_launches.wgrad(name, grad, x, out, *places, 3), exact, size, terms, dtype)
 
 
-QUICK = (("Small", dtypes.float64), ("Medium", dtypes.float32), ("Large", dtypes.float32), ("Large", dtypes.bfloat16))
+QUICK = (
+    ("Small", dtypes.float64),
+    ("Medium", dtypes.float32),
+    ("Large", dtypes.float32),
+    ("Large", dtypes.bfloat16),
+    ("Warpgroup", dtypes.bfloat16),
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -87,7 +93,7 @@ QUICK = (("Small", dtypes.float64), ("Medium", dtypes.float32), ("Large", dtypes
         pytest.param(tile, dtype, marks=() if (tile, dtype) in QUICK else pytest.mark.slow)
         for tile in TILES
         for dtype in (dtypes.float32, dtypes.float64, dtypes.float16, dtypes.bfloat16)
-        if (tile, dtype) != ("Large", dtypes.float64)  # its results would not fit the registers
+        if cuda_gemm.fits(TILES[tile], dtype)
     ],
     ids=str,
 )

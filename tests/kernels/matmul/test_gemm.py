@@ -11,7 +11,7 @@ import pytest
 from pyneural.kernels import cuda_gemm, cuda_launch, dtypes
 from pyneural.kernels.matmul import cuda as launches
 
-TILES = {each.name: each for each in (cuda_gemm.SMALL, cuda_gemm.MEDIUM, cuda_gemm.LARGE)}
+TILES = {each.name: each for each in (cuda_gemm.SMALL, cuda_gemm.MEDIUM, cuda_gemm.LARGE, cuda_gemm.WARPGROUP)}
 DTYPES = (dtypes.float32, dtypes.float64, dtypes.float16, dtypes.bfloat16)
 
 
@@ -36,8 +36,7 @@ def check(a: np.ndarray, b: np.ndarray, tile: cuda_gemm.Tile, splits: int = 1) -
 
 @pytest.mark.parametrize(
     ("tile", "dtype"),
-    # float64 has no large tile: its results would not fit the registers.
-    [(name, dtype) for name in TILES for dtype in DTYPES if (name, dtype) != ("Large", dtypes.float64)],
+    [(name, dtype) for name in TILES for dtype in DTYPES if cuda_gemm.fits(TILES[name], dtype)],
     ids=str,
 )
 def test_tiles_and_strides(tile: str, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
@@ -53,14 +52,23 @@ def test_tiles_and_strides(tile: str, dtype: np.dtype[Any], rng: np.random.Gener
 @pytest.mark.parametrize("tile", TILES)
 def test_views(tile: str, rng: np.random.Generator) -> None:
     """Operands that are parts of others: steps in both dimensions, backwards, not aligned, one element."""
-    x = rng.standard_normal((90, 3, 90)).astype(np.float32)
+    dtype = dtypes.float32 if cuda_gemm.fits(TILES[tile], dtypes.float32) else dtypes.float16
+    x = rng.standard_normal((90, 3, 90)).astype(dtype)
     check(x[:70, 1, 2:75], x[::-1, 0, :][:73], TILES[tile])
     check(x[:70, :, ::3][:, 2], x[:30, 0, 1:80:2], TILES[tile])
     check(x[:1, 0, :1], x[:1, 1, 5:6], TILES[tile])
 
 
-@pytest.mark.parametrize("tile", TILES)
-@pytest.mark.parametrize("dtype", [dtypes.float32, dtypes.float16], ids=str)
+@pytest.mark.parametrize(
+    ("tile", "dtype"),
+    [
+        (name, dtype)
+        for name in TILES
+        for dtype in (dtypes.float32, dtypes.float16)
+        if cuda_gemm.fits(TILES[name], dtype)
+    ],
+    ids=str,
+)
 def test_splits(tile: str, dtype: np.dtype[Any], rng: np.random.Generator) -> None:
     """Inner dimensions in parts: whole ones, a last one that is shorter, and some with nothing to sum."""
     for inner, splits in ((64, 2), (100, 3), (33, 7)):
