@@ -12,6 +12,7 @@ APPS = {
     "digits": "handwritten digits of 8 x 8 pixels: a small CNN",
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
+    "fraud": "phishing websites and borrowers who do not pay back: ensembles of perceptrons with a focal loss",
 }
 """The applications by name, and what they are."""
 

