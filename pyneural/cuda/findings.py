@@ -103,6 +103,7 @@ class Reader:
         self.parameters = {name for kernel in sources.unit.kernels for name in kernel.parameters}
         self.text_of = sources.lines
         self.files = sources.originals
+        self.words = sources.words
 
     def place(self, at: dict[str, Any] | None) -> tuple[str, int]:
         if not at:
@@ -141,6 +142,8 @@ class Reader:
             array = name
             f = {**f, "extent": extent, "array": name}
         message = getattr(self, f"_{f['kind']}")(f, other_line)
+        for word, other in self.words.items():
+            message = message.replace(word, other)
         return Finding(
             f["kind"], message, file, line, tuple(f["block"]), tuple(f["thread"]),
             tuple(f["other_block"]) if "other_block" in f else None,
