@@ -22,7 +22,11 @@ from .unit import Kernel as Declaration
 from .unit import SharedArray, Unit
 
 NAMESPACE = "pn_python"
-WORDS = {"__syncthreads()": "cuda.syncthreads()", "__syncwarp()": "cuda.syncwarp()"}
+WORDS = {
+    "__trap() was called": "an exception was raised",
+    "__syncthreads()": "cuda.syncthreads()",
+    "__syncwarp()": "cuda.syncwarp()",
+}
 """What findings name as CUDA C++ does, and its name in Numba."""
 _OPTIONS = ("-fwrapv",)  # whole numbers wrap around, as Numba's do
 
@@ -68,7 +72,8 @@ class Program:
         self.functions: dict[tuple[Any, Any], str] = {}
         self.bodies: list[tuple[str, str, list[Row]]] = []
         """Name, file and lines of each function, callees first."""
-        self.parameters: list[str] = []
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        """Of shared arrays, by their names."""
         self.name = names.identifier(typed.function.__name__)
         types, ir = library("numba.core.types"), library("numba.core.ir")
         self.types = types
@@ -158,7 +163,7 @@ class Program:
         self._relocate(unit, [*origin, ("", 0)], ends)
         files = {file for _, file, _ in self.bodies}
         originals = {file: "".join(linecache.getlines(file)) for file in files}
-        return Sources(unit.text, self.file, unit, originals=originals, words=WORDS)
+        return Sources(unit.text, self.file, unit, originals=originals, shapes=self.shapes, words=WORDS)
 
     def _relocate(self, unit: Unit, origin: list[tuple[str, int]], ends: dict[str, tuple[str, int]]) -> None:
         """Places of the C++ text as places of the Python source."""
@@ -187,6 +192,10 @@ class PythonKernel(Kernel):
     @property
     def signature(self) -> str:
         return f"{self.name}({', '.join(f'{kind} {name}' for name, kind in zip(self.names, self.kinds, strict=True))})"
+
+    def shapes(self, values: tuple[Any, ...]) -> dict[str, tuple[int, ...]]:
+        pairs = zip(self.names, values, strict=True)
+        return {names.identifier(name): value.shape for name, value in pairs if isinstance(value, np.ndarray)}
 
     def expanded(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """Arrays with their shapes, tuples as structs. Raises TypeError for values of other types."""

@@ -43,6 +43,10 @@ class Kernel:
         """The values of a launch, one for each parameter of the compiled function."""
         return values
 
+    def shapes(self, values: tuple[Any, ...]) -> dict[str, tuple[int, ...]]:
+        """Shapes of arrays that the source indexes in several dimensions, by their parameters' names."""
+        return {}
+
     @property
     def parameters(self) -> list[Parameter]:
         return self._prepared(False)[2]

@@ -21,6 +21,8 @@ def call(w: Writer, e: Any, target: Any) -> str:
     signature = w.typed.calls[e]
     if is_device(kind):
         return _device(w, e, kind.function, signature)
+    if isinstance(kind, types.ExceptionClass):
+        return ""
     arguments = [*e.args, *(each for _, each in e.kws)]
     if is_builtin(kind):
         return _builtin(w, arguments, kind.which, signature)
@@ -136,12 +138,14 @@ def _array(w: Writer, shared: bool, e: Any, target: Any, signature: Any) -> str:
     w.taken.add(name)
     element = w.program.cpp(signature.return_type.dtype, w)
     if shared and sides == [0]:
-        w.declared.append(Row(f"extern __shared__ {element} {name}[];", w.line))
+        w.declared.append(Row(f"; extern __shared__ {element} {name}[];", w.line))
         count = f"((long long)::pnsim::dynamic_shared_bytes() / {signature.return_type.dtype.bitwidth // 8}ll)"
         w.blocks[target.name] = Block(name, (count,), False)
         return ""
     if any(each <= 0 for each in sides):
         raise w.refuse(f"an array of shape {tuple(sides)} has no elements")
+    if shared:
+        w.program.shapes[name] = tuple(sides)
     dimensions = "".join(f"[{each}]" for each in sides)
     w.declared.append(Row(f"{'__shared__ ' if shared else ''}{element} {name}{dimensions};", w.line))
     w.blocks[target.name] = Block(name, tuple(f"{each}ll" for each in sides), True)

@@ -173,7 +173,6 @@ class Writer:
                 sides = tuple(f"{own}_n{k}" for k in range(kind.ndim))
                 self.taken.update(sides)
                 parameters += [f"{self.program.cpp(kind.dtype, self)}* {own}", *(f"long long {each}" for each in sides)]
-                self.program.parameters.append(name)
                 self.blocks[name] = Block(own, sides, False)
             else:
                 parameters.append(f"{self.program.cpp(kind, self)} {own}")

@@ -295,6 +295,8 @@ def _sentence(error: Exception, text: str) -> str:
         )
     if match := re.search(r"No implementation of function (.*?) found for signature:\s*>>> (\w+)\((.*?)\)\s*$", text,
                           re.DOTALL | re.MULTILINE):  # fmt: skip
+        if match[2] in ("getitem", "setitem") and (index := re.search(r"\), (?:\w*Tuple\()?.*?\b(float\d+)", match[3])):
+            return f"an index must be whole numbers, not {index[1]}"
         return f"{match[2]} does not take ({match[3]})"
     first = next((line.strip() for line in text.split("\n") if line.strip() and not _NOISE.match(line.strip())), "")
     return first or type(error).__name__
