@@ -42,7 +42,10 @@ def _fold(name: str, combine: Callable[[Any, Any], Any], kind: Any, own: bool) -
                 value = both(value, kind(x[start + i * inner]))
             value = block(value, shared)
             if cuda.threadIdx.x == 0:
-                out[row] = value / divisor if divided else value
+                if divided:  # not in one expression, whose type would be a float: whole numbers would lose digits
+                    out[row] = value / divisor
+                else:
+                    out[row] = value
 
     fold.__name__ = name
     return Kernel(fold)

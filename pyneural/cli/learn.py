@@ -17,6 +17,7 @@ from .console import Failure, Misuse, console, note, reported
 
 if TYPE_CHECKING:
     from pyneural.learn.judge import Verdict
+    from pyneural.learn.language import Language
     from pyneural.learn.lesson import Lesson
     from pyneural.learn.progress import Folder
 
@@ -26,13 +27,16 @@ Number = Annotated[str, typer.Argument(metavar="NN", help="Number of the lesson.
 Place = Annotated[Path, typer.Option("--folder", help="Where your solutions are.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of inputs and schedules; new ones without it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Python = Annotated[
+    bool, typer.Option("--python", help="In Python, for Numba; else CUDA C++, or what your file is written in.")
+]
 HERE = Path("learn")
 POLL = 0.3
 """Seconds between two looks at a file that is watched."""
 
 
 @app.command("list")
-def list_(folder: Place = HERE, json: Json = False) -> None:
+def list_(folder: Place = HERE, python: Python = False, json: Json = False) -> None:
     """The lessons, and how far you are."""
     from rich.table import Table
 
@@ -42,40 +46,41 @@ def list_(folder: Place = HERE, json: Json = False) -> None:
 
     with reported():
         progress = Folder(folder).progress()
-        rows = [(each, progress.get(each.name, Progress())) for each in lessons()]
+        rows = [(each, progress.get(each.key, Progress())) for each in lessons(_language(python))]
         if json:
-            typer.echo(json_module.dumps([{"lesson": one.name, "title": one.title, **vars(p)} for one, p in rows]))
+            typer.echo(json_module.dumps([{"lesson": one.key, "title": one.title, **vars(p)} for one, p in rows]))
             return
         table = Table()
         for column in ("lesson", "title", "tries", "marks"):
             table.add_column(column)
         for lesson, one in rows:
-            table.add_row(lesson.name, lesson.title, str(one.tries), f"{one.marks} of {FULL}" if one.tries else "")
+            table.add_row(lesson.key, lesson.title, str(one.tries), f"{one.marks} of {FULL}" if one.tries else "")
         console.print(table)
 
 
 @app.command()
-def start(number: Number, folder: Place = HERE) -> None:
+def start(number: Number, folder: Place = HERE, python: Python = False) -> None:
     """Put a lesson's text and its skeleton into your folder."""
     from pyneural.learn.progress import AlreadyStarted
 
     with reported():
-        lesson, place = _chosen(number, folder)
+        lesson, place = _chosen(number, folder, python, begun=False)
         try:
             file = place.start(lesson)
         except AlreadyStarted as error:
             raise Misuse(str(error)) from None
         note(lesson.text)
-        note(f"Write your code in {file}, then: pyneural learn check {lesson.number}")
+        more = " --python" if python else ""
+        note(f"Write your code in {file}, then: pyneural learn check {lesson.number}{more}")
 
 
 @app.command()
-def check(number: Number, folder: Place = HERE, seed: Seed = None, json: Json = False) -> None:
+def check(number: Number, folder: Place = HERE, seed: Seed = None, python: Python = False, json: Json = False) -> None:
     """Compile, run, check and count your solution; exit code 1 unless it has full marks."""
     from pyneural.learn.judge import FULL
 
     with reported():
-        lesson, place = _chosen(number, folder)
+        lesson, place = _chosen(number, folder, python)
         verdict = _checked(lesson, place, seed)
         if json:
             typer.echo(json_module.dumps({**verdict.as_dict(), "marks": verdict.marks}, indent=2))
@@ -88,10 +93,10 @@ def check(number: Number, folder: Place = HERE, seed: Seed = None, json: Json = 
 
 
 @app.command()
-def watch(number: Number, folder: Place = HERE, seed: Seed = None) -> None:
+def watch(number: Number, folder: Place = HERE, seed: Seed = None, python: Python = False) -> None:
     """Check your solution each time you save it, until Ctrl-C."""
     with reported():
-        lesson, place = _chosen(number, folder)
+        lesson, place = _chosen(number, folder, python)
         _begun(lesson, place)
         with contextlib.suppress(KeyboardInterrupt):
             for _ in saves(place.file(lesson)):
@@ -115,20 +120,23 @@ def saves(file: Path, poll: float = POLL) -> Iterator[int]:
 def hint(
     number: Number,
     level: Annotated[int, typer.Option("--level", min=1, max=3, help="1 is a nudge, 3 nearly the answer.")] = 1,
+    folder: Place = HERE,
+    python: Python = False,
 ) -> None:
     """Help with a lesson."""
     with reported():
-        lesson, _ = _chosen(number, HERE)
+        lesson, _ = _chosen(number, folder, python)
         note(lesson.hints[level - 1])
 
 
 @app.command()
-def solution(number: Number, folder: Place = HERE) -> None:
+def solution(number: Number, folder: Place = HERE, python: Python = False) -> None:
     """The reference solution, after you have tried yourself."""
     with reported():
-        lesson, place = _chosen(number, folder)
-        if lesson.name not in place.progress():
-            raise Misuse(f"try it first: pyneural learn check {lesson.number} --folder {folder}")
+        lesson, place = _chosen(number, folder, python)
+        if lesson.key not in place.progress():
+            more = " --python" if python else ""
+            raise Misuse(f"try it first: pyneural learn check {lesson.number} --folder {folder}{more}")
         note(lesson.solution)
 
 
@@ -139,7 +147,7 @@ def grade(
     seed: Seed = None,
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="For each check.")] = 30.0,
 ) -> None:
-    """Check FOLDER/STUDENT/NN_name.cu of all students, with limits on time and memory, into a table."""
+    """Check FOLDER/STUDENT/NN_name.cu and .py of all students, with limits on time and memory, into a table."""
     from pyneural.learn.grading import grade as graded
     from pyneural.learn.grading import write
 
@@ -153,19 +161,20 @@ def grade(
             with csv.open("w", encoding="utf-8", newline="") as file:
                 count = write(rows, file)
         if not count:
-            raise Failure(f"{folder} has no STUDENT/NN_name.cu")
+            raise Failure(f"{folder} has no STUDENT/NN_name.cu or .py")
 
 
 @app.command()
 def notebooks(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="For the files NN_name.ipynb.")] = Path("notebooks"),
+    python: Python = False,
 ) -> None:
     """The lessons as Jupyter notebooks: a cell is checked when it is run."""
     from pyneural.learn import notebooks
 
     with reported():
         try:
-            files = notebooks.write(folder)
+            files = notebooks.write(folder, _language(python))
         except OSError as error:
             raise Misuse(str(error)) from None
         note(f"wrote {len(files)} notebooks to {folder}")
@@ -175,12 +184,25 @@ def _seed(seed: int | None) -> int:
     return secrets.randbits(30) if seed is None else seed
 
 
-def _chosen(number: str, folder: Path) -> tuple[Lesson, Folder]:
+def _language(python: bool) -> Language:
+    from pyneural.learn.language import CUDA, PYTHON
+
+    return PYTHON if python else CUDA
+
+
+def _chosen(number: str, folder: Path, python: bool, *, begun: bool = True) -> tuple[Lesson, Folder]:
+    """The lesson in the language asked for, or in that of the only file that there is."""
+    from pyneural.learn.language import PYTHON
     from pyneural.learn.lesson import UnknownLesson, find
     from pyneural.learn.progress import Folder
 
     try:
-        return find(number), Folder(folder)
+        lesson, place = find(number, _language(python)), Folder(folder)
+        if begun and not python and not place.file(lesson).is_file():
+            with contextlib.suppress(UnknownLesson):
+                other = find(number, PYTHON)
+                lesson = other if place.file(other).is_file() else lesson
+        return lesson, place
     except UnknownLesson as error:
         raise Misuse(str(error)) from None
 
@@ -200,11 +222,13 @@ def _checked(lesson: Lesson, place: Folder, seed: int | None) -> Verdict:
 
 
 def _next(lesson: Lesson) -> None:
+    from pyneural.learn.language import PYTHON
     from pyneural.learn.lesson import lessons
 
-    later = [each for each in lessons() if each.number > lesson.number]
+    later = [each for each in lessons(lesson.language) if each.number > lesson.number]
     if later:
-        note(f"next: pyneural learn start {later[0].number}   ({later[0].title})")
+        more = " --python" if lesson.language is PYTHON else ""
+        note(f"next: pyneural learn start {later[0].number}{more}   ({later[0].title})")
 
 
 def _show(verdict: Verdict) -> None:

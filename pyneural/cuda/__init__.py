@@ -19,6 +19,7 @@ from .devices import (
 )
 from .errors import CompileError, CompilerNotFoundError, Diagnostic, LaunchError
 from .findings import KINDS, Finding, Report
+from .from_numba import from_numba
 from .kernel import Kernel, empty
 from .module import Module, compile
 from .profile import Counters, Profile, profile
@@ -31,7 +32,7 @@ from .trace import Trace, trace
 __all__ = [
     "KINDS", "CompileError", "CompilerNotFoundError", "Counters", "Diagnostic", "Finding", "Kernel", "LaunchError",
     "Module", "Occupancy", "Profile", "Report", "Resources", "Result", "Roofline", "Struct", "TensorMap", "Trace",
-    "compile", "device_count", "empty", "empty_cache", "get_device_name", "is_available", "memory_allocated",
-    "memory_reserved", "profile", "resources", "roofline", "run", "sanitize", "synchronize", "tensor_map",
-    "tensor_map_im2col", "trace",
+    "compile", "device_count", "empty", "empty_cache", "from_numba", "get_device_name", "is_available",
+    "memory_allocated", "memory_reserved", "profile", "resources", "roofline", "run", "sanitize", "synchronize",
+    "tensor_map", "tensor_map_im2col", "trace",
 ]  # fmt: skip

@@ -96,13 +96,16 @@ class Reader:
         self,
         line_of: Callable[[int], tuple[str, int] | None],
         sources: Sources,
+        shapes: dict[str, tuple[int, ...]] | None = None,
     ) -> None:
         self.line_of = line_of
+        self.shapes = {**sources.shapes, **(shapes or {})}
         self.arrays = sources.unit.arrays
         self.dynamic = sources.unit.dynamic
         self.parameters = {name for kernel in sources.unit.kernels for name in kernel.parameters}
         self.text_of = sources.lines
         self.files = sources.originals
+        self.words = sources.words
 
     def place(self, at: dict[str, Any] | None) -> tuple[str, int]:
         if not at:
@@ -141,6 +144,8 @@ class Reader:
             array = name
             f = {**f, "extent": extent, "array": name}
         message = getattr(self, f"_{f['kind']}")(f, other_line)
+        for word, other in self.words.items():
+            message = message.replace(word, other)
         return Finding(
             f["kind"], message, file, line, tuple(f["block"]), tuple(f["thread"]),
             tuple(f["other_block"]) if "other_block" in f else None,
@@ -178,6 +183,17 @@ class Reader:
                 if (n, f) == (name, file) and at <= line <= (array.end or line)]  # fmt: skip
         return max(near)[1] if near else None
 
+    def element(self, f: dict[str, Any]) -> str:
+        """An element's name: in as many dimensions as the source has, where they are known."""
+        index, shape = f.get("index"), self.shapes.get(f["array"], ())
+        if index is None or len(shape) < 2 or not all(shape):
+            return f"{f['space']} {f['array']}[{index}]"
+        places: list[int] = []
+        for side in reversed(shape[1:]):
+            index, place = divmod(index, side)
+            places.insert(0, place)
+        return f"{f['space']} {f['array']}[{', '.join(map(str, [index, *places]))}]"
+
     @staticmethod
     def _other(f: dict[str, Any]) -> str:
         if f["other_block"] == f["block"]:
@@ -186,7 +202,7 @@ class Reader:
 
     def _race(self, f: dict[str, Any], other_line: int) -> str:
         who = _where(tuple(f["block"]), tuple(f["thread"]))
-        what = f"{f['space']} {f['array']}[{f.get('index')}]"
+        what = self.element(f)
         if f["detail"] == "async":
             verb = "writes" if f["write"] else "reads"
             by = "its own" if f["other_thread"] == f["thread"] else f"thread {_short(tuple(f['other_thread']))}'s"
@@ -231,7 +247,7 @@ class Reader:
             return f"{who} {verb} through a null pointer (address {f['text']})"
         if f["detail"] == "wild" or not f["array"]:
             return f"{who} {verb} address {f['text']}, which is in no array"
-        what = f"{f['space']} {f['array']}[{f['index']}]"
+        what = self.element(f)
         if f["detail"] == "freed":
             return f"{who} {verb} {what}, but that memory has been freed"
         if f["distance"] < 0:
@@ -249,7 +265,7 @@ class Reader:
 
     def _uninitialized_read(self, f: dict[str, Any], _: int) -> str:
         who = _where(tuple(f["block"]), tuple(f["thread"]))
-        return f"{who} reads {f['space']} {f['array']}[{f['index']}], which nothing has written"
+        return f"{who} reads {self.element(f)}, which nothing has written"
 
     def _divergent_barrier(self, f: dict[str, Any], other_line: int) -> str:
         who = _where(tuple(f["block"]), tuple(f["thread"]))

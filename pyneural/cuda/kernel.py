@@ -23,21 +23,29 @@ class Kernel:
 
     def __init__(self, module: Module, name: str, declaration: unit.Kernel) -> None:
         self.module = module
-        self.name = name
+        self.name = self.symbol = name
         self.declaration = declaration
         self._builds: dict[bool, tuple[Build, runtime.KernelRecord, list[Parameter]]] = {}
         self._prepared(False)
 
     def _prepared(self, instrumented: bool) -> tuple[Build, runtime.KernelRecord, list[Parameter]]:
         if instrumented not in self._builds:
-            build = self.module.build(self.name if self.declaration.template else None, instrumented)
-            record = build.records[self.name]
+            build = self.module.build(self.symbol if self.declaration.template else None, instrumented)
+            record = build.records[self.symbol]
             names = self.declaration.parameters
             parameters = [
                 Parameter.read(record.arguments[i], names[i] if i < len(names) else "", i) for i in range(record.count)
             ]
             self._builds[instrumented] = build, record, parameters
         return self._builds[instrumented]
+
+    def expanded(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The values of a launch, one for each parameter of the compiled function."""
+        return values
+
+    def shapes(self, values: tuple[Any, ...]) -> dict[str, tuple[int, ...]]:
+        """Shapes of arrays that the source indexes in several dimensions, by their parameters' names."""
+        return {}
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -111,7 +119,7 @@ def run(
 ) -> tuple[str | None, Build]:
     """One launch. Returns why it ended early, if it did."""
     build, record, parameters = kernel._prepared(mode != runtime.PLAIN)
-    data, buffers = convert(kernel.name, parameters, values)
+    data, buffers = convert(kernel.name, parameters, kernel.expanded(values))
     grid, block, shared = geometry
     if record.max_threads and block[0] * block[1] * block[2] > record.max_threads:
         raise ValueError(

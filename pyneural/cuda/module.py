@@ -48,6 +48,10 @@ class Sources:
     """Rewritten headers by the name that stands for them in the text."""
     originals: dict[str, str] = field(default_factory=dict)
     """The files as the user wrote them."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of shared arrays that the source indexes in several dimensions."""
+    words: dict[str, str] = field(default_factory=dict)
+    """What findings call something, where the user's language has another name than CUDA C++."""
 
     def lines(self, file: str, line: int) -> str:
         """One line of the user's; empty where there is none."""

@@ -25,7 +25,7 @@ class Sanitizer:
             with runtime.lock:
                 failure, build = run(self.kernel, runtime.SANITIZE, geometry, arguments, self.schedule, self.timeout)
                 raw = runtime.report()
-            findings = Reader(build.line, self.kernel.module.sources).read(raw)
+            findings = Reader(build.line, self.kernel.module.sources, self.kernel.shapes(arguments)).read(raw)
             return Report(findings, failure)
 
         return launch

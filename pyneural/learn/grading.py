@@ -9,16 +9,16 @@ from typing import TextIO
 
 from . import runner
 from .judge import Verdict
-from .lesson import Lesson, lessons
+from .lesson import Lesson, every
 
 COLUMNS = ("student", "lesson", "marks", "correct", "clean", "frugal", "traffic", "says")
 
 
 def submissions(folder: Path) -> Iterator[tuple[str, Lesson, Path]]:
-    """`FOLDER/STUDENT/NN_name.cu`, in order. A link could lead to another student's file and is none."""
+    """`FOLDER/STUDENT/NN_name.cu` and `.py`, in order. A link could lead to another student's file and is none."""
     for student in sorted(each for each in folder.iterdir() if each.is_dir() and not each.is_symlink()):
-        for lesson in lessons():
-            file = student / f"{lesson.name}.cu"
+        for lesson in every():
+            file = student / lesson.file
             if file.is_file() and not file.is_symlink():
                 yield student.name, lesson, file
 

@@ -15,9 +15,11 @@ import numpy as np
 
 from pyneural import cuda
 
-from . import rules, warnings
+from . import python, python_rules, rules, warnings
 from .exercise import POISON, Array, Case, Exercise, Limit, Remark
+from .language import CUDA, Language, in_python
 from .lesson import Lesson
+from .python_text import PythonSource
 from .repair import repair
 from .text import Source
 
@@ -79,19 +81,26 @@ class Verdict:
 
 def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
     """What there is to say about the solution in a file; `seed` is of inputs and schedules."""
-    verdict = Verdict(lesson.name)
+    verdict = _judged(lesson, path, seed)
+    if lesson.language is not CUDA:  # advice that is written for all languages
+        verdict.remarks = [Remark(in_python(each.says), in_python(each.look), each.line) for each in verdict.remarks]
+    return verdict
+
+
+def _judged(lesson: Lesson, path: Path, seed: int) -> Verdict:
+    verdict = Verdict(lesson.key)
     text = path.read_text(encoding="utf-8", errors="replace")
-    if not lesson.mends and _code(text) == _code(lesson.skeleton):
+    if not lesson.mends and _code(text, lesson.language) == _code(lesson.skeleton, lesson.language):
         verdict.remarks.append(
             Remark("nothing is written between the marks yet", "the task, at the end of the lesson's text")
         )
         return verdict
-    kernels = _compiled(lesson.exercise, path, verdict)
+    kernels = _compiled(lesson, path, verdict)
     if not kernels:
         return verdict
     rng = np.random.default_rng(seed)
     try:
-        _run(lesson.exercise, kernels, rng, verdict, text)
+        _run(lesson, path, kernels, rng, verdict, text)
         # What is not clean could end this process in a launch that is not checked.
         if verdict.correct and verdict.clean and lesson.exercise.also:
             wrong = lesson.exercise.also(kernels, rng)
@@ -105,24 +114,25 @@ def judge(lesson: Lesson, path: Path, seed: int) -> Verdict:
     return verdict
 
 
-def _code(text: str) -> str:
+def _code(text: str, language: Language) -> str:
     """A source without its comments and white space."""
-    return re.sub(r"\s+", "", re.sub(r"//[^\n]*", "", text))
+    return re.sub(r"\s+", "", re.sub(rf"{language.comment}[^\n]*", "", text))
 
 
-def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> Kernels:
+def _compiled(lesson: Lesson, path: Path, verdict: Verdict) -> Kernels:
     """The exercise's kernels by name; none where it does not compile or lacks one."""
-    name = exercise.kernel
+    exercise = lesson.exercise
     kernels: dict[str, cuda.Kernel] = {}
+    look = rules.compiler_look if lesson.language is CUDA else python_rules.compiler_look
     try:
-        module = cuda.compile(path, "simulator")
+        get = cuda.compile(path, "simulator") if lesson.language is CUDA else python.Kernels(path, exercise)
         for name in (exercise.kernel, *exercise.more):
-            kernels[name] = module[name]
+            kernels[name] = get[name]
     except cuda.CompileError as error:
         verdict.remarks += [
-            Remark(f"does not compile: {each.message}", rules.compiler_look(each.message), each.line)
+            Remark(f"does not compile: {each.message}", look(each.message), each.line)
             for each in error.diagnostics[:SHOWN]
-        ] or [Remark(f"does not compile: {error}", rules.compiler_look(""))]
+        ] or [Remark(f"does not compile: {error}", look(""))]
         return {}
     except KeyError as error:
         verdict.remarks.append(Remark(str(error.args[0]), f"the name of the kernel, which must be {name}"))
@@ -130,9 +140,10 @@ def _compiled(exercise: Exercise, path: Path, verdict: Verdict) -> Kernels:
     return kernels
 
 
-def _run(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, text: str) -> None:
+def _run(lesson: Lesson, path: Path, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, text: str) -> None:
     """Every case in order and in two shuffled schedules, each launch checked."""
-    source = Source(text)
+    exercise = lesson.exercise
+    source = Source(text) if lesson.language is CUDA else PythonSource(text)
     findings: dict[tuple[str, int], Remark] = {}
     wrong: list[Remark] = []
     schedules = (None, *(int(seed) for seed in rng.integers(1 << 30, size=2)))
@@ -158,11 +169,30 @@ def _run(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict
     verdict.clean = not findings
     verdict.correct = not wrong and not ended
     if findings or not verdict.correct:
-        known = [*rules.remarks(source, cases), *warnings.remarks(kernels[exercise.kernel].module, source)]
+        known = list(rules.remarks(source, cases))
+        if lesson.language is CUDA:
+            known += warnings.remarks(kernels[exercise.kernel].module, source)
+        else:
+            known += [*python_rules.of_text(text), *_negative(path, exercise, cases, findings)]
         verdict.remarks += known
-        if wrong and not findings and not known and wrong[0].look in GENERAL:
+        if wrong and not findings and not known and wrong[0].look in GENERAL and lesson.language is CUDA:
             wrong = [_repaired(exercise, text, cases, wrong[0])]
     verdict.remarks += [*_first(list(findings.values()))[:SHOWN], *wrong]
+
+
+def _negative(
+    path: Path, exercise: Exercise, cases: list[Case], findings: Mapping[tuple[str, int], Remark]
+) -> Iterator[Remark]:
+    """The first negative index, which Python takes for one that counts from the end."""
+    stray = [(line, each.says) for (kind, line), each in findings.items() if kind == "out_of_bounds"]
+    known = {line for line, says in stray if "before the start" not in says}
+    strict = python.Kernels(path, exercise, (python.NEGATIVE,))
+    for case in cases:
+        arguments, kernel = _arguments(case), strict[case.kernel or exercise.kernel]
+        report = cuda.sanitize(kernel, timeout=TIMEOUT)[case.grid, case.block, case.shared](*arguments.values())
+        if remark := python_rules.negative(report, known):
+            yield remark
+            return
 
 
 def _look(exercise: Exercise, source: Source, found: cuda.Finding, case: Case) -> str:

@@ -2,7 +2,8 @@
 
 `lessons/NN_name/` holds `lesson.md` (its first line is the title), `solution.cu`, `exercise.py`, `hints.md` (three,
 each under a heading) and `wrong/*.cu`. The skeleton is the solution without the lines between `// >>>` and `// <<<`,
-or `skeleton.cu` where there is one: a kernel to mend.
+or `skeleton.cu` where there is one: a kernel to mend. In Python it is `solution.py` and `wrong/*.py`, with
+`hints_python.md`, and `python.md` behind the text.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .exercise import Exercise
+from .language import CUDA, LANGUAGES, PYTHON, Language, in_python
 
 LESSONS = Path(__file__).parent / "lessons"
-BEGIN, END = "// >>>", "// <<<"
-"""The marks around what is the student's."""
-_KEPT = "//: "
 
 
 class UnknownLesson(Exception):
@@ -37,6 +36,17 @@ class Wrong:
 @dataclass(frozen=True)
 class Lesson:
     folder: Path
+    language: Language = CUDA
+
+    @property
+    def key(self) -> str:
+        """The name, and for another language than CUDA C++ its suffix: what a student's progress is noted under."""
+        return self.name if self.language is CUDA else f"{self.name}{self.language.suffix}"
+
+    @property
+    def file(self) -> str:
+        """What a student's file is called."""
+        return f"{self.name}{self.language.suffix}"
 
     @property
     def name(self) -> str:
@@ -53,32 +63,41 @@ class Lesson:
     @property
     def text(self) -> str:
         """What is to be read; how a drawing was made (`docs/drawings.py`) is left out."""
-        return re.sub(r"(?m)^```trace .*$", "```", self._read("lesson.md"))
+        text = re.sub(r"(?m)^```trace .*$", "```", self._read("lesson.md"))
+        if self.language is CUDA:
+            return text
+        more = self.folder / "python.md"
+        return in_python(text) + (f"\n{more.read_text(encoding='utf-8')}" if more.is_file() else "")
 
     @property
     def solution(self) -> str:
-        return self._read("solution.cu")
+        return self._read(f"solution{self.language.suffix}")
 
     @property
     def mends(self) -> bool:
         """Whether what the student begins with is a kernel with faults, and not one with a gap."""
-        return (self.folder / "skeleton.cu").is_file()
+        return (self.folder / f"skeleton{self.language.suffix}").is_file()
 
     @property
     def skeleton(self) -> str:
-        return self._read("skeleton.cu") if self.mends else skeleton(self.solution)
+        if self.mends:
+            return self._read(f"skeleton{self.language.suffix}")
+        return skeleton(self.solution, self.language)
 
     @property
     def hints(self) -> list[str]:
         """From a nudge to nearly the answer."""
-        return [part.strip() for part in re.split(r"(?m)^## .*$", self._read("hints.md"))[1:]]
+        name = "hints.md" if self.language is CUDA else "hints_python.md"
+        return [part.strip() for part in re.split(r"(?m)^## .*$", self._read(name))[1:]]
 
     @property
     def wrong(self) -> list[Wrong]:
         answers = []
-        for path in sorted((self.folder / "wrong").glob("*.cu")):
+        mark = self.language.comment
+        for path in sorted((self.folder / "wrong").glob(f"*{self.language.suffix}")):
             text = path.read_text(encoding="utf-8")
-            answers.append(Wrong(path.stem, text, re.findall(r"(?m)^// says: (.*)\n// look: (.*)$", text)))
+            says = re.findall(rf"(?m)^{mark} says: (.*)\n{mark} look: (.*)$", text)
+            answers.append(Wrong(path.stem, text, says))
         return answers
 
     @functools.cached_property
@@ -98,39 +117,50 @@ class Lesson:
         return (self.folder / name).read_text(encoding="utf-8")
 
 
-def skeleton(solution: str) -> str:
+def skeleton(solution: str, language: Language = CUDA) -> str:
     """The solution without its marked lines; of these, those that begin with `//: ` stand in for the others."""
+    begin, end = language.begin, language.end
     kept: list[str] = []
     marked = False
     for number, line in enumerate(solution.split("\n"), 1):
         mark = line.strip()
-        if mark.startswith(BEGIN):
+        if mark.startswith(begin):
             if marked:
-                raise ValueError(f"line {number}: {BEGIN} within {BEGIN}")
+                raise ValueError(f"line {number}: {begin} within {begin}")
             marked = True
             kept.append(line)
-        elif mark.startswith(END):
+        elif mark.startswith(end):
             if not marked:
-                raise ValueError(f"line {number}: {END} without {BEGIN}")
+                raise ValueError(f"line {number}: {end} without {begin}")
             marked = False
             kept.append(line)
         elif not marked:
             kept.append(line)
-        elif mark.startswith(_KEPT):
-            kept.append(line.replace(_KEPT, "", 1))
+        elif mark.startswith(language.kept):
+            kept.append(line.replace(language.kept, "", 1))
     if marked:
-        raise ValueError(f"{BEGIN} is never closed")
+        raise ValueError(f"{begin} is never closed")
     return "\n".join(kept)
 
 
-def lessons() -> list[Lesson]:
-    """All lessons in their order."""
-    return [Lesson(folder) for folder in sorted(LESSONS.iterdir()) if (folder / "lesson.md").is_file()]
+def lessons(language: Language = CUDA) -> list[Lesson]:
+    """All lessons of a language in their order."""
+    folders = sorted(LESSONS.iterdir())
+    return [Lesson(each, language) for each in folders if (each / f"solution{language.suffix}").is_file()]
 
 
-def find(wanted: str) -> Lesson:
-    """The lesson of this number (`3`, `03`) or name. Raises UnknownLesson."""
-    for lesson in lessons():
+def find(wanted: str, language: Language = CUDA) -> Lesson:
+    """The lesson of this number (`3`, `03`), name or key. Raises UnknownLesson."""
+    if wanted.endswith(PYTHON.suffix):
+        wanted, language = wanted.removesuffix(PYTHON.suffix), PYTHON
+    for lesson in lessons(language):
         if wanted == lesson.name or (wanted.isdecimal() and int(wanted) == lesson.number):
             return lesson
-    raise UnknownLesson(f"there is no lesson {wanted!r}; there are: {', '.join(each.name for each in lessons())}")
+    there = ", ".join(each.name for each in lessons(language))
+    kind = "" if language is CUDA else f" in {language.name}"
+    raise UnknownLesson(f"there is no lesson {wanted!r}{kind}; there are: {there}")
+
+
+def every() -> list[Lesson]:
+    """All lessons in all languages."""
+    return [lesson for language in LANGUAGES for lesson in lessons(language)]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .language import CUDA, PYTHON, Language
 from .lesson import Lesson, lessons
 
 _INSTALL = """import importlib.util
@@ -17,7 +18,7 @@ if importlib.util.find_spec("pyneural") is None:
 
 def notebook(lesson: Lesson) -> dict[str, Any]:
     """A lesson: its text, the skeleton as a cell that is checked when it is run, and folded hints."""
-    number = lesson.number
+    asked = f"{lesson.number} --python" if lesson.language is PYTHON else str(lesson.number)
     hints = "\n\n".join(
         f"<details><summary>Hint {level}</summary>\n\n{text.strip()}\n\n</details>"
         for level, text in enumerate(lesson.hints, 1)
@@ -26,10 +27,10 @@ def notebook(lesson: Lesson) -> dict[str, Any]:
         _text(lesson.text),
         _code(_INSTALL),
         _text("Complete the kernel and run the cell: it is checked, and what is wrong is said with its line."),
-        _code(f"%%lesson {number}\n{lesson.skeleton}"),
+        _code(f"%%lesson {asked}\n{lesson.skeleton}"),
         _text(hints),
         _text(
-            f"After a try, `%lesson {number} --solution` shows the reference solution. `%%cuda?` tells how to run, "
+            f"After a try, `%lesson {asked} --solution` shows the reference solution. `%%cuda?` tells how to run, "
             "check and profile any kernel in a cell of its own."
         ),
     ]
@@ -52,9 +53,13 @@ def _code(source: str) -> dict[str, Any]:
     return {"cell_type": "code", "metadata": {}, "source": source.rstrip(), "execution_count": None, "outputs": []}
 
 
-def write(folder: Path) -> list[Path]:
-    """Every lesson as ``NN_name.ipynb``. FileExistsError, and nothing written, where one is there already."""
-    files = {folder / f"{each.name}.ipynb": each for each in lessons()}
+def write(folder: Path, language: Language = CUDA) -> list[Path]:
+    """Every lesson of a language as ``NN_name.ipynb``.
+
+    Raises:
+        FileExistsError: one is there already; nothing was written.
+    """
+    files = {folder / f"{each.name}.ipynb": each for each in lessons(language)}
     for file in files:
         if file.exists():
             raise FileExistsError(f"{file} is there already; move it away, or choose another folder")

@@ -1,4 +1,4 @@
-"""A student's folder: one `.cu` file for each lesson begun, and what its checks gave."""
+"""A student's folder: one `.cu` or `.py` file for each lesson begun, and what its checks gave."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Folder:
         self.path = path
 
     def file(self, lesson: Lesson) -> Path:
-        return self.path / f"{lesson.name}.cu"
+        return self.path / lesson.file
 
     def start(self, lesson: Lesson) -> Path:
         """Writes the skeleton and the lesson's text. Raises AlreadyStarted."""
@@ -47,7 +47,7 @@ class Folder:
         return file
 
     def progress(self) -> dict[str, Progress]:
-        """By the names of lessons."""
+        """By the keys of lessons."""
         notes = self.path / _NOTES
         if not notes.is_file():
             return {}

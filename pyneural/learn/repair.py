@@ -17,7 +17,7 @@ import numpy as np
 from pyneural import cuda
 
 from .exercise import Case
-from .lesson import BEGIN, END
+from .language import CUDA, Language
 from .text import Source, closing
 
 SECONDS = 4.0
@@ -87,26 +87,26 @@ def schema(text: str, kernel: str) -> tuple[str, list[Change]]:
     first, last = _body(source, kernel)
     if first > last:
         return text, []
-    written = _written(text)
+    marked = written(text)
     changes: list[Change] = []
     lines = list(source.lines)
     lines[first - 2] += _READ
     for number in range(first, last + 1):
-        if number in written:
+        if number in marked:
             lines[number - 1] = _line(source, number, first, changes)
     includes = [line if line.lstrip().startswith("#") else "" for line in lines]
     rest = ["" if line.lstrip().startswith("#") else line for line in lines]
     return "\n".join([*includes, _SWITCH, *rest]), changes
 
 
-def _written(text: str) -> set[int]:
+def written(text: str, language: Language = CUDA) -> set[int]:
     """The lines between the marks, which are the student's; all where there are no marks."""
     lines = text.split("\n")
     found: set[int] = set()
     inside = False
     for number, line in enumerate(lines, 1):
         mark = line.strip()
-        inside = (inside or mark.startswith(BEGIN)) and not mark.startswith(END)
+        inside = (inside or mark.startswith(language.begin)) and not mark.startswith(language.end)
         if inside:
             found.add(number)
     return found or set(range(1, len(lines) + 1))

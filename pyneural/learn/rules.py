@@ -13,7 +13,9 @@ import numpy as np
 
 from pyneural import cuda
 
+from . import python_rules
 from .exercise import Case, Remark
+from .python_text import PythonSource
 from .text import Guard, Source
 
 _BYTES = re.compile(r"[*+]\s*sizeof\s*\(|sizeof\s*\([^)]*\)\s*\*")
@@ -42,6 +44,11 @@ def compiler_look(message: str) -> str:
 
 def remarks(source: Source, cases: list[Case]) -> Iterator[Remark]:
     """Mistakes that a line shows by itself."""
+    if isinstance(source, PythonSource):
+        for number, text in source.numbered():
+            yield from (Remark(says, look, number) for says, look in python_rules.of_line(text))
+        yield from _rows(source, cases)
+        return
     for number, text in source.numbered():
         if _BYTES.search(text) and not _COPY.search(text) and _is_index(source, number):
             yield Remark("an index in bytes", "`sizeof`: indices and pointers count elements, not bytes", number)
@@ -139,7 +146,8 @@ def look(source: Source, found: cuda.Finding, case: Case, general: str) -> str:
 
 def _bounds(source: Source, found: cuda.Finding, case: Case, general: str) -> str:
     if found.array in source.dynamic() and not case.shared:
-        return f"`extern __shared__` has as many bytes as the launch gives, here 0 bytes: give `{found.array}` a size"
+        what = "`cuda.shared.array(0, ...)`" if isinstance(source, PythonSource) else "`extern __shared__`"
+        return f"{what} has as many bytes as the launch gives, here 0 bytes: give `{found.array}` a size"
     shared = " shared " in found.message or " uses " in found.message
     for name, index in source.indices(found.line):
         if shared and name == found.array and source.depends(index, found.line, "blockIdx"):
@@ -148,25 +156,25 @@ def _bounds(source: Source, found: cuda.Finding, case: Case, general: str) -> st
                 f"all blocks{_set(source, index, found.line)}"
             )
     guard = source.guard(found.line)
-    special = _let_through(guard, case) if guard else ""
+    special = _let_through(source, guard, case) if guard else ""
     if guard and special:
         return f"{general}; the guard on line {guard.line}, `{guard.condition}`: {special}"
     return general
 
 
-def _let_through(guard: Guard, case: Case) -> str:
+def _let_through(source: Source, guard: Guard, case: Case) -> str:
     sizes = "|".join(re.escape(name) for name, value in case.arguments.items() if _number(value) is not None)
     if guard.returns:
         return "who meets it returns" if re.search(rf"<\s*(?:{sizes})\b", guard.condition) else ""
     if match := re.search(rf"<=\s*({sizes})\b(?!\s*-)", guard.condition):
         return f"`<=` lets {match[1]} itself through, and the last is {match[1]} - 1"
-    if "||" in guard.condition:
-        return "`||` lets through who meets one of the two only"
+    if source.either in guard.condition:
+        return f"`{source.either.strip()}` lets through who meets one of the two only"
     return ""
 
 
 def _set(source: Source, index: str, line: int) -> str:
-    settings = [each for each in source.settings(index, line) if each.line != line]
+    settings = dict.fromkeys(each for each in source.settings(index, line) if each.line != line)
     return f": {', '.join(map(str, settings))}" if settings else ""
 
 

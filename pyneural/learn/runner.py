@@ -30,12 +30,13 @@ def check(lesson: Lesson, path: Path, seed: int, *, seconds: float = SECONDS, me
     with contextlib.suppress(CompileError, CompilerNotFoundError):  # of which the check itself has a remark
         toolchain.runtime_library()
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", "pyneural.learn.worker", lesson.name, str(path), str(seed), str(writer)]
+    command = [sys.executable, "-m", "pyneural.learn.worker", lesson.key, str(path), str(seed), str(writer)]
     with os.fdopen(reader, "rb") as answers:
         try:
             process = subprocess.Popen(
                 [*command, str(memory), str(int(seconds) + 1)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE, pass_fds=(writer,), start_new_session=True,
+                stderr=subprocess.PIPE, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"}, pass_fds=(writer,),
+                start_new_session=True,
             )  # fmt: skip
         finally:
             os.close(writer)
@@ -64,7 +65,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _ended(lesson: Lesson, why: str) -> Verdict:
     look = "loops without an end, large arrays, and code that runs outside of the kernel"
-    return Verdict(lesson.name, [Remark(why, look)])
+    return Verdict(lesson.key, [Remark(why, look)])
 
 
 def _reason(code: int, log: str) -> str:

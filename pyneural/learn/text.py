@@ -46,6 +46,8 @@ def closing(text: str, start: int, ends: str = "") -> int:
 class Source:
     """Lines are numbered from 1, as in messages."""
 
+    either = "||"
+
     def __init__(self, text: str) -> None:
         blank = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text.replace("\r\n", "\n"), flags=re.DOTALL)
         self.lines = [line.partition("//")[0].rstrip() for line in blank.split("\n")]

@@ -13,29 +13,30 @@ import pytest
 
 from pyneural import cuda
 from pyneural.learn.judge import FULL, Verdict, judge
-from pyneural.learn.lesson import Lesson, Wrong, lessons
+from pyneural.learn.language import CUDA, PYTHON, Language
+from pyneural.learn.lesson import Lesson, Wrong, every, lessons
 
-LESSONS = lessons()
+LESSONS = every()
 FIRST = 3
 """Lessons whose sources are compiled in every run; those after them belong to `make test-simulator`."""
 
 
 def _marks(lesson: Lesson) -> list[pytest.MarkDecorator]:
-    marks = [pytest.mark.xdist_group(lesson.name)]
+    marks = [pytest.mark.xdist_group(lesson.key)]
     return marks if lesson.number <= FIRST else [*marks, pytest.mark.simulator]
 
 
-EACH = [pytest.param(each, id=each.name) for each in LESSONS]
-COMPILED = [pytest.param(each, id=each.name, marks=_marks(each)) for each in LESSONS]
+EACH = [pytest.param(each, id=each.key) for each in LESSONS]
+COMPILED = [pytest.param(each, id=each.key, marks=_marks(each)) for each in LESSONS]
 WRONG = [
-    pytest.param(lesson, wrong, id=f"{lesson.name}-{wrong.name}", marks=_marks(lesson))
+    pytest.param(lesson, wrong, id=f"{lesson.key}-{wrong.name}", marks=_marks(lesson))
     for lesson in LESSONS
     for wrong in lesson.wrong
 ]
 
 
 def _judged(lesson: Lesson, text: str, tmp_path: Path, rng: np.random.Generator) -> Verdict:
-    file = tmp_path / f"{lesson.name}.cu"
+    file = tmp_path / lesson.file
     file.write_text(text, encoding="utf-8")
     return judge(lesson, file, int(rng.integers(1 << 30)))
 
@@ -58,7 +59,8 @@ def test_skeleton_fails(lesson: Lesson, tmp_path: Path, rng: np.random.Generator
         assert untouched.remarks, "it is a whole kernel, and what is wrong with it is said"
     else:
         assert [each.says for each in untouched.remarks] == ["nothing is written between the marks yet"]
-    verdict = _judged(lesson, f"{lesson.skeleton}\n__device__ int one_more;\n", tmp_path, rng)
+    more = "__device__ int one_more;" if lesson.language is CUDA else "one_more = 0"
+    verdict = _judged(lesson, f"{lesson.skeleton}\n{more}\n", tmp_path, rng)
     assert verdict.marks < FULL
     assert verdict.remarks
     assert not any("does not compile" in each.says for each in verdict.remarks)
@@ -81,7 +83,7 @@ def test_what_is_to_mend_is_right_in_order(lesson: Lesson, tmp_path: Path, rng: 
 def test_python_of_the_text_runs(lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """From the folder above `learn`, where the solution lies, as one program."""
     (tmp_path / "learn").mkdir()
-    (tmp_path / "learn" / f"{lesson.name}.cu").write_text(lesson.solution, encoding="utf-8")
+    (tmp_path / "learn" / lesson.file).write_text(lesson.solution, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     program = "\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", lesson.text))
     exec(compile(program, "lesson.md", "exec"), {"__name__": "lesson"})
@@ -110,26 +112,38 @@ def test_lesson_is_whole(lesson: Lesson):
     assert all(lesson.hints)
     assert len(lesson.wrong) >= 2
     assert all(each.says for each in lesson.wrong)
-    assert all(each.text.count("// says:") == len(each.says) for each in lesson.wrong)
+    assert all(each.text.count(f"{lesson.language.comment} says:") == len(each.says) for each in lesson.wrong)
     assert len({_without_lines(each) for each in lesson.wrong}) == len(lesson.wrong), "each has feedback of its own"
     assert lesson.skeleton != lesson.solution
-    assert _outside(lesson.skeleton) == _outside(lesson.solution)
+    mark = lesson.language.comment
+    assert _outside(lesson.skeleton, mark) == _outside(lesson.solution, mark)
     for each in lesson.wrong:
-        assert _outside(each.text) == _outside(lesson.solution), "only what a student writes may differ"
+        assert _outside(each.text, mark) == _outside(lesson.solution, mark), "only what a student writes may differ"
 
 
 def _without_lines(wrong: Wrong) -> str:
     return re.sub(r"line \d+: ", "", str(wrong.says))
 
 
-def _outside(text: str) -> str:
+def _outside(text: str, mark: str) -> str:
     """What stands outside of the marks, without white space and comments."""
-    kept = re.sub(r"// >>>.*?// <<<", "", text, flags=re.DOTALL)
-    return re.sub(r"\s+", "", re.sub(r"//[^\n]*", "", kept))
+    kept = re.sub(rf"{mark} >>>.*?{mark} <<<", "", text, flags=re.DOTALL)
+    return re.sub(r"\s+", "", re.sub(rf"{mark}[^\n]*", "", kept))
 
 
-def test_numbers_are_unique():
-    assert [each.number for each in LESSONS] == sorted({each.number for each in LESSONS})
+@pytest.mark.parametrize("language", [CUDA, PYTHON], ids=lambda each: each.name)
+def test_numbers_are_unique(language: Language):
+    found = lessons(language)
+    assert [each.number for each in found] == sorted({each.number for each in found})
+    assert len(found) >= 10
+
+
+@pytest.mark.parametrize("lesson", [each for each in EACH if each.values[0].language is PYTHON])
+def test_text_in_python_has_no_names_of_cuda_cpp(lesson: Lesson):
+    """But for those of a picture's columns."""
+    told = re.sub(r"(?ms)^```.*?^```$", "", "\n".join([lesson.text, *lesson.hints, lesson.solution, lesson.skeleton]))
+    assert not re.search(r"__\w+|atomic[A-Z]|(?<![\w.])(?:thread|block)Idx\.|<<<.*>>>|\bint \w+ =", told)
+    assert "**In Python.**" in lesson.text
 
 
 def test_inputs_are_new_in_each_check(rng: np.random.Generator):

@@ -14,12 +14,14 @@ from pyneural.cli import app
 from pyneural.learn import magic, notebooks, show
 from pyneural.learn.exercise import Remark
 from pyneural.learn.judge import FULL, Verdict
-from pyneural.learn.lesson import Lesson, lessons
+from pyneural.learn.language import PYTHON
+from pyneural.learn.lesson import Lesson, every, lessons
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 
 LESSONS = lessons()
+ALL = every()
 
 
 def _run(notebook: dict[str, Any], folder: Path) -> list[str]:
@@ -33,29 +35,33 @@ def _run(notebook: dict[str, Any], folder: Path) -> list[str]:
     ]
 
 
+def _asked(lesson: Lesson) -> str:
+    return f"{lesson.number} --python" if lesson.language is PYTHON else str(lesson.number)
+
+
 def _solved(lesson: Lesson) -> dict[str, Any]:
     """With the solution in the skeleton's place, and a cell that asks for it again."""
     made = copy.deepcopy(notebooks.notebook(lesson))
     (cell,) = [each for each in made["cells"] if each["source"].startswith("%%lesson")]
-    cell["source"] = f"%%lesson {lesson.number}\n{lesson.solution}"
-    asked = {**copy.deepcopy(cell), "id": "again", "source": f"%lesson {lesson.number} --solution"}
+    cell["source"] = f"%%lesson {_asked(lesson)}\n{lesson.solution}"
+    asked = {**copy.deepcopy(cell), "id": "again", "source": f"%lesson {_asked(lesson)} --solution"}
     return {**made, "cells": [*made["cells"], asked]}
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda each: each.name)
+@pytest.mark.parametrize("lesson", ALL, ids=lambda each: each.key)
 def test_it_is_a_notebook(lesson: Lesson):
     made = notebooks.notebook(lesson)
     nbformat.validate(nbformat.from_dict(made))
     sources = [cell["source"] for cell in made["cells"]]
     assert sources[0] == lesson.text.strip()
-    assert f"%%lesson {lesson.number}\n{lesson.skeleton.rstrip()}" in sources
+    assert f"%%lesson {_asked(lesson)}\n{lesson.skeleton.rstrip()}" in sources
     assert lesson.hints[2].strip() in sources[4]
     assert not any(lesson.solution.strip() in each for each in sources)
 
 
 @pytest.mark.parametrize(
     "lesson",
-    [pytest.param(each, id=each.name, marks=[pytest.mark.simulator] * (each.number > 1)) for each in LESSONS],
+    [pytest.param(each, id=each.key, marks=[pytest.mark.simulator] * (each.number > 1)) for each in ALL],
 )
 def test_it_runs(lesson: Lesson, tmp_path: Path):
     """As it is, and with the solution; the student's file is that of the command line."""
@@ -65,7 +71,7 @@ def test_it_runs(lesson: Lesson, tmp_path: Path):
     said = _run(_solved(lesson), tmp_path)
     assert f"{FULL} of {FULL} marks" in said[1]
     assert said[2].strip() == lesson.solution.strip()
-    assert (tmp_path / "learn" / f"{lesson.name}.cu").read_text() == lesson.solution
+    assert (tmp_path / "learn" / lesson.file).read_text() == lesson.solution
 
 
 def test_a_mistake_is_told_with_its_line(tmp_path: Path):
@@ -117,3 +123,10 @@ def test_the_command_writes_all_and_overwrites_none(tmp_path: Path):
     assert "is there already" in done.output
     assert json.loads(mine.read_text()) == {"mine": True}
     assert not (folder / f"{LESSONS[3].name}.ipynb").exists()
+
+
+def test_the_command_in_python(tmp_path: Path):
+    done = CliRunner().invoke(app, ["learn", "notebooks", str(tmp_path), "--python"])
+    assert done.exit_code == 0, done.output
+    assert sorted(each.name for each in tmp_path.iterdir()) == [f"{each.name}.ipynb" for each in lessons(PYTHON)]
+    assert "%%lesson 1 --python" in (tmp_path / "01_threads.ipynb").read_text()

@@ -1,0 +1,20 @@
+# How often each of 64 values is in x. The counts are 0 before the launch.
+
+from numba import cuda, int32
+
+BINS = 64
+
+
+@cuda.jit
+def histogram(x, counts, n):
+    mine = cuda.shared.array(BINS, int32)  # of this block
+    # >>> your code: clear, count in shared memory, add to counts.
+    for bin in range(cuda.threadIdx.x, BINS, cuda.blockDim.x):
+        mine[bin] = 0
+    cuda.syncthreads()
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        cuda.atomic.add(mine, x[i], 1)
+    cuda.syncthreads()
+    for bin in range(cuda.threadIdx.x, BINS, cuda.blockDim.x):
+        cuda.atomic.add(counts, bin, mine[bin])
+    # <<<

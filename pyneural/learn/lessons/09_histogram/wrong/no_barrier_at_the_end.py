@@ -1,0 +1,25 @@
+# says: line ...: race: thread ... of block ... shared mine[...], which thread ... of the same block ..., one of them not by an atomic operation (n = 1000)
+# look: two threads may count one value at once; and before a step begins, all must have ended the last
+# says: line ...: race: thread ... of block ... shared mine[...], which thread ... of the same block ..., one of them not by an atomic operation (n = 1000)
+# look: two threads may count one value at once; and before a step begins, all must have ended the last
+# says: line 24: counts[...] is ..., not ...; ... of 64 elements are wrong (n = 1000)
+# look: which element each thread computes, for the thread named
+
+
+from numba import cuda, int32
+
+BINS = 64
+
+
+@cuda.jit
+def histogram(x, counts, n):
+    mine = cuda.shared.array(BINS, int32)  # of this block
+    # >>> your code: clear, count in shared memory, add to counts.
+    for bin in range(cuda.threadIdx.x, BINS, cuda.blockDim.x):
+        mine[bin] = 0
+    cuda.syncthreads()
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        cuda.atomic.add(mine, x[i], 1)
+    for bin in range(cuda.threadIdx.x, BINS, cuda.blockDim.x):
+        cuda.atomic.add(counts, bin, mine[bin])
+    # <<<

@@ -1,0 +1,91 @@
+"""Solutions in Python: read, translated for the simulator, and asked what is wrong with them."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyneural import cuda
+from pyneural.cuda.numba_types import require_numba
+
+from .exercise import Exercise
+
+NEGATIVE = "-DPN_NEGATIVE_IS_OUT"
+
+
+def names(path: Path) -> dict[str, Any]:
+    """The names of a solution's module. Raises CompileError at the line that fails."""
+    require_numba()
+    text = path.read_text(encoding="utf-8", errors="replace")
+    linecache.checkcache(str(path))
+    space: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
+    try:
+        exec(compile(text, str(path), "exec"), space)
+    except SyntaxError as error:
+        raise _error(path, error.lineno or 1, str(error.msg)) from error
+    except Exception as error:
+        lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(path)]
+        what = f"{type(error).__name__}: {error}"
+        if type(error).__name__ == "CudaSupportError":
+            what = "write @cuda.jit without types in brackets: they come from the arguments of the launch"
+        raise _error(path, (lines or [1])[-1] or 1, what) from error
+    return space
+
+
+def _error(path: Path, line: int, message: str) -> cuda.CompileError:
+    return cuda.CompileError([cuda.Diagnostic(str(path), line, 1, f"error: {message}")])
+
+
+class Kernels(Mapping[str, cuda.Kernel]):
+    """The kernels of a solution by name, for arguments as the exercise's cases have.
+
+    Raises CompileError, and KeyError for a name that the solution lacks.
+    """
+
+    def __init__(self, path: Path, exercise: Exercise, options: Sequence[str] = ()) -> None:
+        self.path = path
+        self.space = names(path)
+        self.arguments = arguments(exercise)
+        self.options = options
+
+    def __getitem__(self, name: str) -> cuda.Kernel:
+        return kernel(self.path, self.space, name, self.arguments[name], self.options)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arguments)
+
+    def __len__(self) -> int:
+        return len(self.arguments)
+
+
+def kernel(
+    path: Path, space: Mapping[str, Any], name: str, values: Mapping[str, Any], options: Sequence[str] = ()
+) -> cuda.Kernel:
+    """One kernel of a solution's."""
+    if name not in space:
+        others = ", ".join(key for key, value in space.items() if hasattr(value, "py_func")) or "none"
+        raise KeyError(f"{path} has no kernel {name!r}; it has: {others}")
+    function = getattr(space[name], "py_func", None)
+    if function is None:
+        line = getattr(getattr(space[name], "__code__", None), "co_firstlineno", 1)
+        raise _error(path, line, f"{name} is a plain function: a kernel has @cuda.jit in the line above")
+    count = function.__code__.co_argcount
+    if count != len(values):
+        wanted = ", ".join(values)
+        raise _error(
+            path, function.__code__.co_firstlineno, f"{name} has {count} parameters, and the launch gives {wanted}"
+        )
+    return cuda.from_numba(function, tuple(values.values()), options=options)
+
+
+def arguments(exercise: Exercise) -> dict[str, Mapping[str, Any]]:
+    """Those of a launch of each kernel."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for case in exercise.cases(np.random.default_rng(0)):
+        found.setdefault(case.kernel or exercise.kernel, case.arguments)
+    return found
