@@ -280,6 +280,8 @@ def _sentence(error: Exception, text: str) -> str:
         return "this calls a function that Numba compiles from Python; write it with what docs/simulator.md lists"
     if match := re.search(r"name ['\"`]?(\w+)['\"`]? is not defined", text):
         return f"the name {match[1]} is not defined"
+    if match := re.search(r"[Vv]ariable ['\"](\w+)['\"] is not defined", text):
+        return f"the name {match[1]} is not defined on the way here"
     if match := re.search(r"Untyped global name ['\"](\w+)['\"]:.*?<class 'function'>", text, re.DOTALL):
         return f"{match[1]} is a plain function: a kernel calls those with @cuda.jit(device=True) in front"
     if match := re.search(r"Untyped global name ['\"](\w+)['\"]", text):

@@ -62,6 +62,32 @@ def test_judge_names_the_place(text: str, says: str, look: str, tmp_path: Path, 
     assert any(look in each.look for each in verdict.remarks), verdict.remarks
 
 
+@pytest.mark.parametrize(
+    ("number", "right", "wrong", "look"),
+    [
+        (10, "t >= distance", "t > distance", "the comparison `>` on this line"),
+        pytest.param(
+            12, "ty * EACH + r, j", "tx * EACH + r, j", "the name `tx` on this line", marks=pytest.mark.simulator
+        ),
+        pytest.param(8, "(lane, width, 32)", "(lane, width, 31)", "which element each", marks=pytest.mark.simulator),
+    ],
+)
+def test_a_change_that_mends_is_found(
+    number: int, right: str, wrong: str, look: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """On its line; where none is enough, nothing is claimed."""
+    lesson = find(f"{number}.py")
+    text = lesson.solution
+    assert text.count(right) == 1
+    file = tmp_path / lesson.file
+    file.write_text(text.replace(right, wrong))
+    verdict = judge(lesson, file, int(rng.integers(1 << 30)))
+    assert not verdict.correct
+    assert any(look in each.look for each in verdict.remarks), verdict.remarks
+    if "on this line" in look:
+        assert text[: text.index(right)].count("\n") + 1 in [each.line for each in verdict.remarks]
+
+
 def _run(*arguments: Any) -> Any:
     return CliRunner().invoke(app, ["learn", *(str(each) for each in arguments)])
 
