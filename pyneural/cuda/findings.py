@@ -168,7 +168,8 @@ class Reader:
         tile as one row is common and works.
         """
         sizes = [int(n) for n in re.findall(r"\[(\d+)\]", f["text"])]
-        names = re.findall(r"([A-Za-z_]\w*)\s*\[", self.text_of(file, line))
+        text = self.text_of(file, line)
+        names = re.findall(r"([A-Za-z_]\w*)\s*\[", text) + re.findall(r"\bcuda\.atomic\.\w+\(\s*(\w+)\s*,", text)
         dims = {name: self._dims(name, file, line) for name in names}
         if any(count not in (None, len(sizes)) for count in dims.values()):
             return None, 0

@@ -280,6 +280,8 @@ def _sentence(error: Exception, text: str) -> str:
         return "this calls a function that Numba compiles from Python; write it with what docs/simulator.md lists"
     if match := re.search(r"name ['\"`]?(\w+)['\"`]? is not defined", text):
         return f"the name {match[1]} is not defined"
+    if match := re.search(r"[Vv]ariable ['\"](\w+)['\"] is not defined", text):
+        return f"the name {match[1]} is not defined on the way here"
     if match := re.search(r"Untyped global name ['\"](\w+)['\"]:.*?<class 'function'>", text, re.DOTALL):
         return f"{match[1]} is a plain function: a kernel calls those with @cuda.jit(device=True) in front"
     if match := re.search(r"Untyped global name ['\"](\w+)['\"]", text):
@@ -295,8 +297,9 @@ def _sentence(error: Exception, text: str) -> str:
         )
     if match := re.search(r"No implementation of function (.*?) found for signature:\s*>>> (\w+)\((.*?)\)\s*$", text,
                           re.DOTALL | re.MULTILINE):  # fmt: skip
-        if match[2] in ("getitem", "setitem") and (index := re.search(r"\), (?:\w*Tuple\()?.*?\b(float\d+)", match[3])):
-            return f"an index must be whole numbers, not {index[1]}"
+        index = re.match(r"array\([^)]*\), ((?:Uni)?Tuple\([^)]*\)|[^,]+)", match[3])
+        if match[2] in ("getitem", "setitem") and index and (real := re.search(r"\bfloat\d+", index[1])):
+            return f"an index must be whole numbers, not {real[0]}"
         return f"{match[2]} does not take ({match[3]})"
     first = next((line.strip() for line in text.split("\n") if line.strip() and not _NOISE.match(line.strip())), "")
     return first or type(error).__name__

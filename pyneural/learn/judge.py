@@ -15,7 +15,7 @@ import numpy as np
 
 from pyneural import cuda
 
-from . import python, python_rules, rules, warnings
+from . import python, python_repair, python_rules, rules, warnings
 from .exercise import POISON, Array, Case, Exercise, Limit, Remark
 from .language import CUDA, Language, in_python
 from .lesson import Lesson
@@ -173,10 +173,11 @@ def _run(lesson: Lesson, path: Path, kernels: Kernels, rng: np.random.Generator,
         if lesson.language is CUDA:
             known += warnings.remarks(kernels[exercise.kernel].module, source)
         else:
-            known += [*python_rules.of_text(text), *_negative(path, exercise, cases, findings)]
+            known += python_rules.of_text(text)
+            known += [] if ended else _negative(path, exercise, cases, findings)
         verdict.remarks += known
-        if wrong and not findings and not known and wrong[0].look in GENERAL and lesson.language is CUDA:
-            wrong = [_repaired(exercise, text, cases, wrong[0])]
+        if wrong and not findings and not known and wrong[0].look in GENERAL:
+            wrong = [_repaired(lesson, path, text, cases, wrong[0])]
     verdict.remarks += [*_first(list(findings.values()))[:SHOWN], *wrong]
 
 
@@ -219,7 +220,7 @@ def _races_first(found: list[Remark]) -> bool:
     return kinds[:1] == ["race"] and "divergent_barrier" in kinds
 
 
-def _repaired(exercise: Exercise, text: str, cases: list[Case], wrong: Remark) -> Remark:
+def _repaired(lesson: Lesson, path: Path, text: str, cases: list[Case], wrong: Remark) -> Remark:
     """What is wrong, on the line where a small change would mend it, if there is one."""
 
     def right(case: Case, kernel: cuda.Kernel) -> bool:
@@ -230,7 +231,10 @@ def _repaired(exercise: Exercise, text: str, cases: list[Case], wrong: Remark) -
             _close(arguments[name], values, case.tolerance).all() for name, values in case.expected.items()
         )
 
-    found = repair(text, exercise.kernel, cases, right)
+    if lesson.language is CUDA:
+        found = repair(text, lesson.exercise.kernel, cases, right)
+    else:
+        found = python_repair.repair(path, text, lesson.exercise.kernel, cases, right)
     return replace(wrong, look=found.look, line=found.lines[0]) if found else wrong
 
 

@@ -43,7 +43,7 @@ class Folder:
                 place.write(lesson.skeleton)
         except FileExistsError:
             raise AlreadyStarted(f"{file} is there already; move it away to begin anew") from None
-        file.with_suffix(".md").write_text(lesson.text, encoding="utf-8")
+        file.with_name(f"{lesson.key}.md").write_text(lesson.text, encoding="utf-8")
         return file
 
     def progress(self) -> dict[str, Progress]:

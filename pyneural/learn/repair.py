@@ -62,7 +62,7 @@ def repair(text: str, kernel: str, cases: list[Case], right: Callable[[Case, cud
         return None  # a name that cannot be exchanged: nothing is claimed
     launched, switch = module[kernel], cuda.sanitize(module["pn_set_change"])
     # The cheapest case that is wrong tells most changes apart.
-    ordered = sorted(cases, key=lambda case: (right(case, launched), _threads(case)))
+    ordered = sorted(cases, key=lambda case: (right(case, launched), threads(case)))
     good: list[Change] = []
     began = time.process_time()
     for number, change in enumerate(changes, 1):
@@ -77,7 +77,7 @@ def repair(text: str, kernel: str, cases: list[Case], right: Callable[[Case, cud
     return Repair(lines, good[0].token)
 
 
-def _threads(case: Case) -> int:
+def threads(case: Case) -> int:
     return int(np.prod(case.grid) * np.prod(case.block))
 
 

@@ -1,0 +1,34 @@
+# says: line 28: 16384 loads of a warp from shared memory; 10240 do if what was loaded of bt stays in a register for 4 multiplications
+# look: docs/simulator.md, `shared_load_requests`
+
+
+from numba import cuda, float32
+
+SIDE, EACH = 16, 4
+ROWS = SIDE * EACH
+
+
+@cuda.jit
+def matmul(a, b, c, m, n, k):
+    at = cuda.shared.array((ROWS, SIDE), float32)
+    bt = cuda.shared.array((SIDE, SIDE), float32)
+    total = cuda.local.array(EACH, float32)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    top, column = cuda.blockIdx.y * ROWS, cuda.blockIdx.x * SIDE + tx
+    for r in range(EACH):
+        total[r] = 0
+    for first in range(0, k, SIDE):
+        # >>> your code: fill both tiles, wait, multiply, wait. Row r of this thread is row ty * EACH + r of the tile.
+        for t in range(ty, ROWS, SIDE):
+            at[t, tx] = a[top + t, first + tx] if top + t < m and first + tx < k else 0
+        bt[ty, tx] = b[first + ty, column] if first + ty < k and column < n else 0
+        cuda.syncthreads()
+        for r in range(EACH):
+            for j in range(SIDE):
+                total[r] += at[ty * EACH + r, j] * bt[j, tx]
+        cuda.syncthreads()
+        # <<<
+    for r in range(EACH):
+        row = top + ty * EACH + r
+        if row < m and column < n:
+            c[row, column] = total[r]
