@@ -12,6 +12,7 @@ APPS = {
     "digits": "handwritten digits of 8 x 8 pixels: a small CNN",
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
+    "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
 }
 """The applications by name, and what they are."""
 
