@@ -14,6 +14,7 @@ APPS = {
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
     "faces": "faces or something else, 25 x 25 pixels: CNNs in five folds",
     "fraud": "phishing websites and borrowers who do not pay back: ensembles of perceptrons with a focal loss",
+    "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
 }
 """The applications by name, and what they are."""
 
