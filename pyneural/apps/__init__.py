@@ -13,6 +13,7 @@ APPS = {
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
     "fraud": "phishing websites and borrowers who do not pay back: ensembles of perceptrons with a focal loss",
+    "markets": "how far the S&P 500 moves tomorrow: a temporal convolution (no advice)",
 }
 """The applications by name, and what they are."""
 

