@@ -56,7 +56,7 @@ def draw_recall_and_cost(path: Path, tables: dict[str, tuple[np.ndarray, dict[st
         left.set_ylim(0.0, 1.02)
         right.set_xlim(0.0, 1.0)
         right.set_ylim(0.0, 1.4 * max(cost_curve(labels, each, shares).max() for each in told.values()))
-        for axes, place in ((left, "lower left"), (right, "upper right")):
+        for axes, place in ((left, "lower left"), (right, "lower center")):
             axes.grid(color="#e6e9ed", linewidth=0.8)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False, loc=place, fontsize=9)
