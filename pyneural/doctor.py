@@ -26,6 +26,7 @@ _OPTIONAL = {
     "PIL": "pillow",
     "mlxtend": "mlxtend",
     "river": "river",
+    "arch": "arch",
 }
 _CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "neon", "sve")
 

@@ -15,6 +15,7 @@ APPS = {
     "faces": "faces or something else, 25 x 25 pixels: CNNs in five folds",
     "fraud": "phishing websites and borrowers who do not pay back: ensembles of perceptrons with a focal loss",
     "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
+    "markets": "how far the S&P 500 moves tomorrow: a temporal convolution (no advice)",
 }
 """The applications by name, and what they are."""
 

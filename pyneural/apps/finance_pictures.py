@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .extras import need
+from .market_tests import Portfolio
 from .pictures import _FAINT, _INK, _OTHER, _RIGHT, _pyplot
 
 _COLORS = (_RIGHT, _OTHER, "#5b8c5a", "#7a5195")
@@ -55,8 +56,54 @@ def draw_recall_and_cost(path: Path, tables: dict[str, tuple[np.ndarray, dict[st
         left.set_ylim(0.0, 1.02)
         right.set_xlim(0.0, 1.0)
         right.set_ylim(0.0, 1.4 * max(cost_curve(labels, each, shares).max() for each in told.values()))
-        for axes, place in ((left, "lower left"), (right, "upper right")):
+        for axes, place in ((left, "lower left"), (right, "lower center")):
             axes.grid(color="#e6e9ed", linewidth=0.8)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False, loc=place, fontsize=9)
+    figure.savefig(path)
+
+
+def draw_forecast_and_equity(
+    path: Path,
+    dates: np.ndarray,
+    realised: np.ndarray,
+    forecasts: dict[str, np.ndarray],
+    portfolios: dict[str, Portfolio],
+) -> None:
+    """Three panels over the same days: |return| and its forecasts, what 1 became, and the part invested.
+
+    Args:
+        dates, realised: (N).
+        forecasts: (N) by who made them; portfolios by their names.
+    """
+    make, canvas = _pyplot()
+    figure = make(figsize=(11.0, 10.0), dpi=130, layout="constrained")
+    canvas(figure)
+    upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.3))
+    upper.bar(dates, 100.0 * realised, width=1.0, color="#cfd6dd", label="realised")
+    for color, (who, told) in zip(_COLORS, forecasts.items(), strict=False):
+        mae = np.abs(told - realised).mean()
+        width = 1.4 if color == _RIGHT else 0.9
+        upper.plot(
+            dates, 100.0 * told, color=color, linewidth=width, label=f"{who}, mean absolute error {100 * mae:.4f} %"
+        )
+    upper.set_ylabel("|return| of the day, %")
+    upper.set_title("Forecasts at the close before, on years that trained nothing", fontsize=11, color=_INK)
+    for color, (name, portfolio) in zip((_RIGHT, _OTHER, _INK), portfolios.items(), strict=True):
+        words = (
+            f"{name}: Sharpe {portfolio.sharpe:.2f}, drawdown {portfolio.drawdown:.1%}, "
+            f"volatility {portfolio.volatility:.1%}, {portfolio.growth:+.1%} a year"
+        )
+        middle.plot(dates, portfolio.equity, color=color, linewidth=1.5, label=words)
+        lower.plot(dates, portfolio.part, color=color, linewidth=0.8)
+    middle.set_ylabel("1 became, after costs")
+    lower.set_ylabel("part invested")
+    lower.set_ylim(0.0, 1.05)
+    for axes in (upper, middle, lower):
+        axes.grid(color="#e6e9ed", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in (upper, middle):
+        axes.legend(frameon=False, loc="upper left", fontsize=9)
+    lower.set_xlim(dates[0], dates[-1])
     figure.savefig(path)

@@ -48,6 +48,11 @@ def _few_snippets(data: Any, count: int) -> Any:
     return replace(data, train_pieces=data.train_pieces[:count], train_valence=data.train_valence[:count])
 
 
+def _few_days(data: Any, count: int) -> Any:
+    days = data.train
+    return replace(data, train=replace(days, **{name: each[:count] for name, each in vars(days).items()}))
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
@@ -55,6 +60,7 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "faces": _few_faces,
     "fraud": _few_of_both,
     "sentiment": _few_snippets,
+    "markets": _few_days,
 }
 """So many samples of an application's training data."""
 PACKAGES = {
@@ -64,6 +70,7 @@ PACKAGES = {
     "faces": "skimage",
     "fraud": "river",
     "sentiment": "sklearn",
+    "markets": "arch",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
