@@ -94,7 +94,8 @@ def normalised(images: np.ndarray) -> np.ndarray:
     """(N, 25, 25) -> (N, 1, 25, 25), each with its own mean and deviation taken out."""
     flat = images.reshape(len(images), 1, -1)
     scaled = (flat - flat.mean(axis=2, keepdims=True)) / (flat.std(axis=2, keepdims=True) + FLAT)
-    return scaled.reshape(len(images), 1, *images.shape[1:])
+    back: np.ndarray = scaled.reshape(len(images), 1, *images.shape[1:])
+    return back
 
 
 class Folds(nn.Module):

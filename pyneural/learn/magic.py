@@ -68,7 +68,8 @@ def answer(line: str, cell: str | None = None) -> str:
             return lesson.solution
         if chosen.hint is None:
             raise Usage("--hint 1, 2 or 3, or --solution; a cell that begins with %%lesson is checked")
-        return lesson.hints[chosen.hint - 1]
+        hint: str = lesson.hints[chosen.hint - 1]
+        return hint
     except (Usage, UnknownLesson, ValueError, OSError) as error:
         return f"{type(error).__name__}: {error}"
 
