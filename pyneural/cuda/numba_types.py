@@ -339,7 +339,7 @@ def _sentence(error: Exception, text: str) -> str:
             return f"an index must be whole numbers, not {real[0]}"
         return f"{match[2]} does not take ({match[3]})"
     first = next((line.strip() for line in text.split("\n") if line.strip() and not _NOISE.match(line.strip())), "")
-    return first or type(error).__name__
+    return re.sub(r"\.?\.? Raised from .*", "", first) or type(error).__name__
 
 
 def _kind(name: str) -> str:
