@@ -17,7 +17,7 @@ from .kernel import Kernel
 from .module import Module, Sources
 from .numba_code import Row, Writer
 from .numba_names import SPACE
-from .numba_types import library
+from .numba_types import compiler, type_of
 from .unit import Kernel as Declaration
 from .unit import SharedArray, Unit
 
@@ -51,9 +51,9 @@ def from_numba(function: Any, types: Sequence[Any], *, options: Sequence[str] = 
 
 def _type(kernel: str, position: int, value: Any) -> Any:
     """Numba's type of an argument, which is one already or a value."""
-    typeof, types = library("numba").typeof, library("numba.core.types")
+    types = compiler("types")
 
-    kind = value if isinstance(value, types.Type) else typeof(value)
+    kind = value if isinstance(value, types.Type) else type_of(value)
     if isinstance(kind, types.Array):
         if kind.layout != "C" and not (kind.ndim == 1 and kind.layout == "F"):
             raise TypeError(f"{kernel}: argument {position + 1} must be a C-contiguous array, got {kind}")
@@ -75,7 +75,7 @@ class Program:
         self.shapes: dict[str, tuple[int, ...]] = {}
         """Of shared arrays, by their names."""
         self.name = names.identifier(typed.function.__name__)
-        types, ir = library("numba.core.types"), library("numba.core.ir")
+        types, ir = compiler("types"), compiler("ir")
         self.types = types
         if not isinstance(typed.result, types.NoneType):
             writer = Writer(self, typed, self.name, True)
@@ -207,7 +207,7 @@ class PythonKernel(Kernel):
         return tuple(found)
 
     def _one(self, name: str, kind: Any, value: Any) -> list[Any]:
-        types = library("numba.core.types")
+        types = compiler("types")
 
         if isinstance(kind, types.Array):
             if not isinstance(value, np.ndarray) or value.ndim != kind.ndim:

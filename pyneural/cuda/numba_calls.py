@@ -51,6 +51,8 @@ def _hashable(key: Any) -> bool:
 
 def _name(key: Any, kind: Any) -> str:
     module = getattr(key, "__module__", "") or ""
+    if module.endswith("unsafe.eh"):
+        return "a `try`"
     name = getattr(key, "__name__", None) or getattr(key, "_name", None) or str(kind)
     return f"{module.removeprefix('numba.')}.{name}" if module and module != "builtins" else str(name)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import numba_names as names
 from .errors import CompileError, Diagnostic
 from .numba_names import SPACE
-from .numba_types import Typed, library, plain
+from .numba_types import Typed, compiler, plain
 
 if TYPE_CHECKING:
     from .from_numba import Program
@@ -38,7 +38,7 @@ class Writer:
     """Writes one function for arguments of given types."""
 
     def __init__(self, program: Program, typed: Typed, name: str, kernel: bool) -> None:
-        self.ir, self.numba = library("numba.core.ir"), library("numba.core.types")
+        self.ir, self.numba = compiler("ir"), compiler("types")
         self.program = program
         self.typed = typed
         self.name = name

@@ -99,12 +99,12 @@ def functions() -> dict[Any, str]:
         function = getattr(cuda.libdevice, name, None)
         if function is not None:
             table[function] = f"__{name}({{0}}, {{1}})"
-    return table
+    return table | warp_functions()
 
 
 @functools.cache
 def warp_functions() -> dict[Any, str]:
-    """Those that Numba itself writes in Python, by their Python function."""
+    """Those that Numba itself writes in Python, by their Python function; in numba-cuda they are none of Python's."""
     cuda = library("numba.cuda")
 
     table = {
@@ -116,7 +116,7 @@ def warp_functions() -> dict[Any, str]:
         cuda.any_sync: "__any_sync(unsigned({0}), bool({1}))",
         cuda.ballot_sync: "int(__ballot_sync(unsigned({0}), bool({1})))",
     }
-    return {function.py_func: text for function, text in table.items()}
+    return {getattr(function, "py_func", function): text for function, text in table.items()}
 
 
 def literal(value: Any, kind: Any) -> str:

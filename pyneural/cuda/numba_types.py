@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
+import linecache
 import re
 import types as python_types
 from typing import Any, NamedTuple
@@ -43,6 +45,24 @@ def library(name: str) -> Any:
     return importlib.import_module(name)
 
 
+@functools.cache
+def apart() -> bool:
+    """Whether `numba.cuda` is that of the package numba-cuda, which has a compiler of its own."""
+    return importlib.util.find_spec("numba.cuda.core") is not None
+
+
+def compiler(name: str) -> Any:
+    """A module of the compiler behind `numba.cuda`."""
+    if not apart():
+        return library(f"numba.core.{name}")
+    return library(f"numba.cuda.{name}" if name in ("types", "typing") else f"numba.cuda.core.{name}")
+
+
+def type_of(value: Any) -> Any:
+    """Numba's type of a value."""
+    return library("numba.cuda.typing.typeof" if apart() else "numba").typeof(value)
+
+
 def python_function(function: Any) -> Any:
     """The function behind `@cuda.jit`, or the function itself. Raises TypeError for anything else."""
     inner = getattr(function, "py_func", function)
@@ -54,13 +74,13 @@ def python_function(function: Any) -> Any:
 def infer(function: Any, arguments: tuple[Any, ...]) -> Typed:
     """Types of all variables of a function for arguments of these types. Raises CompileError at the Python line."""
     require_numba()
-    compiler, target = library("numba.core.compiler"), library("numba.cuda.descriptor").cuda_target
+    target = library("numba.cuda.descriptor").cuda_target
     flags = library("numba.cuda.compiler").CUDAFlags()
     flags.no_compile = True
     flags.error_model = "numpy"
     try:
-        with library("numba.core.target_extension").target_override("cuda"):
-            found = compiler.compile_extra(
+        with _chosen():
+            found = library("numba.cuda.compiler" if apart() else "numba.core.compiler").compile_extra(
                 _context(), target.target_context, function, arguments, None, flags, {}, pipeline_class=_pipeline()
             )
     except CompileError:
@@ -70,13 +90,19 @@ def infer(function: Any, arguments: tuple[Any, ...]) -> Typed:
     return Typed(function, *found)
 
 
+def _chosen() -> Any:
+    """The context in which functions are looked up for CUDA."""
+    if apart():
+        return library("numba.cuda.utils").numba_target_override()
+    return library("numba.core.target_extension").target_override("cuda")
+
+
 @functools.cache
 def _pipeline() -> Any:
     """Numba's passes up to the types, and none that makes code."""
-    compiler, machinery = library("numba.core.compiler"), library("numba.core.compiler_machinery")
-    typed_passes = library("numba.core.typed_passes")
+    machinery, passes = compiler("compiler_machinery"), compiler("typed_passes")
     base: Any = machinery.AnalysisPass
-    compiler_base: Any = compiler.CompilerBase
+    whole: Any = library("numba.cuda.compiler").CUDACompiler
 
     @machinery.register_pass(mutates_CFG=False, analysis_only=True)
     class Done(base):  # type: ignore[misc]
@@ -89,12 +115,13 @@ def _pipeline() -> Any:
             state.cr = state.func_ir, state.typemap, state.calltypes, state.return_type
             return True
 
-    class Inference(compiler_base):  # type: ignore[misc]
+    class Inference(whole):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
+            (every,) = super().define_pipelines()
+            last = next(k for k, (each, _) in enumerate(every.passes) if each is passes.NopythonTypeInference)
             manager = machinery.PassManager("pyneural")
-            manager.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
-            manager.add_pass(typed_passes.NopythonTypeInference, "types")
-            manager.add_pass(typed_passes.PreLowerStripPhis, "copies for phi nodes")
+            manager.passes.extend(every.passes[: last + 1])
+            manager.add_pass(passes.PreLowerStripPhis, "copies for phi nodes")
             manager.add_pass(Done, "done")
             manager.finalize()
             return [manager]
@@ -106,13 +133,13 @@ def _pipeline() -> Any:
 def _context() -> Any:
     """Numba's typing of CUDA, but for what it would need a GPU's compiler for."""
     cuda = library("numba.cuda")
-    types = library("numba.core.types")
-    dispatcher = library("numba.core.dispatcher").Dispatcher
+    types = compiler("types")
+    dispatchers = (library("numba.core.dispatcher").Dispatcher, library("numba.cuda.dispatcher").CUDADispatcher)
     base: Any = library("numba.cuda.target").CUDATypingContext
 
     class Context(base):  # type: ignore[misc]
         def resolve_value_type(self, value: Any) -> Any:
-            if isinstance(value, dispatcher):
+            if isinstance(value, dispatchers):
                 return device_type(value.py_func)
             if any(value is each for each in (min, max, int)):
                 return builtin_type(value)
@@ -130,8 +157,8 @@ def _context() -> Any:
 
 @functools.cache
 def _classes() -> tuple[Any, Any]:
-    types = library("numba.core.types")
-    error, signature = library("numba.core.errors").TypingError, library("numba.core.typing").signature
+    types = compiler("types")
+    error, signature = compiler("errors").TypingError, compiler("typing").signature
     base: Any = types.Callable
 
     class Device(base):  # type: ignore[misc]
@@ -214,7 +241,7 @@ def bound(function: Any, args: Any, kws: Any) -> list[Any]:
     try:
         given = parameters.bind(*args, **dict(kws))
     except TypeError as error:
-        raise library("numba.core.errors").TypingError(f"{function.__name__}: {error}") from None
+        raise compiler("errors").TypingError(f"{function.__name__}: {error}") from None
     return [given.arguments.get(name, Default(each.default)) for name, each in parameters.parameters.items()]
 
 
@@ -235,7 +262,7 @@ def device(function: Any, arguments: tuple[Any, ...]) -> Typed:
 
 def plain(kind: Any) -> Any:
     """A type without the value of a literal."""
-    types = library("numba.core.types")
+    types = compiler("types")
 
     if isinstance(kind, types.BaseTuple):
         return types.BaseTuple.from_types([plain(each) for each in kind.types])
@@ -258,13 +285,23 @@ def _explained(error: Exception, function: Any) -> CompileError:
     text = str(error)
     lines = re.findall(r'File "[^"\n]*?", line (\d+):\n(?=.*?def |.*?<source)|\((\d+)\)\s*$', text, re.MULTILINE)
     numbers = [int(number) for pair in lines for number in pair if number]
-    where = getattr(getattr(error, "loc", None), "line", 0) or _line_of(error, function) or (numbers or [0])[-1]
-    return CompileError([_diagnostic(function, where, _sentence(error, text))], text)
+    where = (numbers or [0])[0] or getattr(getattr(error, "loc", None), "line", 0) or _line_of(error)
+    says = _sentence(error, text)
+    if where <= place(function)[1] and (name := re.search(r"the name (\w+) is not defined", says)):
+        where = _naming(function, name[1]) or where
+    return CompileError([_diagnostic(function, where, says)], text)
 
 
-def _line_of(error: Exception, function: Any) -> int:
+def _naming(function: Any, name: str) -> int:
+    """The first line of a function's body that has a name; 0 where its source is not known."""
+    file, first = place(function)
+    lines = linecache.getlines(file)
+    return next((n for n in range(first + 1, len(lines) + 1) if re.search(rf"\b{name}\b", lines[n - 1])), 0)
+
+
+def _line_of(error: Exception) -> int:
     """The line that type inference was at, which some errors do not say."""
-    location = library("numba.core.ir").Loc
+    location = compiler("ir").Loc
     trace, found = error.__traceback__, 0
     while trace:
         names = trace.tb_frame.f_locals
@@ -302,7 +339,7 @@ def _sentence(error: Exception, text: str) -> str:
             return f"an index must be whole numbers, not {real[0]}"
         return f"{match[2]} does not take ({match[3]})"
     first = next((line.strip() for line in text.split("\n") if line.strip() and not _NOISE.match(line.strip())), "")
-    return first or type(error).__name__
+    return re.sub(r"\.?\.? Raised from .*", "", first) or type(error).__name__
 
 
 def _kind(name: str) -> str:

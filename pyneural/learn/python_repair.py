@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyneural import cuda
-from pyneural.cuda.numba_types import infer, plain
+from pyneural.cuda.numba_types import compiler, infer, plain, type_of
 
 from .exercise import Case
 from .language import PYTHON
@@ -74,10 +74,8 @@ def whole(
 ) -> tuple[list[str], dict[str, int]]:
     """Names of whole numbers: those from outside of the body, and variables with the first line that they have a value
     after."""
-    from numba import typeof
-    from numba.core import types
-
-    typed = infer(space[kernel].py_func, tuple(typeof(value) for value in values))  # type: ignore[no-untyped-call]
+    types = compiler("types")
+    typed = infer(space[kernel].py_func, tuple(type_of(value) for value in values))
     kinds = {name.split(".")[0]: plain(kind) for name, kind in typed.types.items() if not name.startswith("$")}
     numbers = {name for name, kind in kinds.items() if isinstance(kind, types.Integer)}
     parameters = [each.arg for each in function.args.args]

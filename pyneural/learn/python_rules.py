@@ -22,10 +22,14 @@ _ERRORS = (
     (r"is not defined", "the name's spelling, and where it gets its value"),
     (r"plain function", "the line above its `def`"),
     (r"getitem does not take|setitem does not take", "the array's dimensions, and what stands in its brackets"),
+    (r"does not take \(.*array", "a kernel computes with elements, and not with whole arrays: `x[i]`"),
+    (r"getiter", "what the loop goes over: `range(...)`"),
+    (r"[Uu]nsupported|not supported", "what a kernel may use: docs/simulator.md, \"Kernels of Numba's\""),
     (r"in one place and", "one name for two things: a variable has one type in a kernel, give each a name of its own"),
     (r"Numba compiles from Python|cannot be used in a kernel|cannot be translated", "what a kernel may use: "
      "docs/simulator.md, \"Kernels of Numba's\""),
-    (r"has no \w+ in a kernel", "the name's spelling; what `cuda` has is in docs/simulator.md, \"Kernels of Numba's\""),
+    (r"has no \w+ in a kernel|has no attribute", "the name's spelling; what there is: docs/simulator.md, \"Kernels of "
+     "Numba's\""),
     (r"invalid syntax|expected|indent", "this line and the one before it: colons, brackets and indentation"),
 )  # fmt: skip
 
@@ -73,13 +77,13 @@ def of_text(text: str) -> Iterator[Remark]:
 
 
 _FAR = -(1 << 19)
-"""Bytes before an array where nothing of it is sought but by a negative index that is one out of bounds."""
+"""An index below which nothing is sought but by a negative index that is made one out of bounds."""
 
 
 def negative(report: cuda.Report, known: set[int]) -> Remark | None:
     """What to say of a launch in which a negative index was one out of bounds; `known` are lines that stray anyway."""
     strays = (each for each in report.findings if each.kind == "out_of_bounds" and each.line not in known)
-    found = next((each for each in strays if each.array is None or (each.distance or 0) < _FAR), None)
+    found = next((each for each in strays if each.array is None or (each.index or 0) < _FAR), None)
     if found is None:
         return None
     says = f"an index is negative here for {found.message.split(' of block')[0]}: it counts from the end of the array"

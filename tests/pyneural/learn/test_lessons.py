@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pyneural import cuda
+from pyneural.learn import python
 from pyneural.learn.judge import FULL, Verdict, judge
 from pyneural.learn.language import CUDA, PYTHON, Language
 from pyneural.learn.lesson import Lesson, Wrong, every, lessons
@@ -69,9 +70,10 @@ def test_skeleton_fails(lesson: Lesson, tmp_path: Path, rng: np.random.Generator
 @pytest.mark.parametrize("lesson", [each for each in COMPILED if each.values[0].mends])
 def test_what_is_to_mend_is_right_in_order(lesson: Lesson, tmp_path: Path, rng: np.random.Generator):
     """As its text promises: one who only looks at results would not find the race."""
-    file = tmp_path / "skeleton.cu"
+    file = tmp_path / lesson.file
     file.write_text(lesson.skeleton, encoding="utf-8")
-    kernel = cuda.compile(file, "simulator")[lesson.exercise.kernel]
+    compiled = cuda.compile(file, "simulator") if lesson.language is CUDA else python.Kernels(file, lesson.exercise)
+    kernel = compiled[lesson.exercise.kernel]
     for case in lesson.exercise.cases(rng):
         arguments = {name: copy.copy(value) for name, value in case.arguments.items()}
         kernel[case.grid, case.block, case.shared](*arguments.values())

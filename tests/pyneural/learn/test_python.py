@@ -39,6 +39,8 @@ def test_lessons_are_found_in_both_languages() -> None:
         (HEAD + "    y[i] = a * z[i]\n", "line 6: does not compile: error: the name z is not defined", "spelling"),
         (HEAD + "    y[i / 1] = a\n", "line 6: does not compile: error: an index must be whole numbers", "`//`"),
         (HEAD + "    y[i] = x[i:]\n", "line 6: does not compile", ""),
+        (HEAD + "    y[i] = a * x\n", "line 6: does not compile: error: mul does not take", "with elements, and not"),
+        (HEAD + "    cuda.syncthread()\n", "line 6: does not compile: error: module 'numba.cuda' has no", "spelling"),
         (HEAD.replace("scale", "other") + "    y[i] = a\n", "has no kernel 'scale'; it has: other", "name of the"),
         (HEAD.replace("@cuda.jit\n", "") + "    y[i] = a\n", "line 3: does not compile: error: scale is a plain", ""),
         (HEAD.replace("@cuda.jit", "@cuda.jit('void(f8, f4[:], f4[:])')") + "    y[i] = a\n", "without types", ""),
@@ -50,8 +52,8 @@ def test_lessons_are_found_in_both_languages() -> None:
         (HEAD + "    y[i] == a * x[i]\n", "line 6: this changes nothing", "an assignment"),
         (HEAD + "    assert x[i] > 9\n    y[i] = a\n", "line 6: assertion_failed: thread 0 of block 0", ""),
     ],
-    ids=["syntax", "undefined", "fraction", "slice", "name", "no jit", "types", "parameters", "import", "bounds",
-         "unwritten", "negative", "compared", "assert"],
+    ids=["syntax", "undefined", "fraction", "slice", "array", "attribute", "name", "no jit", "types", "parameters",
+         "import", "bounds", "unwritten", "negative", "compared", "assert"],
 )  # fmt: skip
 def test_judge_names_the_place(text: str, says: str, look: str, tmp_path: Path, rng: np.random.Generator) -> None:
     file = tmp_path / "one.py"

@@ -53,7 +53,7 @@ def _case(rng: np.random.Generator, m: int, n: int) -> Case:
                 "o", _attention(padded, zeros), "places past the last row of k: their score is not 0, they have none"
             ),
             Mistake(
-                "o", _never_fades(scores, v), "when a larger score comes, what is in `out` is worth less, as `sum` is"
+                "o", _never_fades(scores, v), "when a larger score comes, what is in `out` is worth less, as the sum is"
             ),
         ),
     )

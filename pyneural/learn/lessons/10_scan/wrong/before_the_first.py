@@ -1,6 +1,6 @@
 # says: line 21: an index is negative here for thread 0: it counts from the end of the array
 # look: the condition that keeps the index at 0 or above
-# says: line 27: y[0] is ..., not ...; 255 of 256 elements are wrong (n = 256); this one is the work of thread 0 of block 0
+# says: line 27: y[0] is ..., not ...; ... of 256 elements are wrong (n = 256); this one is the work of thread 0 of block 0
 # look: which element each thread computes, for the thread named
 
 

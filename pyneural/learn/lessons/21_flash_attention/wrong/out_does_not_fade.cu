@@ -1,5 +1,5 @@
 // says: line 44: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of lane ... of warp ... of block 0
-// look: when a larger score comes, what is in `out` is worth less, as `sum` is
+// look: when a larger score comes, what is in `out` is worth less, as the sum is
 
 // Attention of one head: o = softmax(q k^T / sqrt(D)) v. A warp for a row of q; k and v pass by in tiles of 32 rows.
 
