@@ -9,6 +9,7 @@
 # make docs    write docs/operations.md anew from the contracts
 # make site    the documentation as a site in build/site/html; a link that leads nowhere is an error
 # make fields  train every application three times on real data and write docs/fields.md; an interrupted one goes on
+# make data    fetch what applications read from packages' source archives, into ~/.cache/pyneural/data
 # make budget  registers, spills and machine code of every kernel for sm_80 and sm_90a; needs nvcc
 # make cubin   every kernel for every architecture, in build/cubin; needs nvcc, takes many minutes once
 # make kernels write docs/kernels.md anew: compiled, disassembled, counted in the simulator; needs nvcc
@@ -19,7 +20,8 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator test-numba-cuda test-browser lint bench gpu-check docs site fields budget cubin kernels clean
+.PHONY: help demo test test-simulator test-numba-cuda test-browser lint bench gpu-check docs site fields data budget cubin \
+	kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -34,6 +36,10 @@ comma := ,
 
 # A virtual environment or Python path of the caller's must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+# Data that are in a package's source archive alone.
+DATA := $(or $(PYNEURAL_DATA),$(HOME)/.cache/pyneural/data)
+VADER := $(DATA)/vaderSentiment-3.3.2.tar.gz
 
 # Worker processes of the tests: two of them compile kernels side by side. WORKERS=0 runs all in one process.
 WORKERS ?= 2
@@ -87,7 +93,7 @@ site: $(VENV)/.installed-docs
 	$(PY) docs/site.py
 	$(PY) -m mkdocs build --quiet --strict -f build/site/mkdocs.yml
 
-fields: $(VENV)/.installed-apps
+fields: $(VENV)/.installed-apps $(VADER)
 	$(PY) -m bench.fields
 	$(PY) docs/fields.py
 
@@ -107,6 +113,11 @@ kernels: $(VENV)/.installed-bench-cubin
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+data: $(VADER)
+
+$(VADER): | $(PY)
+	$(PY) -m pip download --quiet --no-deps --no-binary :all: --dest "$(DATA)" vaderSentiment==3.3.2
 
 # .installed-apps-test: the package with its extras "apps" and "test", in editable form.
 $(VENV)/.installed-%: pyproject.toml setup.py | $(PY)

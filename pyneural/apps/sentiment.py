@@ -70,11 +70,11 @@ def load_data(device: str | Device | None = None, dtype: Any = None) -> Snippets
     Raises:
         MissingPackage: the source archive of vaderSentiment was not fetched.
     """
-    sides: list[Any] = []
-    for texts, valence in _split():
-        sides += [Tensor(_pieces(texts), device=device), Tensor(valence, dtype=dtype or np.float32, device=device)]
-        sides.append(texts)
-    return Snippets(*sides)
+    sides = [
+        (Tensor(_pieces(texts), device=device), Tensor(valence, dtype=dtype or np.float32, device=device), texts)
+        for texts, valence in _split()
+    ]
+    return Snippets(*sides[0], *sides[1])
 
 
 @functools.cache
@@ -134,7 +134,7 @@ class Member(nn.Module):
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.table = nn.Embedding(ROWS, WIDTH, padding_idx=0, **made)
         with no_grad():
-            self.table.weight *= 0.1  # type: ignore[assignment]
+            self.table.weight[:] = self.table.weight * 0.1
         self.convolutions = nn.ModuleList(
             [nn.Conv1d(WIDTH, CHANNELS, size, padding=size // 2, **made) for size in (1, 2, 3)]
         )
