@@ -20,7 +20,15 @@ from pyneural.device import device as find_device
 from pyneural.device import unavailable
 
 _PACKAGES = ("pyneural", "numpy", "numba", "llvmlite", "scipy", "ml_dtypes", "safetensors", "typer", "rich")
-_OPTIONAL = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "PIL": "pillow", "mlxtend": "mlxtend"}
+_OPTIONAL = {
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "PIL": "pillow",
+    "mlxtend": "mlxtend",
+    "skimage": "scikit-image",
+    "pywt": "PyWavelets",
+    "pydicom": "pydicom",
+}
 _CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "neon", "sve")
 
 

@@ -13,6 +13,7 @@ APPS = {
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
     "faces": "faces or something else, 25 x 25 pixels: CNNs in five folds",
+    "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
 }
 """The applications by name, and what they are."""
 

@@ -93,8 +93,9 @@ def folds(labels: np.ndarray, seed: int = SPLIT_SEED) -> np.ndarray:
 def normalised(images: np.ndarray) -> np.ndarray:
     """(N, 25, 25) -> (N, 1, 25, 25), each with its own mean and deviation taken out."""
     flat = images.reshape(len(images), 1, -1)
-    scaled = (flat - flat.mean(axis=2, keepdims=True)) / (flat.std(axis=2, keepdims=True) + FLAT)
-    return scaled.reshape(len(images), 1, *images.shape[1:])
+    scaled: np.ndarray = (flat - flat.mean(axis=2, keepdims=True)) / (flat.std(axis=2, keepdims=True) + FLAT)
+    shaped: np.ndarray = scaled.reshape(len(images), 1, *images.shape[1:])
+    return shaped
 
 
 class Folds(nn.Module):
@@ -230,7 +231,7 @@ def baseline() -> Scores:
 
 def saliency(model: Folds, data: Faces) -> np.ndarray:
     """(N, 25, 25): |derivative| by the pixels of the logit of the network that has not seen the image."""
-    images, total = data.tensors()[0], np.zeros((len(data.images), SIDE, SIDE))
+    images = data.tensors()[0]
     own = Tensor(np.eye(FOLDS)[data.fold], device=data.device, dtype=data.dtype)
     was = model.training
     model.eval()
@@ -240,8 +241,8 @@ def saliency(model: Folds, data: Faces) -> np.ndarray:
     model.train(was)
     model.zero_grad()
     assert images.grad is not None
-    total += np.abs(images.grad.cpu().numpy()[:, 0])
-    return total
+    found: np.ndarray = np.abs(images.grad.cpu().numpy()[:, 0])
+    return found
 
 
 def draw(path: Path, model: Folds, data: Faces) -> None:

@@ -47,13 +47,14 @@ def read_grey(owner: str, path: str | os.PathLike[str]) -> np.ndarray:
     pillow = need("PIL.Image", "Pillow")
     try:
         with pillow.open(path) as opened:
-            return np.asarray(_flattened(pillow, opened), np.float32) / np.float32(255.0)
+            grey: np.ndarray = np.asarray(_flattened(pillow, opened), np.float32) / np.float32(255.0)
     except (pillow.UnidentifiedImageError, pillow.DecompressionBombError, SyntaxError) as error:
         raise ValueError(f"{owner}: {os.fspath(path)} is no picture: {error}") from None
     except OSError as error:
         if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
             raise
         raise ValueError(f"{owner}: {os.fspath(path)} is no whole picture: {error}") from None
+    return grey
 
 
 def read_square(path: str | os.PathLike[str], side: int) -> np.ndarray:

