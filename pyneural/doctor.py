@@ -27,6 +27,9 @@ _OPTIONAL = {
     "mlxtend": "mlxtend",
     "river": "river",
     "arch": "arch",
+    "skimage": "scikit-image",
+    "pywt": "PyWavelets",
+    "pydicom": "pydicom",
 }
 _CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "neon", "sve")
 

@@ -16,6 +16,7 @@ APPS = {
     "fraud": "phishing websites and borrowers who do not pay back: ensembles of perceptrons with a focal loss",
     "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
     "markets": "how far the S&P 500 moves tomorrow: a temporal convolution (no advice)",
+    "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
 }
 """The applications by name, and what they are."""
 

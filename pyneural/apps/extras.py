@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 _INSTALL = 'pip install "pyneural[{extra}]"'
@@ -21,3 +22,12 @@ def need(module: str, package: str, extra: str = "apps") -> Any:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise
         raise MissingPackage(f"{package} is not installed; install it with: {_INSTALL.format(extra=extra)}") from None
+
+
+def need_file(path: Path, package: str) -> Path:
+    """``path``, a file of a Debian package; `MissingPackage` says how to install it."""
+    if not path.is_file():
+        raise MissingPackage(
+            f"{package} is not installed (there is no file {path}); install it with: sudo apt-get install {package}"
+        )
+    return path

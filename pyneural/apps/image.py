@@ -48,13 +48,13 @@ def read_grey(owner: str, path: str | os.PathLike[str]) -> np.ndarray:
     try:
         with pillow.open(path) as opened:
             grey: np.ndarray = np.asarray(_flattened(pillow, opened), np.float32) / np.float32(255.0)
-            return grey
     except (pillow.UnidentifiedImageError, pillow.DecompressionBombError, SyntaxError) as error:
         raise ValueError(f"{owner}: {os.fspath(path)} is no picture: {error}") from None
     except OSError as error:
         if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
             raise
         raise ValueError(f"{owner}: {os.fspath(path)} is no whole picture: {error}") from None
+    return grey
 
 
 def read_square(path: str | os.PathLike[str], side: int) -> np.ndarray:

@@ -175,3 +175,34 @@ def draw_saliency(
         bold = "bold" if wrong[index] else None
         upper.set_title(text, fontsize=8, color=_WRONG if wrong[index] else _RIGHT, fontweight=bold, pad=2)
     figure.savefig(path)
+
+
+def draw_denoised(path: Path, clean: np.ndarray, shown: dict[str, np.ndarray], title: str, columns: int = 5) -> None:
+    """An image and others that should be like it, each above its error, cut to the largest thing in it.
+
+    Args:
+        clean: (H, W), from 0 to 1; shown: by their titles.
+    """
+    make, canvas = _pyplot()
+    ndimage = need("scipy.ndimage", "scipy")
+    things, _ = ndimage.label(clean > 0.2)
+    largest = ndimage.find_objects(things)[np.bincount(things[things > 0]).argmax() - 1]
+    place = tuple(slice(max(each.start - 8, 0), each.stop + 8) for each in largest)
+    limit = 3.0 * float(np.std(next(iter(shown.values())) - clean))
+    images = {"clean\n": clean, **shown}
+    bands = -(-len(images) // columns)
+    figure = make(figsize=(2.3 * columns, 5.3 * bands + 0.6), dpi=110, layout="constrained")
+    canvas(figure)
+    figure.suptitle(title, fontsize=10, color=_INK)
+    panels = figure.subplots(2 * bands, columns)
+    for axes in panels.flat:
+        axes.axis("off")
+    for number, (name, image) in enumerate(images.items()):
+        band, column = divmod(number, columns)
+        panels[2 * band, column].imshow(image[place], cmap="gray", vmin=0.35, vmax=0.52)
+        panels[2 * band, column].set_title(name, fontsize=9, color=_INK, pad=3)
+        if number:
+            drawn = panels[2 * band + 1, column].imshow((image - clean)[place], cmap="RdBu", vmin=-limit, vmax=limit)
+    below = panels[1, 0].inset_axes((0.1, 0.4, 0.8, 0.06))
+    figure.colorbar(drawn, cax=below, orientation="horizontal", label="error; blue: too bright")
+    figure.savefig(path)

@@ -53,6 +53,11 @@ def _few_days(data: Any, count: int) -> Any:
     return replace(data, train=replace(days, **{name: each[:count] for name, each in vars(days).items()}))
 
 
+def _few_patches(data: Any, count: int) -> Any:
+    """Small ones: the network takes any size, and the simulator its time."""
+    return replace(data, patches=data.patches[:count, :, 24:40, 24:40])
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
@@ -61,6 +66,7 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "fraud": _few_of_both,
     "sentiment": _few_snippets,
     "markets": _few_days,
+    "scan": _few_patches,
 }
 """So many samples of an application's training data."""
 PACKAGES = {
@@ -71,17 +77,22 @@ PACKAGES = {
     "fraud": "river",
     "sentiment": "sklearn",
     "markets": "arch",
+    "scan": "skimage",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
 SENTENCES = {"sentiment"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
+FILES = {"scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3"}
+"""Of Debian packages."""
 
 
 @pytest.fixture(params=apps.APPS)
 def app(request: pytest.FixtureRequest) -> App:
     if PACKAGES[request.param] != "sklearn":
         pytest.importorskip(PACKAGES[request.param], reason=f"the data of {request.param} are not installed")
+    if not Path(FILES.get(request.param, __file__)).exists():
+        pytest.skip(f"the data of {request.param} are not installed: there is no file {FILES[request.param]}")
     found = apps.find(request.param)
     if request.param in FETCHED:
         try:
