@@ -9,6 +9,7 @@ probability of three decoders counts: on parts of the training side one alone wa
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,9 +269,12 @@ def draw(path: Path, model: Decoders, data: Dialogs) -> None:
     lines = []
     for (prompt, wanted), near in zip(chosen, retrieved([list(prompt) for prompt, _ in chosen]), strict=True):
         said, likely = reply(model, list(prompt))
-        others = f"in the corpus: {' '.join(wanted)}\nretriever: {' '.join(near[1])[:110]}"
+        others = f"in the corpus: {' '.join(wanted)}\nretriever: {textwrap.shorten(' '.join(near[1]), 110)}"
         lines.append(Line(f"“{' '.join(prompt)}”   {others}", said, likely))
-    title = f"Held-out prompts: perplexity {score(model, data)['perplexity']:.1f} a token. The bluer, the likelier"
+    perplexity = score(model, data)["perplexity"]
+    title = (
+        f"Held-out prompts, perplexity {perplexity:.1f} a token. Coloured: the network's reply, the bluer the likelier"
+    )
     draw_words(path, title, lines)
 
 
