@@ -1,6 +1,6 @@
 """Whether a sentence about a film is positive or negative: embedded pieces of words under a convolution.
 
-10,605 snippets of film reviews whose valence 20 people rated (Hutto and Gilbert 2014), from the source archive of
+10,605 snippets of film reviews each rated by some 15 people (Hutto and Gilbert 2014), from the source archive of
 vaderSentiment. The network learns the mean rating and is tested on its sign; snippets of mean 0 have none and are left
 out. A hash of a snippet's words decides the side of the split, so that a repeated one is on one side; which film a
 snippet is about is not known. A word is the sum of its own vector, those of its pieces of 3 to 5 letters (Bojanowski et

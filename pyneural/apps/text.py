@@ -13,6 +13,7 @@ from .extras import MissingPackage, need
 from .pictures import _pyplot
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[!?.,]")
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[^\w\s]|_")
 DATA = "PYNEURAL_DATA"
 """The environment's variable with the folder of data that no package installs."""
 
@@ -20,6 +21,11 @@ DATA = "PYNEURAL_DATA"
 def words(text: str) -> list[str]:
     """Words in small letters, and the signs that end or part sentences."""
     return _WORD.findall(text.replace("''", '"').replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower())
+
+
+def tokens(text: str) -> list[str]:
+    """Words in small letters, and every sign by itself."""
+    return _TOKEN.findall(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower())
 
 
 def bucket(text: str, count: int) -> int:
@@ -48,7 +54,7 @@ def source_archive(package: str, version: str) -> Path:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a picture: a heading, and words with a strength each from -1 (red) to 1 (blue)."""
+    """A part of a picture: a heading, of one line or more, and words with a strength each from -1 (red) to 1 (blue)."""
 
     heading: str
     words: Sequence[str]
@@ -60,7 +66,8 @@ def draw_words(path: Path, title: str, lines: Sequence[Line], columns: int = 96)
     make, canvas = _pyplot()
     rectangle = need("matplotlib.patches", "matplotlib").Rectangle
     wrapped = [_wrap(each, columns) for each in lines]
-    height = sum(1.35 + 1.3 * len(rows) for rows in wrapped) + 2.0
+    heads = [each.heading.split("\n") for each in lines]
+    height = sum(0.15 + 1.2 * len(head) + 1.3 * len(rows) for head, rows in zip(heads, wrapped, strict=True)) + 2.0
     wide, high = 0.098, 0.2  # inches of a letter and of a line
     figure = make(figsize=((columns + 4) * wide, height * high), dpi=130)
     canvas(figure)
@@ -70,9 +77,10 @@ def draw_words(path: Path, title: str, lines: Sequence[Line], columns: int = 96)
     axes.axis("off")
     axes.text(0, 1.0, title, fontsize=10.5, color="#222222", va="center", fontweight="bold")
     y = 2.4
-    for line, rows in zip(lines, wrapped, strict=True):
-        axes.text(0, y, line.heading, fontsize=9, color="#5a6672", va="center")
-        y += 1.2
+    for head, rows in zip(heads, wrapped, strict=True):
+        for said in head:
+            axes.text(0, y, said.replace("$", r"\$"), fontsize=9, color="#5a6672", va="center")
+            y += 1.2
         for row in rows:
             for x, word, strength in row:
                 color = "#1f6fb2" if strength > 0 else "#c6282d"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -214,7 +215,9 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 def predict(
     name: Name,
-    given: Annotated[str, typer.Argument(metavar="INPUT", help="What the application takes, mostly a file.")],
+    given: Annotated[
+        str, typer.Argument(metavar="INPUT", help="What the application takes, mostly a file; - for one on each line.")
+    ],
     weights: Annotated[Path | None, typer.Option("--weights", help="File that `train` or `demo` wrote.")] = None,
     device: DeviceName = "cpu",
     json: Json = False,
@@ -223,14 +226,26 @@ def predict(
     with reported():
         app, target = found(name), chosen_device(device)
         model, _ = loaded(app, default_weights(name) if weights is None else weights, target)
-        try:
-            answer = app.answer(model, given, target)
-        except (ValueError, OSError) as error:
-            raise Misuse(f"{error} ({name} takes {app.INPUT})") from None
-        if json:
-            typer.echo(json_module.dumps(answer.facts))
-        else:
-            note(answer.text)
+        if given != "-":
+            _answered(app, model, given, target, json)
+            return
+        # A terminal's line is answered as soon as it is there; a wrong one ends nothing.
+        for line in sys.stdin:
+            try:
+                _answered(app, model, line.rstrip("\n"), target, json)
+            except Misuse as error:
+                note(str(error))
+
+
+def _answered(app: App, model: Module, given: str, target: Device, json: bool) -> None:
+    try:
+        answer = app.answer(model, given, target)
+    except (ValueError, OSError) as error:
+        raise Misuse(f"{error} ({app.NAME} takes {app.INPUT})") from None
+    if json:
+        typer.echo(json_module.dumps(answer.facts))
+    else:
+        note(answer.text)
 
 
 def default_weights(name: str) -> Path:

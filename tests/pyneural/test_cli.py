@@ -137,6 +137,13 @@ def test_train_then_predict(tmp_path: Path):
     assert sum(found["probabilities"]) == pytest.approx(1.0, abs=1e-5)
     assert int(np.argmax(found["probabilities"])) == found["digit"]
 
+    # One input on each line of the standard input; a wrong one is named and ends nothing.
+    given = f"{tmp_path / 'nowhere.png'}\n{tmp_path / 'digit.png'}\n"
+    arguments = ["predict", "digits", "-", "--weights", str(weights), "--device", "reference"]
+    lines = CliRunner().invoke(app, arguments, input=given).output
+    assert lines.startswith(f"predict: there is no file {tmp_path / 'nowhere.png'} (digits takes")
+    assert lines.endswith(shown.output)
+
 
 @pytest.mark.usefixtures("few_images")
 def test_evaluate_says_what_the_report_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -58,6 +58,10 @@ def _few_patches(data: Any, count: int) -> Any:
     return replace(data, patches=data.patches[:count, :, 24:40, 24:40])
 
 
+def _few_dialogs(data: Any, count: int) -> Any:
+    return replace(data, train_tokens=data.train_tokens[:count], train_begin=data.train_begin[:count])
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
@@ -67,6 +71,7 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "sentiment": _few_snippets,
     "markets": _few_days,
     "scan": _few_patches,
+    "chat": _few_dialogs,
 }
 """So many samples of an application's training data."""
 PACKAGES = {
@@ -78,10 +83,11 @@ PACKAGES = {
     "sentiment": "sklearn",
     "markets": "arch",
     "scan": "skimage",
+    "chat": "chatterbot_corpus",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
-SENTENCES = {"sentiment"}
+SENTENCES = {"sentiment", "chat"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
 FILES = {"scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3"}
 """Of Debian packages."""
