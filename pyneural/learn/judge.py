@@ -189,7 +189,10 @@ def _negative(
     known = {line for line, says in stray if "before the start" not in says}
     strict = python.Kernels(path, exercise, (python.NEGATIVE,))
     for case in cases:
-        arguments, kernel = _arguments(case), strict[case.kernel or exercise.kernel]
+        try:
+            arguments, kernel = _arguments(case), strict[case.kernel or exercise.kernel]
+        except cuda.CompileError:
+            return  # it did compile before: this is a question more, and not the student's
         report = cuda.sanitize(kernel, timeout=TIMEOUT)[case.grid, case.block, case.shared](*arguments.values())
         if remark := python_rules.negative(report, known):
             yield remark

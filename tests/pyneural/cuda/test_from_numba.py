@@ -373,3 +373,21 @@ def test_arguments_are_those_of_the_types(tmp_path: Path) -> None:
         cuda.from_numba(kernel, (x[::2], 3))
     with pytest.raises(TypeError, match=r"takes a function of cuda\.jit, got int"):
         cuda.from_numba(3, ())  # type: ignore[arg-type]
+
+
+def test_a_negative_index_that_is_out_needs_no_relocation(tmp_path: Path) -> None:
+    """One that the host compiler knows would else become part of an address in shared memory."""
+    text = """
+    @cuda.jit
+    def k(x, y):
+        part = cuda.shared.array(8, float32)
+        i = cuda.threadIdx.x
+        for j in range(-1, i):
+            if j >= 0:
+                part[j] = x[i]
+        y[i] = part[-1]
+    """
+    x, y = np.arange(8, dtype=np.float32), np.zeros(8, np.float32)
+    strict = cuda.from_numba(_written(tmp_path, text)["k"], (x, y), options=("-DPN_NEGATIVE_IS_OUT",))
+    found = cuda.sanitize(strict)[1, 8](x, y).findings
+    assert ("out_of_bounds", 9) in [(each.kind, each.line) for each in found], found

@@ -81,7 +81,9 @@ PNSIM_INLINE Pair<T> next(TupleIterator<T, N>& i) {
 // A negative index counts from the end, as in Numba; without that, it is out of bounds and found to be.
 PNSIM_INLINE long long at(long long i, long long n) {
 #if defined(PN_NEGATIVE_IS_OUT)
-  return i < 0 ? -(1ll << 40) : i;  // where nothing lies
+  long long nowhere = -(1ll << 40);
+  asm("" : "+r"(nowhere));  // not a constant, which could become part of an address that no relocation holds
+  return i < 0 ? nowhere : i;
 #else
   return i < 0 ? i + n : i;
 #endif
