@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyneural.device import Device
 from pyneural.nn import Module
 from pyneural.optim import Optimizer
-from pyneural.random import Generator
 
-from .training import Checkpoint, History, Progress
+from .training import History, Settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Scores = dict[str, float]
 """Numbers by the name of the metric: accuracy, auc."""
@@ -49,17 +50,7 @@ class App(Protocol):
     def build(self, *, device: str | Device | None = None, dtype: Any = None) -> Module:
         """The network, with fresh parameters."""
 
-    def train(
-        self,
-        model: Any,
-        data: Any,
-        epochs: int = ...,
-        batch_size: int = ...,
-        lr: float = ...,
-        generator: Generator | None = None,
-        on_step: Callable[[Progress], None] = ...,
-        checkpoint: Checkpoint | None = None,
-    ) -> tuple[History, Optimizer]:
+    def train(self, model: Any, data: Any, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
         """Train in place. `Refused` for a number out of range and another training's checkpoint."""
 
     def score(self, model: Any, data: Any) -> Scores:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import cross_entropy, rand, stack, where
 from pyneural.optim import AdamW, Optimizer
-from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores
@@ -47,7 +46,10 @@ from .dialogs import (
 from .extras import need
 from .ngram import KneserNey
 from .text import Line, draw_words, tokens
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "chat"
 EPOCHS = 30
@@ -148,19 +150,10 @@ def told(model: Decoders, given: Tensor) -> np.ndarray:
     return mean
 
 
-def train(
-    model: Decoders,
-    data: Dialogs,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: Decoders, data: Dialogs, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train all members with AdamW on the next token of prompts and replies; now and then a token is shown as unknown.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
     with no_grad():
         for member in model.members:
@@ -180,13 +173,8 @@ def train(
         model,
         TensorDataset(data.train_tokens),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
         optimizer=_optimizer,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 
 

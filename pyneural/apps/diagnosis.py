@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
@@ -23,14 +23,16 @@ from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import binary_cross_entropy_with_logits, dropout, ones, randn, relu, zeros
 from pyneural.optim import AdamW, Optimizer
-from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores
 from .extras import need
 from .pictures import draw_roc_and_reliability
 from .tables import calibration_error, read_rows
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "diagnosis"
 EPOCHS = 80
@@ -132,19 +134,10 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> Ensembles
     return Ensembles(30, device, dtype)
 
 
-def train(
-    model: Ensembles,
-    data: Tumours,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: Ensembles, data: Tumours, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train all members side by side with AdamW, then find the temperatures.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
     made: dict[str, Any] = {"device": data.device, "dtype": data.dtype}
     _standardise(model, data)
@@ -165,15 +158,10 @@ def train(
         model,
         TensorDataset(x, y, Tensor(seen, **made)),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
         optimizer=_optimizer,
         validate=validate,
         patience=PATIENCE,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
     _calibrate(model, data, x)
     return history, optimizer

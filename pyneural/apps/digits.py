@@ -6,10 +6,9 @@ vector classifier (https://scikit-learn.org/stable/auto_examples/classification)
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +24,10 @@ from .app import Answer, Scores, input_file
 from .extras import need
 from .image import read_digit
 from .pictures import draw_predictions
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "digits"
 EPOCHS = 20
@@ -108,30 +110,16 @@ def shift(images: Tensor, generator: Generator | None = None, by: int = 1) -> Te
     return moved
 
 
-def train(
-    model: nn.Module,
-    data: Digits,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: nn.Module, data: Digits, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train with Adam, a learning rate that falls to 0 as a cosine, smoothed labels and shifted images.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
     return fit_shifted(
         model,
         data,
         by=1,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
@@ -28,7 +28,10 @@ from .app import Answer, Scores, input_file
 from .extras import need
 from .image import read_square
 from .pictures import draw_saliency
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "faces"
 EPOCHS = 80
@@ -139,21 +142,12 @@ def varied(images: Tensor, generator: Generator) -> Tensor:
     return chosen
 
 
-def train(
-    model: Folds,
-    data: Faces,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: Folds, data: Faces, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train the folds' networks side by side with AdamW, on windows that move and are mirrored.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
-    generator = generator or default_generator
+    generator = settings.get("generator") or default_generator
 
     def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, float]:
         images, face, seen = batch
@@ -167,13 +161,8 @@ def train(
         model,
         TensorDataset(*data.tensors()),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
         optimizer=_optimizer,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 
 

@@ -14,11 +14,11 @@ the baseline's random forest are a little larger.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
@@ -28,7 +28,6 @@ from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import dropout, ones, randn, relu, sigmoid, softplus, zeros
 from pyneural.optim import AdamW, Optimizer
-from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores
@@ -36,7 +35,10 @@ from .extras import need
 from .finance_pictures import draw_recall_and_cost
 from .fraud_tables import FOLDS, MEMBERS, Table, load_credit, load_phishing, read
 from .tables import read_names
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "fraud"
 EPOCHS = 40
@@ -117,19 +119,10 @@ def focal(logits: Tensor, good: Tensor, bad: Tensor, focus: float = FOCUS) -> Te
     return bad * softplus(-logits) * (1.0 - told) ** focus + good * softplus(logits) * told**focus
 
 
-def train(
-    model: nn.ModuleDict,
-    data: Tables,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: nn.ModuleDict, data: Tables, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train all members of both tables side by side with AdamW, then find the temperatures.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
     made: dict[str, Any] = {"device": data.device, "dtype": data.dtype}
     rows = max(len(table.features) for _, table in data.items())
@@ -161,13 +154,8 @@ def train(
         model,
         TensorDataset(*columns),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
         optimizer=optimizer,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
     for name, table in data.items():
         _calibrate(model[name], table, made)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from pyneural.device import Device
 from pyneural.functional import abs as absolute
 from pyneural.functional import cat, clamp, dropout, log, ones, pad, relu, stack
 from pyneural.optim import AdamW, Optimizer
-from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores
@@ -33,7 +32,10 @@ from .extras import need
 from .finance_pictures import draw_forecast_and_equity
 from .market_days import SCALE, Days, read_closes, split
 from .market_tests import SPANS, YEAR, Portfolio, backtest, diebold_mariano, har
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "markets"
 EPOCHS = 30
@@ -139,41 +141,27 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> Forecaste
 _optimizer: Callable[[Iterable[Any], float], Optimizer] = partial(AdamW, weight_decay=WEIGHT_DECAY)
 
 
-def train(
-    model: Forecaster,
-    data: Market,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: Forecaster, data: Market, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train with absolute errors and AdamW; the weights are those of the epoch that is best on the validation years.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
     made: dict[str, Any] = {"device": data.device, "dtype": data.dtype}
-    usual = float(data.train.targets.mean())
-    model.usual = Tensor(np.array([usual]), **made)
+    mean = float(data.train.targets.mean())
+    model.usual = Tensor(np.array([mean]), **made)
 
     def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
         windows, targets = batch
         error = absolute(model(windows) - targets).mean()
-        return error / usual, float(error.detach()) * 100.0 * len(targets)
+        return error / mean, float(error.detach()) * 100.0 * len(targets)
 
     result = fit(
         model,
         TensorDataset(Tensor(data.train.windows, **made), Tensor(data.train.targets, **made)),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
         optimizer=_optimizer,
         validate=lambda: _mae(forecast(model, data.validation.windows), data.validation),
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
     spread = _spread(forecast(model, data.validation.windows), data.validation)
     model.spread = Tensor(np.array([spread]), **made)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyneural import nn
 from pyneural.device import Device
 from pyneural.optim import Optimizer
-from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores, input_file
@@ -22,7 +21,10 @@ from .digits import Digits, digit_answer, evaluate, fit_shifted
 from .digits import draw as draw
 from .extras import need
 from .image import read_digit
-from .training import Checkpoint, History, Progress
+from .training import History, Settings, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "mnist5k"
 EPOCHS = 15
@@ -84,30 +86,16 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> nn.Sequen
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.4), nn.Linear(64 * 3 * 3, 10, **made))
 
 
-def train(
-    model: nn.Module,
-    data: Digits,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: nn.Module, data: Digits, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train with Adam, smoothed labels and images shifted by up to two pixels.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
     return fit_shifted(
         model,
         data,
         by=2,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 
 

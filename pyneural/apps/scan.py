@@ -12,10 +12,9 @@ from __future__ import annotations
 import functools
 import plistlib
 import tarfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,8 +31,11 @@ from .denoisers import FILTERS, noisy, psnr, ssim
 from .dicom import read_slice, write_slice
 from .extras import need, need_file
 from .pictures import draw_denoised
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
 from .unet import Denoiser
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "scan"
 EPOCHS = 24
@@ -120,21 +122,12 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> Denoiser:
     return Denoiser(device, dtype)
 
 
-def train(
-    model: nn.Module,
-    data: Slices,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: nn.Module, data: Slices, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train with Adam on mirrored patches and fresh noise; the loss is the error's logarithm: levels count alike.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
-    generator = generator or default_generator
+    generator = settings.get("generator") or default_generator
 
     def step(batch: tuple[Tensor]) -> tuple[Tensor, float]:
         clean = mirrored(batch[0], generator)
@@ -149,12 +142,7 @@ def train(
         model,
         TensorDataset(data.patches),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 
 

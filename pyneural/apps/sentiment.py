@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,13 +27,15 @@ from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import cat, dropout, mse_loss, rand, relu, stack
 from pyneural.optim import AdamW, Optimizer
-from pyneural.random import Generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores
 from .extras import need
 from .text import Line, bucket, draw_words, source_archive, words
-from .training import Checkpoint, History, Progress, fit, predict
+from .training import History, Settings, fit, predict, usual
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME = "sentiment"
 EPOCHS = 5
@@ -173,19 +175,10 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> Network:
     return Network(device, dtype)
 
 
-def train(
-    model: Network,
-    data: Snippets,
-    epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = LEARNING_RATE,
-    generator: Generator | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[History, Optimizer]:
+def train(model: Network, data: Snippets, **settings: Unpack[Settings]) -> tuple[History, Optimizer]:
     """Train all members with AdamW on the squared error of the valence; words and pieces of words are dropped.
 
-    The arguments and errors are those of `pyneural.apps.training.fit`.
+    The settings and errors are those of `pyneural.apps.training.fit`.
     """
 
     def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
@@ -198,13 +191,8 @@ def train(
         model,
         TensorDataset(data.train_pieces, data.train_valence),
         step,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        generator=generator,
         optimizer=_optimizer,
-        on_step=on_step,
-        checkpoint=checkpoint,
+        **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pyneural import nn
 from pyneural.autograd import no_grad
@@ -95,6 +95,41 @@ class Checkpoint:
 
 Step = Callable[[Any], tuple[Tensor, float]]
 """A batch to its loss, and to the sum of the metric over its samples."""
+
+
+class Settings(TypedDict, total=False):
+    """What a caller of an application's `train` may choose; see `fit`."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    generator: Generator | None
+    on_step: Callable[[Progress], None]
+    checkpoint: Checkpoint | None
+
+
+class Plan(TypedDict):
+    """All of the `Settings`."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    generator: Generator | None
+    on_step: Callable[[Progress], None]
+    checkpoint: Checkpoint | None
+
+
+def usual(settings: Settings, epochs: int, batch_size: int, lr: float) -> Plan:
+    """What was chosen, and an application's own values for the rest."""
+    return {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "generator": None,
+        "on_step": lambda progress: None,
+        "checkpoint": None,
+        **settings,
+    }
 
 
 def fit(

@@ -147,7 +147,8 @@ def fit(
                 note=f"loss {at.loss:.4f}  {app.METRIC} {at.score:.4f}{rate}",
             )
 
-        history, optimizer = app.train(model, data, epochs, batch_size, lr, on_step=show, checkpoint=checkpoint)
+        settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "checkpoint": checkpoint}
+        history, optimizer = app.train(model, data, on_step=show, **settings)
     return history, optimizer
 
 

@@ -32,15 +32,15 @@ class Usage(Exception):
     """The line behind `%%cuda` is wrong."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises where argparse would end the process."""
 
     def error(self, message: str) -> Any:
         raise Usage(message)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="%%cuda", add_help=False)
+def _parser() -> Parser:
+    parser = Parser(prog="%%cuda", add_help=False)
     add = parser.add_argument
     add("--sanitize", action="store_true", help="check every access")
     add("--profile", action="store_true", help="count memory accesses")

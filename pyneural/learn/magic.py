@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import secrets
 import shlex
 from pathlib import Path
 from typing import Any
+
+from pyneural.cuda.magic import Parser, Usage
 
 from . import runner, show
 from .language import CUDA, PYTHON
@@ -25,19 +26,8 @@ Shell = Any
 """IPython's InteractiveShell, which need not be installed."""
 
 
-class Usage(Exception):
-    """The line behind the magic is wrong."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises where argparse would end the process."""
-
-    def error(self, message: str) -> Any:
-        raise Usage(message)
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="lesson", add_help=False)
+def _parser() -> Parser:
+    parser = Parser(prog="lesson", add_help=False)
     add = parser.add_argument
     add("number", help="of the lesson")
     add("--python", action="store_true", help="in Python, for Numba; else CUDA C++")
