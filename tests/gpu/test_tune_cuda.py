@@ -62,7 +62,7 @@ def _key(size: int, dtype: Any = dtypes.float32) -> str:
         (4096, dtypes.float32, (8, 0), "high", ["Tf32x3Large", "Small", "Tf32x3Medium"]),
         (4096, dtypes.float32, (7, 5), "medium", ["Large", "Small", "Medium"]),
         (4096, dtypes.float64, (9, 0), "high", ["Medium", "Small"]),
-        (4096, dtypes.float16, (9, 0), "highest", ["Pair", "Wide", "Square", "Large", "Small", "Medium"]),
+        (4096, dtypes.float16, (9, 0), "highest", ["Pair", "Wide", "Square", "Warpgroup", "Small", "Medium", "Large"]),
         (64, dtypes.bfloat16, (9, 0), "highest", ["Medium", "Small", "Large"]),
         (4096, dtypes.bfloat16, (8, 0), "highest", ["Large", "Small", "Medium"]),
         (4096, dtypes.bfloat16, (7, 5), "highest", ["Small"]),
