@@ -280,9 +280,13 @@ def _diagnostic(function: Any, line: int, message: str) -> Diagnostic:
     return Diagnostic(file, line or first, 1, f"error: {message}")
 
 
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+"""Numba colours its messages where colorama is installed."""
+
+
 def _explained(error: Exception, function: Any) -> CompileError:
     """What Numba says, in a line, at the line of the source that it says it of."""
-    text = str(error)
+    text = _COLOUR.sub("", str(error))
     lines = re.findall(r'File "[^"\n]*?", line (\d+):\n(?=.*?def |.*?<source)|\((\d+)\)\s*$', text, re.MULTILINE)
     numbers = [int(number) for pair in lines for number in pair if number]
     where = (numbers or [0])[0] or getattr(getattr(error, "loc", None), "line", 0) or _line_of(error)

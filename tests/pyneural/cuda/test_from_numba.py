@@ -17,6 +17,7 @@ import pytest
 from numba import cuda as numba_cuda
 
 from pyneural import cuda
+from pyneural.cuda import numba_types
 from pyneural.kernels import OPERATIONS, Operation, accuracy, backend, dtypes, numba_launch
 from tests.conftest import SEED
 
@@ -391,3 +392,22 @@ def test_a_negative_index_that_is_out_needs_no_relocation(tmp_path: Path) -> Non
     strict = cuda.from_numba(_written(tmp_path, text)["k"], (x, y), options=("-DPN_NEGATIVE_IS_OUT",))
     found = cuda.sanitize(strict)[1, 8](x, y).findings
     assert ("out_of_bounds", 9) in [(each.kind, each.line) for each in found], found
+
+
+def test_numba_s_colours_hide_no_line() -> None:
+    """It has them where colorama is installed."""
+
+    def scale(y: Any) -> None:
+        y[0.5] = 1.0
+
+    bold, plain = "\x1b[1m", "\x1b[0m"
+    said = (
+        f"{bold}No implementation of function Function(setitem) found for signature:{plain}\n \n"
+        f" >>> setitem(array(float32, 1d, C), float64, float64)\n"
+        f'{bold}File "one.py", line 6:{plain}\n{bold}def scale(y):{plain}\n'
+    )
+    found = numba_types._explained(ValueError(said), scale)
+    assert [(each.line, each.message) for each in found.diagnostics] == [
+        (6, "error: an index must be whole numbers, not float64")
+    ]
+    assert "\x1b" not in str(found)
