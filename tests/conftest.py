@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import zlib
 from collections import Counter
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +19,18 @@ os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, (os.cpu_count() or 1) // _
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SEED = int(os.environ.setdefault("PYNEURAL_TEST_SEED", str(int.from_bytes(os.urandom(4), "little"))))
+
+
+def docs_script(name: str) -> ModuleType:
+    """``docs/<name>.py`` as a module."""
+    path = Path(__file__).parents[1] / "docs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 GENERATED = ("tests/kernels/test_contracts.py", "tests/pyneural/test_gradients.py")
 """The files whose tests are generated from the contracts."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import pyneural
 from pyneural import kernels
 from pyneural.learn.lesson import lessons
+from tests.conftest import docs_script
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -58,17 +57,8 @@ def test_readme_names_what_exists() -> None:
     assert not [each for each in folders if not (ROOT / each).is_dir()]
 
 
-def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_site_has_every_document_lesson_and_rung_and_its_links_lead_somewhere() -> None:
-    site = _script("site")
+    site = docs_script("site")
     texts, navigation = site.gathered()
     shown = set(re.findall(r"[\w./-]+\.md", str(navigation)))
     assert shown == set(texts)
@@ -88,14 +78,14 @@ def test_the_site_has_every_document_lesson_and_rung_and_its_links_lead_somewher
 def test_links_of_the_site() -> None:
     where = {"docs/a.md": "a.md", "csrc/ladders/README.md": "ladders/index.md", "README.md": "index.md"}
     text = "[a](a.md#x) [b `c`](../csrc/ladders/README.md) [home](../README.md) [`d.py`](d.py) [d](d.py) [w](https://w)"
-    assert _script("site")._linked(f"{text}\n```\n[a](a.md)\n```\n", "docs/start/../b.md", where) == (
+    assert docs_script("site")._linked(f"{text}\n```\n[a](a.md)\n```\n", "docs/start/../b.md", where) == (
         "[a](a.md#x) [b `c`](ladders/index.md) [home](index.md) `d.py` d (`docs/d.py`) [w](https://w)"
         "\n```\n[a](a.md)\n```\n"
     )
 
 
 def test_table_of_operations_is_fresh() -> None:
-    generate = _script("generate")
+    generate = docs_script("generate")
     written = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert written == generate.page(), "docs/operations.md is stale: make docs"
     for name in kernels.OPERATIONS:

@@ -13,10 +13,9 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pyneural
-from pyneural.device import Device
+from pyneural.device import Device, unavailable
 
 from .app import App
 from .training import Progress
@@ -134,10 +133,5 @@ def _energy(device: Device) -> Callable[[], float] | None:
 
 def devices() -> list[Device]:
     """Those that can be used here, the reference first."""
-    found: list[Any] = []
-    for name in ("reference", "cpu", "simulator", "cuda"):
-        try:
-            found.append(pyneural.device(name))
-        except RuntimeError:
-            continue
-    return found
+    missing = unavailable()
+    return [pyneural.device(name) for name in ("reference", "cpu", "simulator", "cuda") if name not in missing]

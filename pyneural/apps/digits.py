@@ -124,7 +124,7 @@ def train(model: nn.Module, data: Digits, **settings: Unpack[Settings]) -> tuple
 
 
 def fit_shifted(
-    model: nn.Module, data: Digits, by: int, generator: Generator | None, **settings: Any
+    model: nn.Module, data: Digits, by: int, generator: Generator | None = None, **settings: Any
 ) -> tuple[History, Optimizer]:
     """`fit`, and its other ``settings``, with smoothed labels and images shifted by up to ``by`` pixels."""
     generator = generator or default_generator

@@ -97,39 +97,31 @@ Step = Callable[[Any], tuple[Tensor, float]]
 """A batch to its loss, and to the sum of the metric over its samples."""
 
 
-class Settings(TypedDict, total=False):
+class _Watched(TypedDict, total=False):
+    generator: Generator | None
+    on_step: Callable[[Progress], None]
+    checkpoint: Checkpoint | None
+
+
+class Settings(_Watched, total=False):
     """What a caller of an application's `train` may choose; see `fit`."""
 
     epochs: int
     batch_size: int
     lr: float
-    generator: Generator | None
-    on_step: Callable[[Progress], None]
-    checkpoint: Checkpoint | None
 
 
-class Plan(TypedDict):
-    """All of the `Settings`."""
+class Plan(_Watched):
+    """The same, with what `fit` must be told."""
 
     epochs: int
     batch_size: int
     lr: float
-    generator: Generator | None
-    on_step: Callable[[Progress], None]
-    checkpoint: Checkpoint | None
 
 
 def usual(settings: Settings, epochs: int, batch_size: int, lr: float) -> Plan:
-    """What was chosen, and an application's own values for the rest."""
-    return {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "generator": None,
-        "on_step": lambda progress: None,
-        "checkpoint": None,
-        **settings,
-    }
+    """What was chosen, and an application's own numbers where none were."""
+    return {"epochs": epochs, "batch_size": batch_size, "lr": lr, **settings}
 
 
 def fit(

@@ -70,8 +70,7 @@ def start(number: Number, folder: Place = HERE, python: Python = False) -> None:
         except AlreadyStarted as error:
             raise Misuse(str(error)) from None
         note(lesson.text)
-        more = " --python" if python else ""
-        note(f"Write your code in {file}, then: pyneural learn check {lesson.number}{more}")
+        note(f"Write your code in {file}, then: pyneural learn check {lesson.asked}")
 
 
 @app.command()
@@ -222,13 +221,11 @@ def _checked(lesson: Lesson, place: Folder, seed: int | None) -> Verdict:
 
 
 def _next(lesson: Lesson) -> None:
-    from pyneural.learn.language import PYTHON
     from pyneural.learn.lesson import lessons
 
     later = [each for each in lessons(lesson.language) if each.number > lesson.number]
     if later:
-        more = " --python" if lesson.language is PYTHON else ""
-        note(f"next: pyneural learn start {later[0].number}{more}   ({later[0].title})")
+        note(f"next: pyneural learn start {later[0].asked}   ({later[0].title})")
 
 
 def _show(verdict: Verdict) -> None:

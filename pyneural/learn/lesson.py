@@ -57,6 +57,11 @@ class Lesson:
         return int(self.name.partition("_")[0])
 
     @property
+    def asked(self) -> str:
+        """How the command line and the notebooks' magic are told of it."""
+        return f"{self.number} --python" if self.language is PYTHON else str(self.number)
+
+    @property
     def title(self) -> str:
         return self.text.partition("\n")[0].removeprefix("# ")
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .language import CUDA, PYTHON, Language
+from .language import CUDA, Language
 from .lesson import Lesson, lessons
 
 _INSTALL = """import importlib.util
@@ -18,7 +18,6 @@ if importlib.util.find_spec("pyneural") is None:
 
 def notebook(lesson: Lesson) -> dict[str, Any]:
     """A lesson: its text, the skeleton as a cell that is checked when it is run, and folded hints."""
-    asked = f"{lesson.number} --python" if lesson.language is PYTHON else str(lesson.number)
     hints = "\n\n".join(
         f"<details><summary>Hint {level}</summary>\n\n{text.strip()}\n\n</details>"
         for level, text in enumerate(lesson.hints, 1)
@@ -27,11 +26,11 @@ def notebook(lesson: Lesson) -> dict[str, Any]:
         _text(lesson.text),
         _code(_INSTALL),
         _text("Complete the kernel and run the cell: it is checked, and what is wrong is said with its line."),
-        _code(f"%%lesson {asked}\n{lesson.skeleton}"),
+        _code(f"%%lesson {lesson.asked}\n{lesson.skeleton}"),
         _text(hints),
         _text(
-            f"After a try, `%lesson {asked} --solution` shows the reference solution. `%%cuda?` tells how to run, "
-            "check and profile any kernel in a cell of its own."
+            f"After a try, `%lesson {lesson.asked} --solution` shows the reference solution. `%%cuda?` tells how to "
+            "run, check and profile any kernel in a cell of its own."
         ),
     ]
     return {

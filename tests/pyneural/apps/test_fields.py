@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import statistics
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from pyneural.apps import APPS, find
 from pyneural.apps.app import reached
+from tests.conftest import docs_script
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "bench" / "results" / "fields"
@@ -19,12 +19,7 @@ RESULTS = ROOT / "bench" / "results" / "fields"
 
 @pytest.fixture(scope="module")
 def fields() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fields", ROOT / "docs" / "fields.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("fields")
 
 
 def test_the_page_is_fresh(fields: ModuleType):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pyneural.learn import python
 from pyneural.learn.judge import FULL, Verdict, judge
 from pyneural.learn.language import CUDA, PYTHON, Language
 from pyneural.learn.lesson import Lesson, Wrong, every, lessons
+from tests.conftest import docs_script
 
 LESSONS = every()
 FIRST = 3
@@ -162,11 +162,7 @@ def _differ(a: Any, b: Any) -> bool:
 
 @pytest.mark.parametrize("lesson", [each for each in COMPILED if each.values[0].language is CUDA])
 def test_drawings_are_those_of_a_run(lesson: Lesson):
-    spec = importlib.util.spec_from_file_location("drawings", Path(__file__).parents[3] / "docs" / "drawings.py")
-    assert spec is not None
-    assert spec.loader is not None
-    drawings = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(drawings)
+    drawings = docs_script("drawings")
     written = (lesson.folder / "lesson.md").read_text(encoding="utf-8")
     assert "```trace of=" in written
     assert "```trace" not in lesson.text

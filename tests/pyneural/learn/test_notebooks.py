@@ -35,16 +35,12 @@ def _run(notebook: dict[str, Any], folder: Path) -> list[str]:
     ]
 
 
-def _asked(lesson: Lesson) -> str:
-    return f"{lesson.number} --python" if lesson.language is PYTHON else str(lesson.number)
-
-
 def _solved(lesson: Lesson) -> dict[str, Any]:
     """With the solution in the skeleton's place, and a cell that asks for it again."""
     made = copy.deepcopy(notebooks.notebook(lesson))
     (cell,) = [each for each in made["cells"] if each["source"].startswith("%%lesson")]
-    cell["source"] = f"%%lesson {_asked(lesson)}\n{lesson.solution}"
-    asked = {**copy.deepcopy(cell), "id": "again", "source": f"%lesson {_asked(lesson)} --solution"}
+    cell["source"] = f"%%lesson {lesson.asked}\n{lesson.solution}"
+    asked = {**copy.deepcopy(cell), "id": "again", "source": f"%lesson {lesson.asked} --solution"}
     return {**made, "cells": [*made["cells"], asked]}
 
 
@@ -54,7 +50,7 @@ def test_it_is_a_notebook(lesson: Lesson):
     nbformat.validate(nbformat.from_dict(made))
     sources = [cell["source"] for cell in made["cells"]]
     assert sources[0] == lesson.text.strip()
-    assert f"%%lesson {_asked(lesson)}\n{lesson.skeleton.rstrip()}" in sources
+    assert f"%%lesson {lesson.asked}\n{lesson.skeleton.rstrip()}" in sources
     assert lesson.hints[2].strip() in sources[4]
     assert not any(lesson.solution.strip() in each for each in sources)
 
