@@ -51,16 +51,23 @@ class Kernels(Mapping[str, cuda.Kernel]):
         self.path = path
         self.space = names(path)
         self.arguments = arguments(exercise)
+        self.doubles = exercise.doubles
         self.options = options
 
     def __getitem__(self, name: str) -> cuda.Kernel:
-        return kernel(self.path, self.space, name, self.arguments[name], self.options)
+        function = self.doubles.get(name, name)
+        values = self.arguments[function]
+        return kernel(self.path, self.space, function, _double(values) if name != function else values, self.options)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.arguments)
+        return iter((*self.arguments, *self.doubles))
 
     def __len__(self) -> int:
-        return len(self.arguments)
+        return len(self.arguments) + len(self.doubles)
+
+
+def _double(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: each.astype(np.float64) if isinstance(each, np.ndarray) else each for name, each in values.items()}
 
 
 def kernel(
