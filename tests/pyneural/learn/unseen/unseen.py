@@ -7,7 +7,7 @@ The first lines of a file were written before its first check, as a teacher woul
     // line 7 or 9: cause
     // words: what an answer that names the cause has in it; and this
 
-Those of `named/` get an answer with the line and the words; those of `not_named/` are only found to be wrong.
+with `#` in the place of `//` where it is in Python. Those of `named/` get an answer with the line and the words; those of `not_named/` are only found to be wrong.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from pyneural.learn import judge as answers
 from pyneural.learn import repair as search
 from pyneural.learn.exercise import Remark
 from pyneural.learn.judge import FULL, Verdict, judge
+from pyneural.learn.language import CUDA, LANGUAGES
 from pyneural.learn.lesson import Lesson, find
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 PAGE = ROOT / "docs" / "unseen.md"
 SEED = 1
-_HEAD = re.compile(r"// line (?P<lines>\d+(?: or \d+)*): (?P<cause>.+)\n// words: (?P<words>.+)\n")
+_HEAD = re.compile(r"(?P<mark>//|#) line (?P<lines>\d+(?: or \d+)*): (?P<cause>.+)\n(?P=mark) words: (?P<words>.+)\n")
 _LINES = re.compile(r"\blines? (\d+(?:, \d+)*)")
 _VARIES = (
     (re.compile(r"\bis (?:-?[\d.]+(?:e[+-]\d+)?|-?nan|-?inf), not [^;]+;"), "is ..., not ...;"),
@@ -50,7 +51,7 @@ class Mistake:
 
     @property
     def id(self) -> str:
-        return self.path.stem
+        return self.path.stem if self.lesson.language is CUDA else self.path.name
 
     @property
     def named(self) -> bool:
@@ -58,7 +59,8 @@ class Mistake:
 
     @property
     def lesson(self) -> Lesson:
-        return find(self.path.name.partition("_")[0])
+        language = next(each for each in LANGUAGES if each.suffix == self.path.suffix)
+        return find(self.path.name.partition("_")[0], language)
 
     def says(self, remark: Remark) -> bool:
         """Whether a remark names a line of the mistake, and the cause."""
@@ -70,13 +72,15 @@ class Mistake:
 def read(path: Path) -> Mistake:
     match = _HEAD.match(path.read_text(encoding="utf-8"))
     if not match:
-        raise ValueError(f"{path}: must begin with `// line N: cause` and `// words: ...`")
+        raise ValueError(f"{path}: must begin with `// line N: cause` and `// words: ...`, or with # in their place")
     lines = tuple(int(each) for each in match["lines"].split(" or "))
     return Mistake(path, lines, match["cause"], tuple(match["words"].split("; ")))
 
 
 def mistakes() -> list[Mistake]:
-    return [read(path) for path in sorted(HERE.glob("*/*.cu"), key=lambda path: path.name)]
+    """By language, then by lesson."""
+    files = (sorted(HERE.glob(f"*/*{each.suffix}"), key=lambda path: path.name) for each in LANGUAGES)
+    return [read(path) for some in files for path in some]
 
 
 def check(mistake: Mistake, seed: int) -> Verdict:
