@@ -30,11 +30,21 @@ def names(path: Path) -> dict[str, Any]:
         raise _error(path, error.lineno or 1, str(error.msg)) from error
     except Exception as error:
         lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(path)]
-        what = f"{type(error).__name__}: {error}"
-        if type(error).__name__ == "CudaSupportError":
-            what = "write @cuda.jit without types in brackets: they come from the arguments of the launch"
-        raise _error(path, (lines or [1])[-1] or 1, what) from error
+        line = (lines or [1])[-1] or 1
+        raise _error(path, line, _what(error, linecache.getline(str(path), line))) from error
     return space
+
+
+def _what(error: Exception, line: str) -> str:
+    if line.lstrip().startswith("@"):
+        if type(error).__name__ == "CudaSupportError":
+            return "write @cuda.jit without types in brackets: they come from the arguments of the launch"
+    elif type(error).__name__ == "CudaSupportError" or "launch configuration" in str(error):
+        return (
+            "the check launches the kernel by itself: a launch in the file, `kernel[blocks, threads](...)`, stands behind "
+            '`if __name__ == "__main__":`'
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def _error(path: Path, line: int, message: str) -> cuda.CompileError:
@@ -81,6 +91,9 @@ def kernel(
     if function is None:
         line = getattr(getattr(space[name], "__code__", None), "co_firstlineno", 1)
         raise _error(path, line, f"{name} is a plain function: a kernel has @cuda.jit in the line above")
+    if "cuda" not in type(space[name]).__module__:
+        what = f"{name} is compiled for the CPU: a kernel has @cuda.jit in the line above"
+        raise _error(path, function.__code__.co_firstlineno, what)
     count = function.__code__.co_argcount
     if count != len(values):
         wanted = ", ".join(values)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pyneural import cuda
 
-from . import python_rules
+from . import loops, python_rules
 from .exercise import Case, Remark
 from .python_text import PythonSource
 from .text import Guard, Source
@@ -48,6 +48,7 @@ def remarks(source: Source, cases: list[Case]) -> Iterator[Remark]:
         for number, text in source.numbered():
             yield from (Remark(says, look, number) for says, look in python_rules.of_line(text))
         yield from _rows(source, cases)
+        yield from loops.remarks(source)
         return
     for number, text in source.numbered():
         if _BYTES.search(text) and not _COPY.search(text) and _is_index(source, number):
@@ -55,6 +56,7 @@ def remarks(source: Source, cases: list[Case]) -> Iterator[Remark]:
         for says, look in _of_line(text):
             yield Remark(says, look, number)
     yield from _rows(source, cases)
+    yield from loops.remarks(source)
 
 
 def _is_index(source: Source, number: int) -> bool:
@@ -176,6 +178,16 @@ def _let_through(source: Source, guard: Guard, case: Case) -> str:
 def _set(source: Source, index: str, line: int) -> str:
     settings = dict.fromkeys(each for each in source.settings(index, line) if each.line != line)
     return f": {', '.join(map(str, settings))}" if settings else ""
+
+
+def of_every_thread(source: Source, line: int) -> str:
+    """That an index on a line is the same for all threads; empty where it is not."""
+    for name, index in source.indices(line):
+        if name in source.line(line).partition("=")[0] and not source.depends(index, line, "threadIdx"):
+            return f"every thread comes to each element: its index `{index}` has nothing of a thread's number" + _set(
+                source, index, line
+            )
+    return ""
 
 
 def index_of(source: Source, line: int, array: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyneural.cli import app
-from pyneural.learn import grading, python_rules, runner
+from pyneural.learn import grading, python_rules, python_tree, runner
 from pyneural.learn.judge import FULL, judge
 from pyneural.learn.language import CUDA, PYTHON, in_python, told_in
 from pyneural.learn.lesson import UnknownLesson, every, find, lessons, skeleton
@@ -233,5 +233,5 @@ def test_where_a_value_comes_from() -> None:
     ],
 )
 def test_rules_of_lines(line: str, says: str) -> None:
-    found = [text for text, _ in python_rules.of_line(line)] + [each.says for each in python_rules.of_text(line)]
+    found = [text for text, _ in python_rules.of_line(line)] + [each.says for each in python_tree.remarks(line)]
     assert (says in found[0] and len(found) == 1) if says else not found, found

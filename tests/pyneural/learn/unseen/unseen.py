@@ -21,7 +21,7 @@ from pyneural.learn import judge as answers
 from pyneural.learn import repair as search
 from pyneural.learn.exercise import Remark
 from pyneural.learn.judge import FULL, Verdict, judge
-from pyneural.learn.language import CUDA, LANGUAGES
+from pyneural.learn.language import CUDA, LANGUAGES, PYTHON, Language
 from pyneural.learn.lesson import Lesson, find
 
 HERE = Path(__file__).parent
@@ -40,6 +40,38 @@ _VARIES = (
     (re.compile(r"(race: .*?\w+)\[\d+\]"), r"\1[...]"),
 )
 """What differs from run to run, or with the inputs."""
+
+
+BEFORE = {CUDA: "7, and two of the kernels ended the check itself", PYTHON: "?"}
+HEAD = (
+    "# Mistakes that no lesson lists",
+    "",
+    "Written by `python tests/pyneural/learn/unseen/unseen.py`; a test holds it fresh.",
+    "",
+    "A lesson's own wrong answers were at hand when its advice was written. These were not: they are common mistakes of "
+    "beginners, in CUDA C++ and, of other kinds, in Python. Line and cause were written down first, as a teacher would "
+    "say them. Where an answer did not name both, the rules of the check were mended, never the cause; some of the words "
+    "by which a test recognises the cause were then chosen anew. So the page shows what the check can do after that, and "
+    "not how it does with a mistake it has never met.",
+    "",
+    "What the check cannot tell well:",
+    "",
+    "- A mistake in the mathematics, such as a missing factor, unless the lesson foresaw it: the answer names "
+    "an element that is wrong and the line that stores it.",
+    "- Two places that are wrong at once. A search for the place changes one name or comparison at a time, "
+    "only in what the student wrote, and for a few seconds at most, which on a slow machine may not be enough; "
+    "of operators and numbers it tries none.",
+    "- A change that the search finds need not be the one that was meant: it says where the results can be "
+    "mended.",
+    "- Of some the answer shows the place, and the expression or the effect there, and leaves the reason to "
+    "the student: `03_two_threads_side_by_side`, `06_block_not_turned`, `08_thread_0_of_the_block`, "
+    "`09_counts_places`, and all whose place was found by the search.",
+    "- Rules about a line look at its text. A mistake behind a macro or in an unusual notation is not seen.",
+    "- With clang in the place of g++ some of the warnings behind these answers have no counterpart.",
+    "",
+    "`...` stands for what differs from run to run.",
+    "",
+)
 
 
 @dataclass(frozen=True)
@@ -123,50 +155,29 @@ def _settled(text: str) -> str:
 
 def page(checked: list[tuple[Mistake, Verdict]]) -> str:
     """docs/unseen.md."""
+    found = [
+        line
+        for language in LANGUAGES
+        for line in _section(language, [each for each in checked if each[0].lesson.language is language])
+    ]
+    return "\n".join([*HEAD, *found])
+
+
+def _section(language: Language, checked: list[tuple[Mistake, Verdict]]) -> list[str]:
     named = [each for each in checked if each[0].named]
     others = [each for each in checked if not each[0].named]
     covered = len({mistake.lesson.number for mistake, _ in checked})
-    return "\n".join(
-        [
-            "# Mistakes that no lesson lists",
-            "",
-            "Written by `python tests/pyneural/learn/unseen/unseen.py`; a test holds it fresh.",
-            "",
-            f"A lesson's own wrong answers were at hand when its advice was written. These {len(checked)} were not: "
-            f"they are common mistakes of beginners, in {covered} of the lessons. Line and cause were written down "
-            "first, as a teacher would say them. Where an answer did not name both, the rules of the check were "
-            "mended, never the cause; some of the words by which a test recognises the cause were then chosen anew. So "
-            "the page shows what the check can do after that, and not how it does with a mistake it has never met.",
-            "",
-            f"An answer names the line and the cause for {len(named)}, in the remark that is marked with `>`; before "
-            "the rules were mended it did for 7, and two of the kernels ended the check itself. "
-            f"Further below are {len(others)} for which it does not.",
-            "",
-            "What the check cannot tell well:",
-            "",
-            "- A mistake in the mathematics, such as a missing factor, unless the lesson foresaw it: the answer names "
-            "an element that is wrong and the line that stores it.",
-            "- Two places that are wrong at once. A search for the place changes one name or comparison at a time, "
-            "only in what the student wrote, and for a few seconds at most, which on a slow machine may not be enough; "
-            "of operators and numbers it tries none.",
-            "- A change that the search finds need not be the one that was meant: it says where the results can be "
-            "mended.",
-            "- Of some the answer shows the place, and the expression or the effect there, and leaves the reason to "
-            "the student: `03_two_threads_side_by_side`, `06_block_not_turned`, `08_thread_0_of_the_block`, "
-            "`09_counts_places`, and all whose place was found by the search.",
-            "- Rules about a line look at its text. A mistake behind a macro or in an unusual notation is not seen.",
-            "- With clang in the place of g++ some of the warnings behind these answers have no counterpart.",
-            "",
-            "`...` stands for what differs from run to run.",
-            "",
-            "## Line and cause are named",
-            "",
-            *(entry(mistake, verdict) for mistake, verdict in named),
-            "## Only that it is wrong",
-            "",
-            *(entry(mistake, verdict) for mistake, verdict in others),
-        ]
-    )
+    left = f"Below them {'is' if len(others) == 1 else 'are'} {len(others)} for which it does not." if others else ""
+    return [
+        f"## In {language.name}",
+        "",
+        f"{len(checked)} mistakes in {covered} of the lessons. An answer names the line and the cause for {len(named)}, in "
+        f"the remark that is marked with `>`; before the rules were mended it did for {BEFORE[language]}. {left}".rstrip(),
+        "",
+        *(entry(mistake, verdict) for mistake, verdict in named),
+        *([f"## In {language.name}: only that it is wrong", ""] if others else []),
+        *(entry(mistake, verdict) for mistake, verdict in others),
+    ]
 
 
 def main() -> int:

@@ -1,5 +1,9 @@
-# says: ?
-# look: ?
+# says: line 55: race: thread 62 of block 0 writes shared joined[1, 30], which thread 30 of the same block read (line 59) with no cuda.syncthreads() between (21 rows of 100)
+# look: what the warps write to shared memory: each has a row of its own there, and all wait before the sum
+# says: line 59: race: thread 62 of block 0 reads shared joined[0, 62], which thread 30 of the same block wrote (line 55) with no cuda.syncthreads() between (21 rows of 100)
+# look: what the warps write to shared memory: each has a row of its own there, and all wait before the sum
+# says: line 61: parts[...] is ..., not ...; ... of 200 elements are wrong (21 rows of 100)
+# look: which element each thread computes, for the thread named
 
 
 from numba import cuda, float32

@@ -1,5 +1,5 @@
-# says: ?
-# look: ?
+# says: line 58: dx[...] is ..., not ...; ... of 2100 elements are wrong (21 rows of 100)
+# look: which element each thread computes, for the thread named
 
 
 from numba import cuda, float32

@@ -1,5 +1,5 @@
-# says: ?
-# look: ?
+# says: line 44: 268288 bytes move to and from global memory; 101376 would do (64 rows of 128)
+# look: this line, which moves most of them
 
 
 from numba import cuda, float32

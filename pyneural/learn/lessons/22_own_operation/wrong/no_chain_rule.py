@@ -1,5 +1,5 @@
-# says: ?
-# look: ?
+# says: line 24: dx[...] is ..., not ...; ... of 300 elements are wrong (backward, n = 300); this one is the work of ...
+# look: the chain rule: the slope of this operation times what comes from behind it, grad
 
 
 import math

@@ -1,5 +1,5 @@
-# says: ?
-# look: ?
+# says: line 23: out_of_bounds: thread 44 of block 2 reads global grad[300], 4 bytes past the end of its 300 elements (backward, n = 300)
+# look: the condition i < n: both kernels need it
 
 
 import math

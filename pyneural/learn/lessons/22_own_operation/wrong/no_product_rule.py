@@ -1,5 +1,5 @@
-# says: ?
-# look: ?
+# says: line 24: dx[...] is ..., not ...; ... of 300 elements are wrong (backward, n = 300); this one is the work of ...
+# look: only x has been differentiated: the exponential depends on x as well
 
 
 import math

@@ -1,5 +1,9 @@
-# says: ?
-# look: ?
+# says: line 19: `-x[i] * x[i] // 2` is rounded down to a whole number
+# look: `/` divides; `//` rounds down as well
+# says: line 28: `-x[i] * x[i] // 2` is rounded down to a whole number
+# look: `/` divides; `//` rounds down as well
+# says: line 19: y[...] is ..., not ...; ... of 300 elements are wrong (forward, n = 300); this one is the work of ...
+# look: which element each thread computes, for the thread named
 
 
 import math

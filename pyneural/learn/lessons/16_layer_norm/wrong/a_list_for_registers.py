@@ -1,5 +1,5 @@
-# says: ?
-# look: ?
+# says: line 34: does not compile: error: a list cannot be used in a kernel: cuda.shared.array is an array of the block, cuda.local.array of a thread
+# look: what a kernel may use: docs/simulator.md, "Kernels of Numba's"
 
 
 from numba import cuda, float32
@@ -31,14 +31,16 @@ def layer_norm_backward(x, dy, w, mean, rstd, dx, parts, height, width):
         # >>> your code: dx of this row, and what the row adds to dw.
         centre, scale = mean[row], rstd[row]
         plain, along = float32(0), float32(0)
+        products = [0.0] * EACH
         for e in range(EACH):
             i = lane + 32 * e
-            if i < width:
-                normed[e] = (x[row, i] - centre) * scale
-                g[e] = dy[row, i] * w[i]
-                dw[e] += dy[row, i] * normed[e]
+            grad = dy[row, i] if i < width else float32(0)
+            normed[e] = (x[row, i] - centre) * scale if i < width else float32(0)
+            g[e] = grad * w[i] if i < width else float32(0)
+            dw[e] += grad * normed[e]
             plain += g[e]
-            along += g[e] * normed[e]
+            products[e] = g[e] * normed[e]
+            along += products[e]
         plain = warp_sum(plain) / float32(width)
         along = warp_sum(along) / float32(width)
         for e in range(EACH):
