@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, ForwardRef
 
 import typer
 
@@ -99,7 +99,7 @@ def _entry(name: str, value: Any) -> list[str]:
     parts = [f"## {_text(name)} {{ #{name} }}"]
     if inspect.isclass(value):
         parts += [_code(f"class {name}", value), markdown(inspect.getdoc(value) or "")]
-        fields = [f"- `{field}: {kind}`{f': {_one_line(said)}' if said else ''}" for field, kind, said in _fields(value)]
+        fields = [f"- `{one}: {kind}`{f': {_one_line(said)}' if said else ''}" for one, kind, said in _fields(value)]
         return [*parts, "\n".join(fields), *_members(value)]
     if callable(value):
         return [*parts, _code(name, value), markdown(inspect.getdoc(value) or "")]
@@ -114,17 +114,44 @@ def _constant(value: Any) -> str:
     return f"```python\n{textwrap.fill(shown, WIDTH)}\n```"
 
 
+class _Written:
+    """What a signature shows as it is, without the quotes around an annotation."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, str):
+        return _Written(value)
+    if isinstance(value, ForwardRef):
+        return _Written(value.__forward_arg__)
+    return value
+
+
+def _default(value: Any) -> Any:
+    named = value is not inspect.Parameter.empty and (isinstance(value, type) or inspect.isroutine(value))
+    return _Written(f"{value.__module__}.{value.__qualname__}".removeprefix("builtins.")) if named else value
+
+
 def _code(name: str, value: Any) -> str:
     try:
         signature = inspect.signature(value)
     except ValueError:  # of classes that C made
         return f"```python\n{name}\n```"
-    kept = [each for each in signature.parameters.values() if each.name != "self"]
-    text = f"{name}{signature.replace(parameters=kept)}"
+    kept = [
+        each.replace(annotation=_written(each.annotation), default=_default(each.default))
+        for each in signature.parameters.values()
+        if each.name != "self"
+    ]
+    returned = signature.empty if inspect.isclass(value) else _written(signature.return_annotation)
+    text = f"{name}{signature.replace(parameters=kept, return_annotation=returned)}"
     if len(text) > WIDTH:
-        first, last = name + "(", str(signature.replace(parameters=[])).removeprefix("()")
-        lines = [line for each in _marked(kept) for line in (f"    {each},",)]
-        text = "\n".join([first, *lines, f"){last}"])
+        last = str(signature.replace(parameters=[], return_annotation=returned)).removeprefix("()")
+        text = "\n".join([f"{name}(", *(f"    {each}," for each in _marked(kept)), f"){last}"])
     return f"```python\n{re.sub(r' at 0x[0-9a-f]+', '', text)}\n```"
 
 

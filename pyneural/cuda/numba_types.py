@@ -348,7 +348,8 @@ def _sentence(error: Exception, text: str) -> str:
         if match[2] in ("getitem", "setitem") and index and (real := re.search(r"\bfloat\d+", index[1])):
             return f"an index must be whole numbers, not {real[0]}"
         if "list(" in match[3]:
-            return "a list cannot be used in a kernel: cuda.shared.array is an array of the block, cuda.local.array of a thread"
+            own, of_block = "cuda.local.array is an array of a thread", "cuda.shared.array one of the block"
+            return f"a list cannot be used in a kernel: {own}, {of_block}"
         return f"{match[2]} does not take ({match[3]})"
     first = next((line.strip() for line in text.split("\n") if line.strip() and not _NOISE.match(line.strip())), "")
     return re.sub(r"\.?\.? Raised from .*", "", first) or type(error).__name__

@@ -315,9 +315,7 @@ def _close(got: Array, expected: Array, tolerance: float) -> Array:
         return np.asarray(np.abs(actual - exact) <= tolerance * np.maximum(1.0, np.abs(exact)))
 
 
-def _count(
-    exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, source: Source
-) -> None:
+def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, source: Source) -> None:
     """The traffic against the least possible, and the counters that the lesson is about."""
     case, least = exercise.measured(rng)
     arguments, kernel = _arguments(case), kernels[case.kernel or exercise.kernel]

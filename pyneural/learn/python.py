@@ -41,8 +41,8 @@ def _what(error: Exception, line: str) -> str:
             return "write @cuda.jit without types in brackets: they come from the arguments of the launch"
     elif type(error).__name__ == "CudaSupportError" or "launch configuration" in str(error):
         return (
-            "the check launches the kernel by itself: a launch in the file, `kernel[blocks, threads](...)`, stands behind "
-            '`if __name__ == "__main__":`'
+            "the check launches the kernel by itself: a launch in the file, `kernel[blocks, threads](...)`, stands "
+            'behind `if __name__ == "__main__":`'
         )
     return f"{type(error).__name__}: {error}"
 

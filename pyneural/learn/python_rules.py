@@ -25,9 +25,10 @@ _ERRORS = (
     (r"xor does not take \(.*float", "`^` is the exclusive or of bits: a power is `**`"),
     (r"shfl\w*: missing", "the mask of lanes, which comes first: `cuda.shfl_down_sync(0xFFFFFFFF, value, distance)`"),
     (r"unpack Dim3", "the parts of it, one by one: `cuda.threadIdx.x`, `cuda.threadIdx.y`"),
-    (r"NumPy function 'numpy\.(?:abs|sin|cos|tan|exp|log|sqrt|floor|ceil|tanh)\w*'", "NumPy's functions are for arrays: "
-     "of one number `math.exp`, `math.sqrt` and their like"),
-    (r"\w+ of \w*Tuple\(.* cannot be translated", "tuples are compared place after place: compare each number by itself"),
+    (r"NumPy function 'numpy\.(?:abs|sin|cos|tan|exp|log|sqrt|floor|ceil|tanh)\w*'", "NumPy's functions are for "
+     "arrays: of one number `math.exp`, `math.sqrt` and their like"),
+    (r"\w+ of \w*Tuple\(.* cannot be translated", "tuples are compared place after place: compare each number by "
+     "itself"),
     (r"matmul does not take|getitem does not take \(array.*slice|mul does not take \(.*array", "a kernel computes with "
      "elements, and not with whole arrays or slices: a loop over `x[i]`, or one element for each thread"),
     (r"getitem does not take|setitem does not take", "the array's dimensions, and what stands in its brackets"),
@@ -39,14 +40,15 @@ _ERRORS = (
      "docs/simulator.md, \"Kernels of Numba's\""),
     (r"has no \w+ in a kernel|has no attribute", "the name's spelling; what there is: docs/simulator.md, \"Kernels of "
      "Numba's\""),
-    (r"invalid syntax|expected ['\"]|expected an? |indent|never closed|unmatched", "this line and the one before it: colons, "
-     "brackets and indentation"),
+    (r"invalid syntax|expected ['\"]|expected an? |indent|never closed|unmatched", "this line and the one before it: "
+     "colons, brackets and indentation"),
 )  # fmt: skip
 _CALLED = (
-    (r"\bnp\.(?:zeros|empty|ones|full|array)\w*\(", "a kernel makes no NumPy arrays: `cuda.shared.array` is memory of the "
-     "block, `cuda.local.array` of the thread"),
+    (r"\bnp\.(?:zeros|empty|ones|full|array)\w*\(", "a kernel makes no NumPy arrays: `cuda.shared.array` is memory of "
+     "the block, `cuda.local.array` of the thread"),
     (r"\[[^\[\]]*:[^\[\]]*\]", "a kernel has no slices, and no functions of them: a loop over the elements"),
-    (r"\bcuda\.atomic\.\w+\(\s*\w+\[", "array and index are two arguments of an atomic: `cuda.atomic.add(x, i, value)`"),
+    (r"\bcuda\.atomic\.\w+\(\s*\w+\[", "array and index are two arguments of an atomic: `cuda.atomic.add(x, i, "
+     "value)`"),
 )  # fmt: skip
 """What to look at where Numba says little, by what is called on the line."""
 _SAYS_LITTLE = re.compile(r"Numba compiles from Python|values to unpack")
@@ -63,10 +65,10 @@ def compiler_look(message: str, source: PythonSource | None = None, line: int = 
         return f"`/` gives a fraction, also of whole numbers: `//` rounds down{_fractions(source, line)}"
     if match := re.search(r"item does not take \(array\(\w+, (\d)d.*Tuple\(\w+ x (\d)\)", message):
         return _dimensions(source, line, int(match[1]), int(match[2]))
-    if match := re.search(r"\b(\w+) is (?:an array of \w+ in one place and|\w+ in one place and an array)", message):
-        if lines := source.given(match[1]):
-            place = f" (line {', '.join(map(str, lines))})"
-            return f"`{match[1]} =` gives the name another value{place}: `{match[1]}[0] =` stores in the array"
+    match = re.search(r"\b(\w+) is (?:an array of \w+ in one place and|\w+ in one place and an array)", message)
+    if match and (lines := source.given(match[1])):
+        place = f" (line {', '.join(map(str, lines))})"
+        return f"`{match[1]} =` gives the name another value{place}: `{match[1]}[0] =` stores in the array"
     return next((look for pattern, look in _ERRORS if re.search(pattern, message)), "this line and the one before it")
 
 

@@ -23,18 +23,15 @@ def remarks(text: str, cases: Sequence[Case] = (), doubles: bool = False) -> Ite
     except SyntaxError:
         return
     kernel = _Kernel(tree, cases)
-    rules: list[Callable[[ast.AST, _Kernel], Iterator[tuple[str, str]]]] = [
-        _not_kept, _given_away, _bits, _order_of_range, _last_one, _by_one, _rows_for_columns, _shape_turned, _indices_turned,
-        _whole_tile, _rounded_down, _not_set,
-    ]  # fmt: skip
-    rules += [_rounded] if doubles else []
     said: set[tuple[int, str]] = set()
     for node in ast.walk(tree):
-        for rule in rules:
-            for says, look in rule(node, kernel):
-                if (node.lineno, says) not in said:  # type: ignore[attr-defined]
-                    said.add((node.lineno, says))  # type: ignore[attr-defined]
-                    yield Remark(says, look, node.lineno)  # type: ignore[attr-defined]
+        line = getattr(node, "lineno", 0)
+        for says, look in (
+            found for rule in (*_RULES, *([_rounded] if doubles else [])) for found in rule(node, kernel)
+        ):
+            if (line, says) not in said:
+                said.add((line, says))
+                yield Remark(says, look, line)
 
 
 class _Kernel:
@@ -61,7 +58,7 @@ class _Kernel:
         self.stored = Counter(name for each in self.stores for name in _stored(each))
         self.local = {name for name, (_, _, shared) in self.tiles.items() if not shared}
         self.loads = [
-            each
+            (each.value.id, each)
             for each in ast.walk(tree)
             if isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Load) and isinstance(each.value, ast.Name)
         ]
@@ -204,7 +201,9 @@ def _rows_for_columns(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str
         case = found[0][0]
         sizes = [name for name in case.arguments if kernel.is_side(name, match[1], 2, 0)]
         shown = f", `{sizes[0]}`" if sizes else ""
-        says = f"`len({match[1]})` is the number of rows of `{match[1]}`{shown}, and `{node.target.id}` counts along one"
+        says = (
+            f"`len({match[1]})` is the number of rows of `{match[1]}`{shown}, and `{node.target.id}` counts along one"
+        )
         yield says, f"the length of a row: `{match[1]}.shape[1]`"
 
 
@@ -241,7 +240,8 @@ def _whole_tile(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
     if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
         return
     name = node.targets[0].id
-    if name not in kernel.tiles or kernel.tiles[name][1] != node.lineno or not re.match(r"u?int", kernel.tiles[name][0]):
+    kind, line, _ = kernel.tiles.get(name, ("", 0, False))
+    if line != node.lineno or not re.match(r"u?int", kind):
         return
     for store in kernel.stores:
         target = store.targets[0] if isinstance(store, ast.Assign) else store.target
@@ -256,9 +256,10 @@ def _whole_tile(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
 
 def _rounded_down(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
     """`x[i] // 2` of a floating number."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv):
-        if any(kernel.floating(array) for array, _ in _subscripts(node)):
-            yield f"`{ast.unparse(node)}` is rounded down to a whole number", "`/` divides; `//` rounds down as well"
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.FloorDiv):
+        return
+    if any(kernel.floating(array) for array, _ in _subscripts(node)):
+        yield f"`{ast.unparse(node)}` is rounded down to a whole number", "`/` divides; `//` rounds down as well"
 
 
 def _not_set(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
@@ -267,8 +268,7 @@ def _not_set(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
         if kernel.stored[own] > sum(own in _stored(each) for each in ast.walk(node) if isinstance(each, _STORE)):
             continue
         inside = {id(each) for each in ast.walk(node)}
-        loads = (each for each in kernel.loads if each.value.id == own and id(each) not in inside)  # type: ignore[attr-defined]
-        line = next((each.lineno for each in loads), 0)
+        line = next((each.lineno for name, each in kernel.loads if name == own and id(each) not in inside), 0)
         if line:
             says = f"`{own}` is set where `{ast.unparse(node.test)}` only, and read in any case (line {line})"
             yield says, "what its other places hold: an array of a thread begins with anything"
@@ -288,7 +288,15 @@ def _stored(node: ast.AST) -> set[str]:
 
 def _rounded(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
     """`float32(x[i])` where x may be of float64."""
-    if isinstance(node, ast.Call) and re.fullmatch(r"(\w+\.)?float32", ast.unparse(node.func)):
-        if any(kernel.floating(array) for each in node.args for array, _ in _subscripts(each)):
-            says = f"`{ast.unparse(node)}` rounds to float32, also where the array is of float64"
-            yield says, "a value without a type of its own: it has that of the array"
+    if not isinstance(node, ast.Call) or not re.fullmatch(r"(\w+\.)?float32", ast.unparse(node.func)):
+        return
+    if any(kernel.floating(array) for each in node.args for array, _ in _subscripts(each)):
+        says = f"`{ast.unparse(node)}` rounds to float32, also where the array is of float64"
+        yield says, "a value without a type of its own: it has that of the array"
+
+
+_RULES: tuple[Callable[[ast.AST, _Kernel], Iterator[tuple[str, str]]], ...] = (
+    _not_kept, _given_away, _bits, _order_of_range, _last_one, _by_one, _rows_for_columns, _shape_turned,
+    _indices_turned, _whole_tile, _rounded_down, _not_set,
+)  # fmt: skip
+"""Each yields what a node shows, and what to look at."""

@@ -125,7 +125,9 @@ def _in_a_network(kernels: Mapping[str, cuda.Kernel], rng: np.random.Generator) 
     try:
         gradcheck(lambda x: gate()(x), x, rng=rng)
     except GradcheckError as error:
-        look = "what is of single precision on its way, whatever the arrays are: a float32, an expf, a constant with an f"
+        look = (
+            "what is of single precision on its way, whatever the arrays are: a float32, an expf, a constant with an f"
+        )
         return [Remark(f"in double precision: {error}", look)]
     first, *_, last = losses(gate, rng)
     if not last < math.log(2) / 2:  # who only guesses has log 2

@@ -1,4 +1,4 @@
-# says: line 34: does not compile: error: a list cannot be used in a kernel: cuda.shared.array is an array of the block, cuda.local.array of a thread
+# says: line 34: does not compile: error: a list cannot be used in a kernel: cuda.local.array is an array of a thread, cuda.shared.array one of the block
 # look: what a kernel may use: docs/simulator.md, "Kernels of Numba's"
 
 
