@@ -70,7 +70,8 @@ def start(number: Number, folder: Place = HERE, python: Python = False) -> None:
         except AlreadyStarted as error:
             raise Misuse(str(error)) from None
         note(lesson.text)
-        note(f"Write your code in {file}, then: pyneural learn check {lesson.asked}")
+        text = file.with_name(f"{lesson.key}.md")
+        note(f"Write your code in {file}, then: pyneural learn check {lesson.asked}   (this text is {text})")
 
 
 @app.command()

@@ -92,7 +92,7 @@ def _judged(lesson: Lesson, path: Path, seed: int) -> Verdict:
     text = path.read_text(encoding="utf-8", errors="replace")
     if not lesson.mends and _code(text, lesson.language) == _code(lesson.skeleton, lesson.language):
         verdict.remarks.append(
-            Remark("nothing is written between the marks yet", "the task, at the end of the lesson's text")
+            Remark("nothing is written between the marks yet", "the task, near the end of the lesson's text")
         )
         return verdict
     kernels = _compiled(lesson, path, verdict)

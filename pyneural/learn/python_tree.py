@@ -264,7 +264,9 @@ def _rounded_down(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
 
 def _not_set(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
     """A thread's own array that is set in an `if` only, and read outside of it."""
-    for own in sorted(kernel.local & _stored(node)) if isinstance(node, ast.If) and not node.orelse else ():
+    if not isinstance(node, ast.If) or node.orelse:
+        return
+    for own in sorted(kernel.local & _stored(node)):
         if kernel.stored[own] > sum(own in _stored(each) for each in ast.walk(node) if isinstance(each, _STORE)):
             continue
         inside = {id(each) for each in ast.walk(node)}
