@@ -232,7 +232,7 @@ def _indices_turned(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]
     rows = [size for size in kernel.below.get(second, ()) if kernel.is_side(size, name, 2, 0)]
     if columns and rows:
         says = f"`{name}` has `{rows[0]}` rows, and `{first}`, its first index here, goes up to `{columns[0]}`"
-        yield says, f"the order of the indices: the row comes first, then the column: `{name}[{second}, {first}]`"
+        yield says, "the order of the indices, of which the row's comes first; or, where that is right, the guard"
 
 
 def _whole_tile(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:

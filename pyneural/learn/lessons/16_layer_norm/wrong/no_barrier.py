@@ -50,7 +50,7 @@ def layer_norm_backward(x, dy, w, mean, rstd, dx, parts, height, width):
             if i < width:
                 dx[row, i] = scale * (g[e] - plain - normed[e] * along)
         # <<<
-    # >>> your code: row blockIdx.x of parts, from the dw of all warps.
+    # >>> your code: row cuda.blockIdx.x of parts, from the dw of all warps.
     for e in range(EACH):
         joined[warp, lane + 32 * e] = dw[e]
     i = cuda.threadIdx.x
