@@ -32,7 +32,9 @@ _ERRORS = (
     (r"matmul does not take|getitem does not take \(array.*slice|mul does not take \(.*array", "a kernel computes with "
      "elements, and not with whole arrays or slices: a loop over `x[i]`, or one element for each thread"),
     (r"getitem does not take|setitem does not take", "the array's dimensions, and what stands in its brackets"),
-    (r"does not take \(.*array", "a kernel computes with elements, and not with whole arrays: `x[i]`"),
+    (r"does not take \(.*array", "a kernel computes with elements, and not with whole arrays: `x[i]`; one of two "
+     "dimensions has two numbers in its brackets"),
+    (r"a string", "a number in its place: `math.inf`, `-math.inf`"),
     (r"getiter", "what the loop goes over: `range(...)`"),
     (r"[Uu]nsupported|not supported", "what a kernel may use: docs/simulator.md, \"Kernels of Numba's\""),
     (r"in one place and", "one name for two things: a variable has one type in a kernel, give each a name of its own"),

@@ -55,6 +55,14 @@ class _Kernel:
         }
         """The type of each shared or local array, its line, and whether it is shared."""
         self.stores = [each for each in ast.walk(tree) if isinstance(each, ast.Assign | ast.AugAssign)]
+        self.tests = [each.test for each in ast.walk(tree) if isinstance(each, ast.While)]
+        self.loops = [each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While)]
+        self.names = [each for each in ast.walk(tree) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)]
+        self.atomics = [
+            f"{ast.unparse(each.args[0])},"
+            for each in ast.walk(tree)
+            if isinstance(each, ast.Call) and ast.unparse(each.func).startswith("cuda.atomic.") and each.args
+        ]
         self.stored = Counter(name for each in self.stores for name in _stored(each))
         self.local = {name for name, (_, _, shared) in self.tiles.items() if not shared}
         self.loads = [
@@ -297,8 +305,47 @@ def _rounded(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
         yield says, "a value without a type of its own: it has that of the array"
 
 
+def _fractions(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
+    """`distance = distance / 2` in a loop that is to end with it."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+    if not isinstance(node, ast.Assign | ast.AugAssign) or not isinstance(target, ast.Name):
+        return
+    name, text = target.id, ast.unparse(node)
+    halved = re.fullmatch(rf"{name} = {name} / [\w.]+|{name} /= [\w.]+", text)
+    if halved and any(re.fullmatch(rf"{name} (> 0|>= 1)", ast.unparse(each)) for each in kernel.tests):
+        yield f"`/` gives a fraction: `{name}` may be 0.5 in the next round", "`//`, which rounds down"
+
+
+def _own_atomic(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
+    """An atomic operation on an array that no other thread has."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        return
+    name = node.targets[0].id
+    if name in kernel.local and any(each.startswith(f"{name},") for each in kernel.atomics):
+        says = f"`{name}` is an array of each thread's own, and no other thread counts in it"
+        yield says, "`cuda.shared.array`, which all threads of a block share"
+
+
+def _begins_anew(node: ast.AST, kernel: _Kernel) -> Iterator[tuple[str, str]]:
+    """A sum that is needed behind a loop, and set to 0 in each of its rounds."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        return
+    name = node.targets[0].id
+    if not re.fullmatch(r"(?:\w*\.?float(?:32|64)|\w*\.?int(?:32|64))?\(?0(?:\.0?)?\)?", ast.unparse(node.value)):
+        return
+    for loop in kernel.loops:
+        inner = [each for each in loop.body if isinstance(each, ast.For | ast.While)]
+        added = any(isinstance(e, ast.AugAssign) and ast.unparse(e.target) == name for i in inner for e in ast.walk(i))
+        used = [e for e in ast.walk(loop) if isinstance(e, ast.Name) and e.id == name and isinstance(e.ctx, ast.Load)]
+        after = [e for e in kernel.names if e.id == name and e.lineno > (loop.end_lineno or 0)]
+        if node in loop.body and added and not used and after:
+            says = f"`{name}` begins anew in each round of the loop on line {loop.lineno}"
+            yield says, f"what `{name}` is for: the last round's sum alone is left behind the loop"
+
+
 _RULES: tuple[Callable[[ast.AST, _Kernel], Iterator[tuple[str, str]]], ...] = (
     _not_kept, _given_away, _bits, _order_of_range, _last_one, _by_one, _rows_for_columns, _shape_turned,
-    _indices_turned, _whole_tile, _rounded_down, _not_set,
+    _indices_turned, _whole_tile, _rounded_down, _not_set, _fractions,
+    _own_atomic, _begins_anew,
 )  # fmt: skip
 """Each yields what a node shows, and what to look at."""

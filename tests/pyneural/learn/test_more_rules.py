@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyneural.learn import loops, python_rules, python_tree
+from pyneural.learn import loops, python_rules, python_tree, rules
 from pyneural.learn.exercise import Case
 from pyneural.learn.python_text import PythonSource
 from pyneural.learn.text import Source
@@ -22,6 +22,7 @@ CASES = [
 ]
 TREE = "for half in range(64, 0, -1):\n    if t < half:\n        s[t] += s[t + half]"
 OWN = "g = cuda.local.array(4, float32)\nfor e in range(4):\n    if e < width:\n        g[e] = 1\n    v += g[e]"
+SUM = "for i in range(4):\n    v = 0\n    for j in range(4):\n        v += j\nz = v"
 GUARDED = "if row < height and column < width:\n    "
 
 
@@ -53,6 +54,16 @@ GUARDED = "if row < height and column < width:\n    "
         ("t = cuda.shared.array((3, 5), dtype=float32)\nt[a] = x[0, a]", ""),
         ("z = x[0, 0] // 2", "is rounded down"),
         ("z = y[0, 0] // 2", ""),
+        ("while d > 0:\n    d = d / 2", "`d` may be 0.5"),
+        ("while d > 0:\n    d /= 2", "`d` may be 0.5"),
+        ("while d > 0:\n    d //= 2", ""),
+        ("while d > e:\n    d /= 2", ""),
+        ("c = cuda.local.array(4, int32)\ncuda.atomic.add(c, 0, 1)", "of each thread's own"),
+        ("c = cuda.shared.array(4, int32)\ncuda.atomic.add(c, 0, 1)", ""),
+        (SUM, "`v` begins anew in each round of the loop on line 1"),
+        (SUM.replace("    v = 0\n", ""), ""),
+        (SUM.replace("z = v", "z = 1"), ""),
+        (SUM.replace("    v = 0\n", "    v = 0\n    y[0, i] = v\n"), ""),
         (OWN, "`g` is set where `e < width` only"),
         (OWN.replace("    v +=", "        v +="), ""),
         (OWN.replace("    v +=", "    else:\n        g[e] = 0\n    v +="), ""),
@@ -95,6 +106,23 @@ def test_errors_are_explained_by_the_source(message: str, line: int, look: str) 
         "cuda.atomic.add(y[0], 1)\n"
     )
     assert look in python_rules.compiler_look(message, source, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("i = {0}blockIdx.x + {0}threadIdx.x", "one element apart"),
+        ("i = {0}blockIdx.x * {0}blockDim.x + {0}threadIdx.x", ""),
+        ("i = 2 * {0}blockIdx.x + {0}threadIdx.x", ""),
+        ("i =+ n", "`=+` stores"),
+        ("i += n", ""),
+        ("i = +n", ""),
+    ],
+)
+def test_rules_of_lines_in_both_languages(text: str, says: str) -> None:
+    for source in (Source(text.format("")), PythonSource(text.format("cuda."))):
+        found = [each.says for each in rules.remarks(source, [])]
+        assert (len(found) == 1 and says in found[0]) if says else not found, found
 
 
 CPP = "constexpr int STEP = 16;\nfor (int first = {}; first < k; first += {}) {{\n  int b = {};\n}}"

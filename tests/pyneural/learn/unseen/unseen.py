@@ -6,7 +6,9 @@ The first lines of a file were written before its first check, as a teacher woul
 
     // line 7 or 9: cause
     // words: what an answer that names the cause has in it; and this
+    // later: not named at first sight
 
+The third line is only in those that were written when the rules for the others were mended; all three begin
 with `#` in the place of `//` where it is in Python. Those of `named/` get an answer with the line and the words; those
 of `not_named/`, of which there may be none, are only found to be wrong.
 """
@@ -29,7 +31,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 PAGE = ROOT / "docs" / "unseen.md"
 SEED = 1
-_HEAD = re.compile(r"(?P<mark>//|#) line (?P<lines>\d+(?: or \d+)*): (?P<cause>.+)\n(?P=mark) words: (?P<words>.+)\n")
+_HEAD = re.compile(
+    r"(?P<mark>//|#) line (?P<lines>\d+(?: or \d+)*): (?P<cause>.+)\n(?P=mark) words: (?P<words>.+)\n"
+    r"(?:(?P=mark) later: (?P<later>.+)\n)?"
+)
 _LINES = re.compile(r"\blines? (\d+(?:, \d+)*)")
 _VARIES = (
     (re.compile(r"\bis (?:-?[\d.]+(?:e[+-]\d+)?|-?nan|-?inf), not [^;]+;"), "is ..., not ...;"),
@@ -83,6 +88,8 @@ class Mistake:
     lines: tuple[int, ...]
     cause: str
     words: tuple[str, ...]
+    later: str
+    """For one that was written when the rules were mended: what the first check of all gave."""
 
     @property
     def id(self) -> str:
@@ -109,7 +116,7 @@ def read(path: Path) -> Mistake:
     if not match:
         raise ValueError(f"{path}: must begin with `// line N: cause` and `// words: ...`, or with # in their place")
     lines = tuple(int(each) for each in match["lines"].split(" or "))
-    return Mistake(path, lines, match["cause"], tuple(match["words"].split("; ")))
+    return Mistake(path, lines, match["cause"], tuple(match["words"].split("; ")), match["later"] or "")
 
 
 def mistakes() -> list[Mistake]:
@@ -140,9 +147,13 @@ def entry(mistake: Mistake, verdict: Verdict) -> str:
             answer.append(f"      look at: {remark.look}")
     answer.append(f"  {verdict.marks} of {FULL} marks")
     return "\n".join([
-        f"### [{mistake.id}](../{place})", "", f"A teacher: {mistake.cause}.", "",
+        f"### [{mistake.id}](../{place})", "", f"A teacher: {mistake.cause}.{_later(mistake)}", "",
         "```", *code, "", *answer, "```", "",
     ])  # fmt: skip
+
+
+def _later(mistake: Mistake) -> str:
+    return f" (Written later, and {mistake.later}.)" if mistake.later else ""
 
 
 def _unplaced(text: str) -> str:
@@ -170,13 +181,19 @@ def _section(language: Language, checked: list[tuple[Mistake, Verdict]]) -> list
     named = [each for each in checked if each[0].named]
     others = [each for each in checked if not each[0].named]
     covered = len({mistake.lesson.number for mistake, _ in checked})
+    later = [mistake.later for mistake, _ in checked if mistake.later]
+    first = later.count("named at first sight")
+    new = (
+        f"{len(later)} were written when the rules for the others were mended, and at first sight an answer named line "
+    )
+    new += f"and cause for {first} of these: that is how the check does with mistakes that it has not met. "
     left = f"Below them {'is' if len(others) == 1 else 'are'} {len(others)} for which it does not." if others else ""
     return [
         f"## In {language.name}",
         "",
         f"{len(checked)} mistakes in {covered} of the lessons. An answer names line and cause for {len(named)}, "
         "in the remark that is marked with `>`; before the rules were mended it did for "
-        f"{BEFORE[language]}. {left}".rstrip(),
+        f"{BEFORE[language]}. {new if later else ''}{left}".rstrip(),
         "",
         *(entry(mistake, verdict) for mistake, verdict in named),
         *([f"## In {language.name}: only that it is wrong", ""] if others else []),

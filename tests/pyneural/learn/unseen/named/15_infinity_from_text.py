@@ -1,6 +1,6 @@
 # line 18: a kernel has no strings: -math.inf, or LOWEST
 # words: string
-
+# later: not named at first sight
 import math
 
 from numba import cuda, float32

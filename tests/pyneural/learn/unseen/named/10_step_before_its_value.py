@@ -1,6 +1,6 @@
 # line 16: distance has no value yet where the range is made
 # words: distance
-
+# later: named at first sight
 from numba import cuda, int32
 
 BLOCK = 256

@@ -1,6 +1,6 @@
 # line 20: `/` gives a fraction: the loop goes on with 0.5, 0.25 and so on, where `//` ends it
 # words: `//`
-
+# later: not named at first sight
 from numba import cuda
 
 

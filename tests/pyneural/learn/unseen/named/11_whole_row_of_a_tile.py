@@ -1,6 +1,6 @@
 # line 21: a row of a tile has SIDE places, and not k
-# words: `k`
-
+# words: range(k)
+# later: not named at first sight
 from numba import cuda, float32
 
 SIDE = 16

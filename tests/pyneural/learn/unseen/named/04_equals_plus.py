@@ -1,6 +1,6 @@
 # line 13: =+ stores +gridsize: += adds it
 # words: `+=`
-
+# later: not named at first sight
 from numba import cuda
 
 

@@ -1,6 +1,6 @@
 # line 29: a barrier that only lane 31 comes to: it belongs behind the if
 # words: barrier
-
+# later: named at first sight
 from numba import cuda, int32
 
 BLOCK, WARPS = 128, 4

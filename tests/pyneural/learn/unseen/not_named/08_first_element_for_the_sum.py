@@ -1,6 +1,6 @@
 # line 19: what is passed on is one element, and not the lane's sum so far
 # words: total
-
+# later: not named at first sight
 from numba import cuda
 
 

@@ -1,6 +1,6 @@
 # line 10: cuda.gridsize is how many threads there are, and cuda.grid which one this is
 # words: cuda.gridsize(1)
-
+# later: named at first sight
 from numba import cuda
 
 

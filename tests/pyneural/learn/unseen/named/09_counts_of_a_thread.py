@@ -1,6 +1,6 @@
 # line 11: a local array is each thread's own: the counts of a block are in shared memory
 # words: shared
-
+# later: not named at first sight
 from numba import cuda, int32
 
 BINS = 64

@@ -1,6 +1,6 @@
 # line 29: the sum is stored within the loop over j, while the elements behind it are still needed
 # words: loop
-
+# later: not named at first sight
 from numba import cuda, int32
 
 THREADS, WARPS, SIDE, HALO = 256, 8, 64, 2

@@ -1,6 +1,6 @@
 # line 23: the tile is read as it was filled: its indices must be exchanged here
 # words: tile; index
-
+# later: not named at first sight
 from numba import cuda, float32
 
 SIDE, ROWS = 32, 8

@@ -1,6 +1,6 @@
 # line 14: exp is a name of math: math.exp
 # words: exp is not defined
-
+# later: named at first sight
 import math
 
 from numba import cuda

@@ -1,6 +1,6 @@
 # line 13: the picture has two dimensions, and an index of one number is a whole row: out[row, column]
 # words: dimensions
-
+# later: not named at first sight
 from numba import cuda
 
 

@@ -1,6 +1,6 @@
 # line 10 or 11: // gives the warp and % the lane: the two are exchanged
 # words: %
-
+# later: not named at first sight
 from numba import cuda
 
 

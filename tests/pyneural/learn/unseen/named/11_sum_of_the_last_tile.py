@@ -1,6 +1,6 @@
 # line 20: total begins anew with each pair of tiles: it must begin before the loop
 # words: total
-
+# later: not named at first sight
 from numba import cuda, float32
 
 SIDE = 16

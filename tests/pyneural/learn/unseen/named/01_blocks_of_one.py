@@ -1,6 +1,6 @@
 # line 10: blocks lie blockDim.x threads apart, and not one
 # words: cuda.blockDim.x
-
+# later: not named at first sight
 from numba import cuda
 
 

@@ -1,6 +1,6 @@
 # line 17: 0 < i leaves element 0 out: 0 <= i
 # words: `<`
-
+# later: named at first sight
 from numba import cuda, int32
 
 BLOCK, RADIUS = 128, 2
