@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ def names(path: Path) -> dict[str, Any]:
     linecache.checkcache(str(path))
     space: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
     try:
-        exec(compile(text, str(path), "exec"), space)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a launch in the file Numba warns before it says that there is no GPU
+            exec(compile(text, str(path), "exec"), space)
     except SyntaxError as error:
         raise _error(path, error.lineno or 1, str(error.msg)) from error
     except Exception as error:
