@@ -23,7 +23,7 @@ from pyneural.learn.text import Source
 from tests.pyneural.learn.unseen import unseen
 
 MISTAKES = unseen.mistakes()
-FIRST = 3
+FIRST = {CUDA: 3, PYTHON: 1}
 """Lessons whose mistakes are checked in every run; those after them belong to `make test-simulator`."""
 GNU = pytest.mark.xfail(not toolchain.compiler().gnu, reason="clang does not warn of the last round of a loop")
 
@@ -35,7 +35,7 @@ def _each() -> list[Any]:
             id=mistake.id,
             marks=[
                 pytest.mark.xdist_group(f"unseen-{mistake.id}"),
-                *([] if mistake.lesson.number <= FIRST else [pytest.mark.simulator]),
+                *([] if mistake.lesson.number <= FIRST[mistake.lesson.language] else [pytest.mark.simulator]),
                 *([GNU] if mistake.id == "12_one_register_too_many" else []),
             ],
         )
