@@ -82,5 +82,7 @@ def demo(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; under a launcher of several ranks, watched (`pyneural.distributed.guard`)."""
+    from pyneural.distributed.guard import guarded
+
+    guarded(app)
