@@ -191,7 +191,8 @@ def fit(
             now = time.perf_counter()
             history.seconds, clock = history.seconds + now - clock, now
             made = len(history.losses)
-            on_step(Progress(made, steps, len(history.scores) + 1, epochs, batch_size, loss, history.gained / history.seen))
+            score = history.gained / history.seen
+            on_step(Progress(made, steps, len(history.scores) + 1, epochs, batch_size, loss, score))
             team.made(made)
             # The last step of an epoch belongs to the state at its end.
             if checkpoint is not None and due and made % len(loader):
