@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import secrets
 import socket
@@ -219,6 +220,17 @@ def report_step(step: int) -> None:
     """Note how many steps are made, so that a death can be told with it; nothing where there is no group."""
     if _group:
         _group[0].report_step(step)
+
+
+@contextlib.contextmanager
+def solo() -> Iterator[ProcessGroup]:
+    """Inside, this process is a group of its own, whatever others do."""
+    before = list(_group)
+    _group[:] = [ProcessGroup(environment.Place("none", 0, 1, 0), Alone(), math.inf)]
+    try:
+        yield _group[0]
+    finally:
+        _group[:] = before
 
 
 @contextlib.contextmanager
