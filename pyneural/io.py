@@ -44,7 +44,7 @@ if dtypes.bfloat16 is not None:
     _DTYPES["BF16"] = dtypes.bfloat16
 
 _CHECKPOINT = "pyneural.checkpoint"  # metadata key of everything in a checkpoint that is no tensor
-_CHECKSUM = "pyneural.sha256"  # metadata key of a checkpoint's checksum
+_CHECKSUM = "sha256"  # its entry in there
 _FORMAT = 1
 
 
@@ -193,12 +193,14 @@ def save_checkpoint(
         text = json.dumps(facts)
     except (TypeError, ValueError) as error:
         raise TypeError(f"save_checkpoint: the extra values must be such that JSON can hold them: {error}") from None
-    save(path, tensors, {_CHECKPOINT: text, _CHECKSUM: _checksum(tensors, text)})
+    facts = json.loads(text)
+    # In the same entry: safetensors writes several in an order that changes from file to file.
+    save(path, tensors, {_CHECKPOINT: json.dumps({**facts, _CHECKSUM: _checksum(tensors, facts)})})
 
 
-def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
-    """SHA-256 of a checkpoint's tensors, with their names, shapes and dtypes, and of the rest."""
-    digest = hashlib.sha256(text.encode())
+def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """SHA-256 of a checkpoint's tensors, with their names, shapes and dtypes, and of the rest, as JSON gave it."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
     for name, each in sorted(tensors.items()):
         array = np.ascontiguousarray(each.device.to_host(each.array))
         digest.update(f"{name} {each.dtype} {each.shape}".encode())
@@ -231,8 +233,8 @@ def load_checkpoint(
     name = os.fspath(path)
     tensors, metadata = _read(path, "cpu", content)
     facts = _facts(name, metadata)
-    written = metadata.get(_CHECKSUM)  # files of earlier versions have none
-    if written is not None and written != (found := _checksum(tensors, metadata[_CHECKPOINT])):
+    written = facts.pop(_CHECKSUM, None)  # files of earlier versions have none
+    if written is not None and written != (found := _checksum(tensors, facts)):
         raise ValueError(f"load_checkpoint: {name} is damaged: its checksum is {found[:12]}, written was {written[:12]}")
     given = {"model": model, "optimizer": optimizer, "generators": generator, "loader": loader}
     lacking = [key for key, value in given.items() if value is not None and key not in facts]

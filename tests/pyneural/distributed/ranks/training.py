@@ -20,7 +20,7 @@ from pyneural.functional import mse_loss
 STEPS = 40
 folder, seed = Path(sys.argv[1]), int(sys.argv[2])
 mode, at, who = (sys.argv[3] if len(sys.argv) > 3 else ":-1:-1").split(":")
-group = distributed.init(timeout=5.0 if mode == "late" else 60.0)
+group = distributed.init(timeout=2.0 if mode == "late" else 60.0)
 (folder / f"pid-{group.rank}").write_text(str(os.getpid()))
 pyneural.set_default_device("reference")
 pyneural.manual_seed(seed)
