@@ -172,11 +172,12 @@ def init(timeout: float = 1800.0) -> ProcessGroup:
     if place is None or place.world_size == 1:
         _group.append(ProcessGroup(place or environment.Place("none", 0, 1, 0), Alone(), timeout))
         return _group[0]
-    communicator = mpi.module().COMM_WORLD
-    if place.rendezvous is not None and communicator.size == 1:
-        from .rendezvous import gathered
+    if place.rendezvous is None:
+        communicator = mpi.module().COMM_WORLD
+    else:
+        from .rendezvous import initialised
 
-        communicator = gathered(place, timeout)
+        communicator = initialised(place, timeout).COMM_WORLD
     if (communicator.rank, communicator.size) != (place.rank, place.world_size):
         raise RuntimeError(
             f"init: {place.launcher} started rank {place.rank} of {place.world_size}, but for MPI this is rank "

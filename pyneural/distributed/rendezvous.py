@@ -1,71 +1,63 @@
-"""Ranks that MPI's launcher did not start find each other: torchrun's variables, MPI's own connections."""
+"""Ranks that no launcher of MPI's started: torchrun's variables, and a server beside rank 0 as such a launcher.
+
+An MPICH process that finds ``PMI_PORT`` in its environment asks there who the others are (`pmi`). Once MPI is initialised
+nothing passes there any more, and MPI moves everything.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from . import mpi
 from .environment import Place
 
-_PAUSE = 0.1  # seconds between two attempts to reach rank 0
+_PAUSE = 0.05  # seconds between two attempts to reach rank 0
+_servers: list[tuple[subprocess.Popen[bytes], int]] = []
 
 
-def gathered(place: Place, timeout: float) -> Any:
-    """A communicator of all ranks, made of processes that are alone to MPI.
-
-    Rank 0 opens an MPI port and tells its name at ``place.rendezvous``; then one after the other joins those that are
-    together already (MPI_Comm_accept, MPI_Comm_connect, MPI_Intercomm_merge).
+def initialised(place: Place, timeout: float) -> Any:
+    """``mpi4py.MPI`` with all ranks in its world, that of ``place.rendezvous`` among them.
 
     Raises:
-        RuntimeError: rank 0 cannot be reached, or not all come, within ``timeout`` seconds.
+        RuntimeError: rank 0 cannot be reached within ``timeout`` seconds.
     """
-    world = mpi.module()
-    assert place.rendezvous is not None
-    name = _told(place, world, timeout)
-    communicator = world.COMM_SELF
-    for joining in range(1, place.world_size):
-        if place.rank > joining:
-            continue
-        if place.rank == joining:
-            between = world.COMM_SELF.Connect(name, root=0)
-        else:
-            between = communicator.Accept(name, root=0)
-        communicator = between.Merge(high=place.rank == joining)
-        between.Disconnect()
-    if place.rank == 0:
-        world.Close_port(name)
-    return communicator
-
-
-def _told(place: Place, world: Any, timeout: float) -> str:
-    """The name of rank 0's MPI port, which it opens, on every rank."""
     assert place.rendezvous is not None
     host, _, port = place.rendezvous.rpartition(":")
-    end = time.monotonic() + timeout
     if place.rank == 0:
-        name: str = world.Open_port()
-        with socket.create_server(("", int(port)), backlog=place.world_size) as server:
-            for _ in range(place.world_size - 1):
-                server.settimeout(max(0.001, end - time.monotonic()))
-                try:
-                    connection, _ = server.accept()
-                except TimeoutError:
-                    raise RuntimeError(
-                        f"init: not all of {place.world_size} ranks came to {place.rendezvous} in {timeout:g} seconds"
-                    ) from None
-                with connection:
-                    connection.sendall(name.encode())
-        return name
+        _start(int(port), place.world_size)
+    else:
+        _reach(place.rendezvous, host, int(port), timeout)
+    # They stay: MPI reads them again at its end.
+    os.environ.update(PMI_PORT=place.rendezvous, PMI_ID=str(place.rank))
+    return mpi.module()
+
+
+def _start(port: int, size: int) -> None:
+    """In a process of its own: MPI does not let go of Python's lock while it initialises."""
+    program = [sys.executable, "-I", str(Path(__file__).with_name("pmi.py")), str(port), str(size)]
+    server = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    if server.stdout.readline() != b"ready\n":
+        raise RuntimeError(f"init: port {port} cannot be opened on rank 0")
+    # The server ends with this process, not with Python, after which MPI has something to say to it: a descriptor that
+    # Python does not close keeps its input open.
+    _servers.append((server, os.dup(server.stdin.fileno())))
+
+
+def _reach(where: str, host: str, port: int, timeout: float) -> None:
+    end = time.monotonic() + timeout
     while True:
         try:
-            with socket.create_connection((host, int(port)), timeout=5.0) as connection:
-                content = b""
-                while more := connection.recv(4096):
-                    content += more
-                return content.decode()
+            with socket.create_connection((host, port), timeout=5.0):
+                return
         except OSError as error:
             if time.monotonic() > end:
-                raise RuntimeError(f"init: rank 0 cannot be reached at {place.rendezvous}: {error}") from None
+                raise RuntimeError(f"init: rank 0 cannot be reached at {where}: {error}") from None
             time.sleep(_PAUSE)
