@@ -57,7 +57,11 @@ class _Line:
             return None
         self.heard = time.monotonic()
         *lines, self._rest = (self._rest + content).split(b"\n")
-        return [json.loads(each) for each in lines]
+        try:
+            found = [json.loads(each) for each in lines]
+        except ValueError:
+            return None  # a stranger
+        return found if all(isinstance(each, dict) for each in found) else None
 
 
 class Sentinel:
@@ -100,6 +104,15 @@ class Sentinel:
 
     def run(self) -> int:
         """Watch until the process has ended; returns the exit code that its parent should end with."""
+        try:
+            return self._watched()
+        finally:
+            for key in list(self.selector.get_map().values()):
+                key.fileobj.close()  # type: ignore[union-attr]
+            self.control.socket.close()
+            self.selector.close()
+
+    def _watched(self) -> int:
         beaten = time.monotonic()
         while True:
             for key, _ in self.selector.select(max(0.0, beaten + BEAT - time.monotonic())):
@@ -154,7 +167,7 @@ class Sentinel:
             line.step = int(each.get("step", line.step))
             line.finished = line.finished or bool(each.get("done"))
             if "lost" in each:
-                return self._end(each["lost"], line)
+                return self._end(each["lost"])
         return None
 
     def _from_process(self, messages: list[Message]) -> None:
@@ -234,14 +247,13 @@ class Sentinel:
     def _lost(self, line: _Line, why: str) -> int:
         assert line.rank is not None
         self._say(line.rank, line.who, line.step, why)
-        return self._end({"rank": line.rank}, line)
+        return self._end({"rank": line.rank})
 
-    def _end(self, lost: Message, source: _Line) -> int:
+    def _end(self, lost: Message) -> int:
         """Another rank is gone, and somebody has said so: pass it on and end this one."""
         self.told = True
         for line in self._lines():
-            if line is not source:
-                line.send({"lost": lost})
+            line.send({"lost": lost})
         if not self.over:
             self.kill()
         return 1

@@ -21,7 +21,7 @@ def _curve(ranks: int, network: str, seed: int, *asked: str) -> dict[str, Any]:
 
 
 def _same(one: dict[str, Any], other: dict[str, Any], tolerance: float = 1e-9) -> None:
-    assert len(one["losses"]) == 8
+    assert len(one["losses"]) in (4, 8)
     np.testing.assert_allclose(other["losses"], one["losses"][-len(other["losses"]) :], rtol=tolerance)
     np.testing.assert_allclose(other["weights"], one["weights"], rtol=tolerance, atol=tolerance)
 
@@ -40,7 +40,7 @@ def test_several_ranks_are_one(network: str, rng: np.random.Generator, tmp_path:
     state = tmp_path / "state.safetensors"
     for ranks in (2, 4):
         # With the optimizer's state spread over the ranks, and saved on the way.
-        several = _curve(ranks, network, seed, "zero", f"save:3:{state}")
+        several = _curve(ranks, network, seed, "zero", f"save:2:{state}")
         _same(one, several)
         assert several["bytes_per_step"] == several["theory"]
         # The largest parameter may be more than a rank's share.

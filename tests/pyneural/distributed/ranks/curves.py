@@ -17,8 +17,8 @@ from pyneural import Tensor, distributed, functional, nn, optim
 from pyneural.data import DataLoader, TensorDataset
 from tests.networks import Language
 
-STEPS, BATCH = 8, 16
 network, seed, *asked = sys.argv[1:]
+STEPS, BATCH = 4 if network == "digits" else 8, 16
 given = dict(each.split(":", 1) if ":" in each else (each, "") for each in asked)
 group = distributed.init(timeout=60.0)
 rank, size = group.rank, group.world_size
