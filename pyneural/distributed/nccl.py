@@ -32,10 +32,10 @@ def module() -> Any:
         ImportError: CuPy or NCCL is missing; the message says how to install it.
     """
     try:
-        found = importlib.import_module("cupy").cuda.nccl
-        if not getattr(found, "available", True):
+        found = importlib.import_module("cupy.cuda.nccl")
+        if not found.available:
             raise ImportError("CuPy finds no NCCL library")
-    except (ImportError, AttributeError) as error:
+    except ImportError as error:
         raise ImportError(
             f"nccl: GPUs talk by NCCL ({error}); install it with: pip install nvidia-nccl-cu12 (or -cu13)"
         ) from None
@@ -74,8 +74,7 @@ class Nccl:
         self._nccl, self._cupy = module(), cupy
         self.rank, self.size, self.device, self.timeout = rank, size, device, timeout
         self.check: Callable[[], None] = lambda: None
-        own = b"".join(_pack(each) for each in self._nccl.get_unique_id()) if rank == 0 else None
-        identity = tuple(_unpack(share(own)))
+        identity = _unpacked(share(_packed(self._nccl.get_unique_id()) if rank == 0 else None))
         with cupy.cuda.Device(device):
             self.communicator = self._nccl.NcclCommunicator(size, identity, rank)
             self.stream = cupy.cuda.Stream(non_blocking=True)
@@ -146,10 +145,13 @@ class Nccl:
         return int(getattr(self._nccl, f"NCCL_{_OPERATIONS[op]}"))
 
 
-def _pack(part: Any) -> bytes:
-    """A piece of NCCL's identity: CuPy gives it as a tuple of 128 signed characters."""
-    return bytes([int(part) & 0xFF])
+def _packed(identity: bytes | tuple[int, ...]) -> bytes:
+    """NCCL's identity of a job: bytes from CuPy 14 on, a tuple of signed characters before."""
+    if isinstance(identity, bytes):
+        return b"b" + identity
+    return b"t" + bytes(each & 0xFF for each in identity)
 
 
-def _unpack(content: bytes) -> list[int]:
-    return [each - 256 if each > 127 else each for each in content]
+def _unpacked(content: bytes) -> bytes | tuple[int, ...]:
+    kind, rest = content[:1], content[1:]
+    return rest if kind == b"b" else tuple(each - 256 if each > 127 else each for each in rest)
