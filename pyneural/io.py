@@ -235,7 +235,9 @@ def load_checkpoint(
     facts = _facts(name, metadata)
     written = facts.pop(_CHECKSUM, None)  # files of earlier versions have none
     if written is not None and written != (found := _checksum(tensors, facts)):
-        raise ValueError(f"load_checkpoint: {name} is damaged: its checksum is {found[:12]}, written was {written[:12]}")
+        raise ValueError(
+            f"load_checkpoint: {name} is damaged: its checksum is {found[:12]}, written was {written[:12]}"
+        )
     given = {"model": model, "optimizer": optimizer, "generators": generator, "loader": loader}
     lacking = [key for key, value in given.items() if value is not None and key not in facts]
     if lacking:

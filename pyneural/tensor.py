@@ -364,7 +364,8 @@ class Tensor:
         """
         if not self.requires_grad or self._node is not None:
             raise RuntimeError(
-                f"register_post_accumulate_grad_hook: a tensor of shape {self.shape} is no leaf that requires a gradient"
+                f"register_post_accumulate_grad_hook: a tensor of shape {self.shape} is no leaf that requires a "
+                "gradient"
             )
         from pyneural.autograd.leaf_hooks import register
 

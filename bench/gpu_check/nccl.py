@@ -41,9 +41,7 @@ def training() -> None:
     weights = []
     for parallel in (False, True):
         pyneural.manual_seed(1)
-        model: nn.Module = nn.Sequential(
-            nn.Linear(64, 48, device="cuda"), nn.Tanh(), nn.Linear(48, 10, device="cuda")
-        )
+        model: nn.Module = nn.Sequential(nn.Linear(64, 48, device="cuda"), nn.Tanh(), nn.Linear(48, 10, device="cuda"))
         if parallel:
             model = distributed.DistributedDataParallel(model, bucket_cap_mb=0.005)
         optimizer = optim.Adam(model.parameters(), 0.01)

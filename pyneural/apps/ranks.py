@@ -51,9 +51,7 @@ class Ranks:
             raise ValueError(f"train: batch_size (={batch_size}) cannot be divided by {self.size} ranks")
         # One rank alone needs it where a trace should show when gradients become known.
         wanted = self.group is not None and (self.size > 1 or self.group.trace.recording)
-        self.parallel = (
-            distributed.DistributedDataParallel(model, compression=options.compression) if wanted else None
-        )
+        self.parallel = distributed.DistributedDataParallel(model, compression=options.compression) if wanted else None
 
     def share(self, dataset: Any) -> Any:
         """The dataset, which gives this rank its part of a batch."""

@@ -225,7 +225,7 @@ def fit(
                 note=f"loss {at.loss:.4f}  {app.METRIC} {at.score:.4f}{rate}",
             )
 
-        settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "checkpoint": checkpoint}
+        settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "checkpoint": checkpoint}
         if options is not None:
             settings["ranks"] = options
         history, optimizer = app.train(model, data, on_step=show, **settings)

@@ -96,10 +96,7 @@ class Buckets:
         def sent(param: Tensor) -> Any:
             return dtypes.float16 if half and not dtypes.is_half(param.dtype) else param.dtype
 
-        sizes = [
-            (param.numel() * sent(param).itemsize, (param.dtype.name, param.device.name))
-            for param in params
-        ]
+        sizes = [(param.numel() * sent(param).itemsize, (param.dtype.name, param.device.name)) for param in params]
         self.buckets = [Bucket(each, params, sent(params[each[0]])) for each in layout(sizes, order, first, limit)]
         self.of = {number: bucket for bucket in self.buckets for number in bucket.numbers}
         self.next = 0  # buckets are sent in their order on every rank
@@ -118,11 +115,6 @@ class Buckets:
     def put(self, number: int) -> None:
         """Take a parameter's gradient, which is whole now, and send what is full."""
         bucket = self.of[number]
-        if number not in bucket.missing:
-            raise RuntimeError(
-                f"DistributedDataParallel: parameter {number} of shape {self.params[number].shape} got a gradient again "
-                "after it was sent: one backward for each step, the others under no_sync()"
-            )
         self._fill(bucket, number)
         bucket.missing.discard(number)
         while self.next < len(self.buckets) and not self.buckets[self.next].missing:
@@ -143,7 +135,9 @@ class Buckets:
         elif bucket.dtype == param.dtype:
             kernels.cast(grad.array, dtype=bucket.dtype, out=slot)
         else:  # divided before it is rounded: the sum must stay within float16
-            kernels.cast(kernels.mul(grad.array, bucket.device.full((), share, grad.dtype)), dtype=bucket.dtype, out=slot)
+            kernels.cast(
+                kernels.mul(grad.array, bucket.device.full((), share, grad.dtype)), dtype=bucket.dtype, out=slot
+            )
         bucket.device.engine.fill(bucket.mark(number), 0.0 if grad is None else share)
 
     def _send(self) -> None:

@@ -125,7 +125,7 @@ class Mpi:
         given = content if self.rank == source and content is not None else bytes(int(size[0]))
         array = np.frombuffer(given, np.uint8).copy()
         self.broadcast(array, source, what).wait()
-        return array.tobytes()
+        return bytes(array)
 
     def _start(self, what: str, begin: Callable[[], Any], *buffers: Array) -> Work:
         try:

@@ -1,7 +1,8 @@
 """What MPI's own launcher is to an MPICH process that it starts: whom to ask who the others are.
 
-A line protocol of some ten words (PMI version 1, as in the sources of MPICH: src/pmi/src/pmi_v1.c and src/pm/hydra). Run
-as a program, ``python pmi.py PORT RANKS``, it serves until its standard input ends; it needs the standard library only.
+A line protocol of some ten words (PMI version 1, as in the sources of MPICH: src/pmi/src/pmi_v1.c and src/pm/hydra).
+Run as a program, ``python pmi.py PORT RANKS``, it serves until its standard input ends; it needs the standard library
+only.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class _Store:
         self.size, self.values = size, dict[str, str]()
         self.waiting: list[socket.socket] = []
         self.ranks: set[socket.socket] = set()  # that are there
+        self.broken = False  # a rank has gone without a word
         self.lock = threading.Lock()
 
 
@@ -44,8 +46,10 @@ def _answer(connection: socket.socket, store: _Store) -> None:
             for each in _replies(asked, connection, store):
                 connection.sendall(f"{each}\n".encode())
             if asked.get("cmd") == "finalize":
-                break
-    store.ranks.discard(connection)
+                store.ranks.discard(connection)
+                return
+    if connection in store.ranks:
+        store.broken = True
 
 
 def _replies(asked: dict[str, str], connection: socket.socket, store: _Store) -> list[str]:
@@ -96,7 +100,7 @@ def main(port: int, size: int) -> None:
         print("ready", flush=True)
         sys.stdin.buffer.read()
     end = time.monotonic() + _LEAVE
-    while store.ranks and time.monotonic() < end:
+    while store.ranks and not store.broken and time.monotonic() < end:
         time.sleep(0.01)
     os._exit(0)
 

@@ -1,7 +1,7 @@
 """Ranks that no launcher of MPI's started: torchrun's variables, and a server beside rank 0 as such a launcher.
 
-An MPICH process that finds ``PMI_PORT`` in its environment asks there who the others are (`pmi`). Once MPI is initialised
-nothing passes there any more, and MPI moves everything.
+An MPICH process that finds ``PMI_PORT`` in its environment asks there who the others are (`pmi`). Once MPI is
+initialised nothing passes there any more, and MPI moves everything.
 """
 
 from __future__ import annotations

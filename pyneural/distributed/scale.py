@@ -1,7 +1,8 @@
 """What more ranks would bring: a model of a step's time, from what one rank shows and from a link's two numbers.
 
 It is a model: no contention in the network, no rank slower than the others, one all-reduce after the other on the link,
-none of it at the processors' cost. Where ranks can be started, `pyneural scale` under ``mpiexec`` says how far off it is.
+none of it at the processors' cost. Where ranks can be started, `pyneural scale` under ``mpiexec`` says how far off it
+is.
 """
 
 from __future__ import annotations
@@ -112,8 +113,8 @@ def counts(text: str) -> list[int]:
 def all_reduce(nbytes: int, ranks: int, over: Link, algorithm: str) -> float:
     """Seconds of an all-reduce.
 
-    ``ring``: 2 (n - 1) steps of an n-th part each (Patarasuk & Yuan 2009); ``tree``: up and down two binary trees, which
-    send half each (Sanders, Speck & Träff 2009), as NCCL does.
+    ``ring``: 2 (n - 1) steps of an n-th part each (Patarasuk & Yuan 2009); ``tree``: up and down two binary trees,
+    which send half each (Sanders, Speck & Träff 2009), as NCCL does.
     """
     if ranks == 1:
         return 0.0
@@ -172,11 +173,9 @@ def measured(events: Sequence[dict[str, Any]], samples: int, leave_out: int = 2)
         raise ValueError(f"measured: {len(steps)} steps, of which {leave_out} are left out")
 
     def median(name: str) -> float:
-        return statistics.median(each[name]["dur"] for each in kept) / 1e6
+        return float(statistics.median(each[name]["dur"] for each in kept)) / 1e6
 
-    ready = [
-        [(reduction["ts"] - each["backward"]["ts"]) / 1e6 for reduction in each["all_reduce"]] for each in kept
-    ]
+    ready = [[(reduction["ts"] - each["backward"]["ts"]) / 1e6 for reduction in each["all_reduce"]] for each in kept]
     sizes = [reduction["args"]["bytes"] for reduction in kept[-1]["all_reduce"]]
     buckets = [(statistics.median(times), size) for times, size in zip(zip(*ready, strict=True), sizes, strict=True)]
     return Step(median("forward"), median("backward"), median("optimizer"), tuple(buckets), samples)

@@ -8,6 +8,7 @@ the connection ends or stays silent for `SILENCE` seconds. Nothing of a training
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -40,10 +41,8 @@ class _Line:
     _rest: bytes = b""
 
     def send(self, message: Message) -> None:
-        try:
+        with contextlib.suppress(OSError):  # its end is noticed where it is read
             self.socket.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass  # its end is noticed where it is read
 
     def read(self) -> list[Message] | None:
         """What has come; None at the connection's end."""
@@ -147,7 +146,10 @@ class Sentinel:
     def _heard(self, line: _Line) -> int | None:
         messages = line.read()
         if line is self.control:
-            return self._ended() if messages is None else self._from_process(messages)
+            if messages is None:
+                return self._ended()
+            self._from_process(messages)
+            return None
         if messages is None:
             self.selector.unregister(line.socket)
             line.socket.close()
@@ -193,7 +195,7 @@ class Sentinel:
                 connection = socket.create_connection((address, int(how["port"])), timeout=CONNECT)
                 line = _Line(connection, 0, who=str(how["hub"]))
                 line.send({"token": self.token, "rank": self.rank, "who": self.who})
-                if (line.read() or [None])[0] != {"welcome": True}:
+                if (line.read() or [{}])[0] != {"welcome": True}:
                     raise OSError("no welcome")
             except OSError as error:
                 failures.append(f"{address}: {error}")
@@ -270,10 +272,8 @@ class Sentinel:
 def addresses() -> list[str]:
     """IPv4 addresses under which this machine may be reached, its own loopback last."""
     found: list[str] = []
-    try:
+    with contextlib.suppress(OSError):  # the name may be known nowhere
         found += [str(each[4][0]) for each in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    except OSError:
-        pass  # the name may be known nowhere
     found += _of_interfaces()
     outer = [each for each in dict.fromkeys(found) if not each.startswith("127.")]
     return [*outer, "127.0.0.1"]

@@ -66,12 +66,12 @@ class ZeroRedundancyOptimizer(Optimizer):
         """That of the plain optimizer: checkpoints of one are those of the other."""
         return self._inner.name
 
-    @property  # type: ignore[override]
-    def param_groups(self) -> list[dict[str, Any]]:
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
         return self._inner.param_groups
 
-    @property  # type: ignore[override]
-    def state(self) -> dict[Tensor, dict[str, Any]]:
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:  # type: ignore[override]
         """What this rank remembers, of its own parameters."""
         return self._inner.state
 
@@ -90,9 +90,11 @@ class ZeroRedundancyOptimizer(Optimizer):
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Train more parameters; all ranks do so alike."""
         self._inner.add_param_group(group)
-        self._owners = self._spread(self._all()) if not self.state else {
-            **self._owners, **self._spread(self.param_groups[-1]["params"])
-        }
+        self._owners = (
+            self._spread(self._all())
+            if not self.state
+            else {**self._owners, **self._spread(self.param_groups[-1]["params"])}
+        )
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, each on its rank, and send it to the others.
@@ -165,7 +167,9 @@ class ZeroRedundancyOptimizer(Optimizer):
             RuntimeError: it was not called since the last `load_state_dict`, or at all.
         """
         if self._gathered is None:
-            raise RuntimeError("ZeroRedundancyOptimizer: call consolidate_state_dict() on all ranks before state_dict()")
+            raise RuntimeError(
+                "ZeroRedundancyOptimizer: call consolidate_state_dict() on all ranks before state_dict()"
+            )
         return self._gathered
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

@@ -161,9 +161,7 @@ def test_a_data_parallel_step(
     x, y = rng.standard_normal((6, 5)).astype(np.float32), rng.standard_normal((6, 2)).astype(np.float32)
     for parallel in (False, True):
         pyneural.manual_seed(1)
-        model: nn.Module = nn.Sequential(
-            nn.Linear(5, 7, device="cuda"), nn.Tanh(), nn.Linear(7, 2, device="cuda")
-        )
+        model: nn.Module = nn.Sequential(nn.Linear(5, 7, device="cuda"), nn.Tanh(), nn.Linear(7, 2, device="cuda"))
         if parallel:
             model = distributed.DistributedDataParallel(model, compression=compression)
         optimizer = optim.Adam(model.parameters(), 0.1)
@@ -181,7 +179,8 @@ def test_every_name_is_cupys() -> None:
     code = """
 import json, inspect
 from cupy.cuda import nccl
-found = {"kind": type(nccl.get_unique_id()).__name__, "names": [name for name in dir(nccl) if name.startswith(("NCCL_", "Nccl", "get_"))],
+found = {"kind": type(nccl.get_unique_id()).__name__,
+         "names": [name for name in dir(nccl) if name.startswith(("NCCL_", "Nccl", "get_"))],
          "members": [name for name in dir(nccl.NcclCommunicator) if not name.startswith("_")],
          "values": {name: int(getattr(nccl, name)) for name in dir(nccl) if name.startswith("NCCL_")},
          "documents": {name: getattr(nccl.NcclCommunicator, name).__doc__ or "" for name in

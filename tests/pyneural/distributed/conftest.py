@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from pyneural import distributed
@@ -11,9 +9,9 @@ from pyneural.distributed import group as groups
 
 
 @pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[distributed.ProcessGroup]:
+def alone(monkeypatch: pytest.MonkeyPatch) -> distributed.ProcessGroup:
     """A group of this process."""
     for name in ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "RANK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(groups, "_group", [])
-    yield distributed.init()
+    return distributed.init()

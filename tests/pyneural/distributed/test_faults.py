@@ -32,8 +32,11 @@ def _killed(folder: Path, ranks: int, seed: int, rng: np.random.Generator) -> No
     victim, wanted = int(rng.integers(ranks)), int(rng.integers(1, STEPS - 5))
     job = subprocess.Popen(
         command(ranks, "training.py", str(folder), str(seed)),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
     try:
         begin = time.monotonic()
         while not (folder / "step").exists() or int((folder / "step").read_text() or "0") < wanted:
@@ -65,10 +68,7 @@ def _alive(folder: Path, ranks: int) -> list[int]:
     """Ranks that live on, a moment later."""
     end = time.monotonic() + 5.0
     while True:
-        left = [
-            rank for rank in range(ranks)
-            if _runs(int((folder / f"pid-{rank}").read_text()))
-        ]  # fmt: skip
+        left = [rank for rank in range(ranks) if _runs(int((folder / f"pid-{rank}").read_text()))]
         if not left or time.monotonic() > end:
             return left
         time.sleep(0.01)
@@ -111,9 +111,13 @@ def test_fifty_killed_ranks(tmp_path: Path, rng: np.random.Generator) -> None:
 def _ended(*arguments: str, seconds: float) -> str:
     """What a job that ends badly prints."""
     done = subprocess.run(
-        command(2, "training.py", *arguments), capture_output=True, text=True, env=environment(), timeout=seconds,
+        command(2, "training.py", *arguments),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=seconds,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode != 0
     return done.stdout + done.stderr
 

@@ -38,9 +38,12 @@ def test_torchruns_variables(tmp_path: Path, rng: np.random.Generator) -> None:
         program = [sys.executable, "-m", "pyneural.distributed", str(RANKS / "training.py"), str(tmp_path / "b"), seed]
         jobs.append(
             subprocess.Popen(
-                program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                program,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
                 env={**environment(), **variables, **address},
-            )  # fmt: skip
+            )
         )
     printed = [job.communicate(timeout=90)[0] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0, 0], printed
@@ -56,8 +59,11 @@ def test_without_a_guard_or_a_launcher_that_ends_ranks_the_others_notice(
     program = [sys.executable, str(RANKS / "training.py"), str(tmp_path), str(rng.integers(1000)), "hang:9:1"]
     job = subprocess.Popen(
         [require_mpi(), "-disable-auto-cleanup", "-n", "2", *program],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
     try:
         begin = time.monotonic()
         while not (tmp_path / "step").exists() or (tmp_path / "step").read_text() != "9":
@@ -70,5 +76,7 @@ def test_without_a_guard_or_a_launcher_that_ends_ranks_the_others_notice(
         job.kill()
     assert job.returncode != 0
     # The others hear of a step with the next sign of life, once a second.
-    told = re.search(rf"rank {victim} of 2 \(process \d+ on \S+\) has vanished (after step \d|before its first)", printed)
+    told = re.search(
+        rf"rank {victim} of 2 \(process \d+ on \S+\) has vanished (after step \d|before its first)", printed
+    )
     assert told, printed

@@ -205,8 +205,9 @@ def test_statistics_of_one_rank_are_the_plain_ones(
     rng: np.random.Generator, momentum: float | None, affine: bool
 ) -> None:
     plain = nn.BatchNorm2d(3, momentum=momentum, affine=affine, dtype=np.float64)
-    synced = distributed.convert_sync_batchnorm(nn.Sequential(nn.Identity(), nn.BatchNorm2d(
-        3, momentum=momentum, affine=affine, dtype=np.float64)))  # fmt: skip
+    synced = distributed.convert_sync_batchnorm(
+        nn.Sequential(nn.Identity(), nn.BatchNorm2d(3, momentum=momentum, affine=affine, dtype=np.float64))
+    )
     assert isinstance(synced[1], distributed.SyncBatchNorm)
     assert [name.removeprefix("1.") for name in synced.state_dict()] == list(plain.state_dict())
     for training in (True, True, False):
@@ -229,7 +230,7 @@ def test_statistics_of_one_rank_are_the_plain_ones(
 
 
 def test_a_checkpoint_that_cannot_be_written_or_is_not_there(tmp_path: Any) -> None:
-    with pytest.raises(RuntimeError, match="rank 0 could not write .*FileNotFoundError"):
+    with pytest.raises(RuntimeError, match=r"rank 0 could not write .*FileNotFoundError"):
         distributed.save_checkpoint(tmp_path / "nowhere" / "state", model=nn.Linear(1, 1))
     with pytest.raises(FileNotFoundError, match="rank 0 sees no file"):
         distributed.load_checkpoint(tmp_path / "state")

@@ -105,12 +105,24 @@ def test_a_trace_is_read_by_its_medians() -> None:
 @pytest.mark.xdist_group("mpi")
 def test_the_command_sets_the_model_beside_what_two_ranks_show() -> None:
     pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
-    program = [sys.executable, "-c", "from pyneural.cli import main; main()", "scale", "digits", "--device", "reference"]
+    program = [
+        sys.executable,
+        "-c",
+        "from pyneural.cli import main; main()",
+        "scale",
+        "digits",
+        "--device",
+        "reference",
+    ]
     options = ["--batch-size", "8", "--steps", "4", "--ranks", "1:16", "--json"]
     done = subprocess.run(
         [require_mpi(), "-n", "2", *program, *options],
-        capture_output=True, text=True, env=environment(), timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [row["ranks"] for row in found["model"]] == [1, 2, 4, 8, 16]

@@ -46,8 +46,11 @@ def _train(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
     given = ["--epochs", "1", "--batch-size", "64", "--seed", str(seed), "--save-every", "0", "--out", str(folder)]
     return subprocess.Popen(
         [require_mpi(), "-n", "2", *_TRAIN, *given, *options],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
 
 
 def _children(process: int) -> list[int]:

@@ -98,18 +98,24 @@ weights = b"".join(each.numpy().tobytes() for each in model.state_dict().values(
 digests = group.gather_objects(hashlib.sha256(weights).hexdigest())
 assert len(set(digests)) == 1, digests
 gradients = [each for each in model.parameters() if each.grad is not None]
-held = sum(value.numel() for entries in optimizer.state.values() for value in entries.values() if hasattr(value, "numel"))
+held = sum(
+    value.numel() for entries in optimizer.state.values() for value in entries.values() if hasattr(value, "numel")
+)
 traces = group.gather_objects(group.trace.events)
 if rank == 0:
     flat = np.concatenate([each.numpy().astype(np.float64).ravel() for each in model.state_dict().values()])
-    print(json.dumps({
-        "losses": [each.hex() for each in losses],
-        "weights": flat.tolist(),
-        "bytes_per_step": parallel.bytes_per_step,
-        "theory": sum(each.numel() for each in gradients) * (2 if "half" in given else 8)
-        + len(gradients) * (2 if "half" in given else 8),
-        "buckets": len(parallel._buckets.buckets),
-        "held": held,
-        "parameters": sum(each.numel() for each in model.parameters()),
-        "events": traces,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "losses": [each.hex() for each in losses],
+                "weights": flat.tolist(),
+                "bytes_per_step": parallel.bytes_per_step,
+                "theory": sum(each.numel() for each in gradients) * (2 if "half" in given else 8)
+                + len(gradients) * (2 if "half" in given else 8),
+                "buckets": len(parallel._buckets.buckets),
+                "held": held,
+                "parameters": sum(each.numel() for each in model.parameters()),
+                "events": traces,
+            }
+        )
+    )

@@ -40,11 +40,26 @@ def after(at: Progress) -> None:
 
 
 history, _ = fit(
-    model, TensorDataset(x, y), step, epochs=4, batch_size=8, lr=0.05, on_step=after,
+    model,
+    TensorDataset(x, y),
+    step,
+    epochs=4,
+    batch_size=8,
+    lr=0.05,
+    on_step=after,
     validate=lambda: float(mse_loss(model(held_out[0]), held_out[1])),
-    checkpoint=Checkpoint(path, {"app": "x"}, 0.0), ranks=Options(zero=kind == "zero"),
-)  # fmt: skip
+    checkpoint=Checkpoint(path, {"app": "x"}, 0.0),
+    ranks=Options(zero=kind == "zero"),
+)
 if group.rank == 0:
     weights = np.concatenate([each.detach().numpy().ravel() for each in model.parameters()])
-    print(json.dumps({"losses": history.losses, "scores": history.scores, "validation": history.validation,
-                      "weights": weights.tolist()}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "losses": history.losses,
+                "scores": history.scores,
+                "validation": history.validation,
+                "weights": weights.tolist(),
+            }
+        )
+    )

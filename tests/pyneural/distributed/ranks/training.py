@@ -41,9 +41,7 @@ for step in range(start, STEPS):
     share = slice(group.rank, None, group.world_size)
     optimizer.zero_grad()
     with distributed.own_random(pyneural.random.default_generator):
-        loss = mse_loss(
-            parallel(Tensor(x[step, share], dtype=np.float32)), Tensor(y[step, share], dtype=np.float32)
-        )
+        loss = mse_loss(parallel(Tensor(x[step, share], dtype=np.float32)), Tensor(y[step, share], dtype=np.float32))
     loss.backward()
     optimizer.step()
     group.report_step(step + 1)

@@ -93,7 +93,9 @@ class NcclCommunicator:
         raw = (ctypes.c_uint8 * size).from_address(address)
         return np.frombuffer(raw, np.uint8).view(dtype)
 
-    def _run(self, name: str, given: np.ndarray, facts: tuple[Any, ...], stream: int, finish: Callable[..., None]) -> None:
+    def _run(
+        self, name: str, given: np.ndarray, facts: tuple[Any, ...], stream: int, finish: Callable[..., None]
+    ) -> None:
         if runtime.getDevice() != self._device:
             raise AssertionError(f"GPU {runtime.getDevice()} is the current one, not {self._device}")
         _CALLS.append((name, self._rank, given.size, given.dtype.name, stream))
