@@ -43,7 +43,7 @@ def test_ranks_fit_as_one_and_another_number_goes_on(tmp_path: Path, rng: np.ran
 
 
 def _train(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
-    given = ["--epochs", "1", "--batch-size", "64", "--seed", str(seed), "--save-every", "0", "--out", str(folder)]
+    given = ["--epochs", "1", "--batch-size", "128", "--seed", str(seed), "--save-every", "0", "--out", str(folder)]
     return subprocess.Popen(
         [require_mpi(), "-n", "2", *_TRAIN, *given, *options],
         stdout=subprocess.PIPE,
@@ -108,7 +108,7 @@ def _check_trace(document: dict[str, Any]) -> None:
         own = [each for each in events if each["pid"] == rank]
         backward = [each for each in own if each["name"] == "backward"]
         sent = [each for each in own if each["name"] == "all_reduce"]
-        assert len(backward) == 898 // 64
+        assert len(backward) == 898 // 128
         # 29,258 parameters in ten tensors, and a mark for each, in 16 bits.
         assert sum(each["args"]["bytes"] for each in sent) == len(backward) * 2 * (29_258 + 10)
         for each in sent:
