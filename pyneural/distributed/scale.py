@@ -175,7 +175,15 @@ def measured(events: Sequence[dict[str, Any]], samples: int, leave_out: int = 2)
     def median(name: str) -> float:
         return float(statistics.median(each[name]["dur"] for each in kept)) / 1e6
 
-    ready = [[(reduction["ts"] - each["backward"]["ts"]) / 1e6 for reduction in each["all_reduce"]] for each in kept]
+    # By what is left of backward after it: a step that took long would shift the place of all others.
+    left = [
+        [(each["backward"]["ts"] + each["backward"]["dur"] - reduction["ts"]) / 1e6 for reduction in each["all_reduce"]]
+        for each in kept
+    ]
+    backward = median("backward")
     sizes = [reduction["args"]["bytes"] for reduction in kept[-1]["all_reduce"]]
-    buckets = [(statistics.median(times), size) for times, size in zip(zip(*ready, strict=True), sizes, strict=True)]
-    return Step(median("forward"), median("backward"), median("optimizer"), tuple(buckets), samples)
+    buckets = [
+        (max(0.0, backward - statistics.median(times)), size)
+        for times, size in zip(zip(*left, strict=True), sizes, strict=True)
+    ]
+    return Step(median("forward"), backward, median("optimizer"), tuple(buckets), samples)
