@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyneural.kernels import dtypes
+from pyneural.kernels.cuda_memory import is_gpu
 
 from .work import RankLost, Work, poll
 
@@ -128,6 +129,8 @@ class Mpi:
         return bytes(array)
 
     def _start(self, what: str, begin: Callable[[], Any], *buffers: Array) -> Work:
+        if any(is_gpu(each) for each in buffers):  # CUDA-aware MPI knows nothing of streams
+            importlib.import_module("cupy").cuda.get_current_stream().synchronize()
         try:
             return _Request(self, begin(), what, *buffers)
         except self.errors as error:

@@ -82,6 +82,7 @@ class DistributedDataParallel(Module):
         self._learnt = False  # whether the order is that of a backward
         self._arrived: list[int] = []
         self._running = False
+        self._abandoned: list[Buckets] = []
         self._buckets = self._made()
         self._handles: list[RemovableHandle] = []
         for number, each in enumerate(self._trained):
@@ -131,6 +132,9 @@ class DistributedDataParallel(Module):
     def _finish(self, failed: bool) -> None:
         self._running = False
         if failed:
+            # What was sent may still be on its way, into memory that must stay: the next backward gets other buckets.
+            self._abandoned.append(self._buckets)
+            self._buckets = self._made()
             return
         self._buckets.finish()
         if not self._learnt:

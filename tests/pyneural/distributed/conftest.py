@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from pyneural import distributed
 from pyneural.distributed import group as groups
+
+from .launch import swept
 
 
 @pytest.fixture
@@ -15,3 +19,9 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> distributed.ProcessGroup:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(groups, "_group", [])
     return distributed.init()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _sweeping() -> Iterator[None]:
+    with swept():
+        yield

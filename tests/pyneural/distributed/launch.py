@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.conftest import SEED
 
 ROOT = Path(__file__).parents[3]
 RANKS = Path(__file__).parent / "ranks"
+SHARED = Path("/dev/shm")
 
 
 def launcher() -> str | None:
@@ -57,3 +60,23 @@ def run(ranks: int, script: str, *arguments: str, seconds: float = 120.0) -> str
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@contextlib.contextmanager
+def swept() -> Iterator[None]:
+    """Remove the shared memory that MPICH's ranks leave behind where they are killed inside."""
+    before = set(SHARED.glob("mpich_shm_*"))
+    try:
+        yield
+    finally:
+        used = "".join(_maps(each) for each in Path("/proc").glob("[0-9]*/maps"))
+        for each in set(SHARED.glob("mpich_shm_*")) - before:
+            if str(each) not in used:
+                each.unlink(missing_ok=True)
+
+
+def _maps(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

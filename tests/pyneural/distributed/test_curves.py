@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pyneural.apps import digits
+
 from .launch import run
 
 pytestmark = pytest.mark.xdist_group("mpi")
@@ -32,21 +34,25 @@ def _lies_inside(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("network", ["digits", "transformer"])
 def test_several_ranks_are_one(network: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    given = []
     if network == "digits":
         pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
+        data = digits.load_data("cpu", np.float64)
+        np.savez(tmp_path / "digits.npz", images=data.train_images.numpy()[:100], labels=data.train_labels.numpy()[:100])
+        given = [f"data:{tmp_path / 'digits.npz'}"]
     seed = int(rng.integers(2**31))
-    one = _curve(1, network, seed)
+    one = _curve(1, network, seed, *given)
     assert len(set(one["losses"])) == len(one["losses"])
     state = tmp_path / "state.safetensors"
     for ranks in (2, 4):
         # With the optimizer's state spread over the ranks, and saved on the way.
-        several = _curve(ranks, network, seed, "zero", f"save:2:{state}")
+        several = _curve(ranks, network, seed, "zero", f"save:2:{state}", *given)
         _same(one, several)
         assert several["bytes_per_step"] == several["theory"]
         # The largest parameter may be more than a rank's share.
         assert several["held"] < 2 * several["parameters"] * (0.95 if ranks == 2 else 0.9)
     # Four saved it, two go on from it.
-    _same(one, _curve(2, network, seed, f"load:{state}"))
+    _same(one, _curve(2, network, seed, f"load:{state}", *given))
 
 
 def test_gradients_are_sent_while_backward_runs(rng: np.random.Generator) -> None:
@@ -85,3 +91,8 @@ def test_gradients_in_half_the_bits(rng: np.random.Generator) -> None:
     assert several["bytes_per_step"] == several["theory"] == one["bytes_per_step"] // 4
     np.testing.assert_allclose(several["losses"], one["losses"], rtol=0.02)
     assert several["losses"] != one["losses"]
+
+
+def test_ranks_that_compute_differently(rng: np.random.Generator) -> None:
+    """Networks that differ, parameters that only some ranks use, other orders, several backwards."""
+    assert "rank 0 is content" in run(3, "branches.py", str(rng.integers(2**31)))

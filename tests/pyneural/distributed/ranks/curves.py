@@ -1,7 +1,7 @@
 """Train by the ranks together and print, from rank 0, what tests compare: curves in float64, weights, bytes.
 
 Arguments: the network, and what to do: ``plain``, ``zero``, ``accumulate``, ``half``, and for checkpoints
-``save:STEP:FILE`` and ``load:FILE``.
+``save:STEP:FILE`` and ``load:FILE``; the digits are those of ``data:FILE``.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ pyneural.manual_seed(distributed.rank_seed(int(seed), rank))
 if network == "digits":
     from pyneural.apps import digits
 
-    data = digits.load_data(dtype=np.float64)
+    data = np.load(given["data"])  # which is read once for all processes
     model = digits.build(dropout=0.0, dtype=np.float64)
     distributed.convert_sync_batchnorm(model)
-    dataset = TensorDataset(data.train_images[:100], data.train_labels[:100])
+    dataset = TensorDataset(Tensor(data["images"]), Tensor(data["labels"]))
 else:
     model = Language(11, 6, 8, 2, 12, 1)
     model.train()
