@@ -38,7 +38,9 @@ def test_several_ranks_are_one(network: str, rng: np.random.Generator, tmp_path:
     if network == "digits":
         pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
         data = digits.load_data("cpu", np.float64)
-        np.savez(tmp_path / "digits.npz", images=data.train_images.numpy()[:100], labels=data.train_labels.numpy()[:100])
+        np.savez(
+            tmp_path / "digits.npz", images=data.train_images.numpy()[:100], labels=data.train_labels.numpy()[:100]
+        )
         given = [f"data:{tmp_path / 'digits.npz'}"]
     seed = int(rng.integers(2**31))
     one = _curve(1, network, seed, *given)
