@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,4 +145,4 @@ def first_only() -> Iterator[bool]:
     """Inside, rank 0 works and the others should do nothing; they leave together."""
     yield not distributed.is_initialized() or distributed.get_rank() == 0
     if distributed.is_initialized():
-        distributed.barrier()
+        distributed.barrier(math.inf)  # however long rank 0 tests: if it dies, a sentinel ends the wait

@@ -13,7 +13,7 @@ from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor
 
 from .group import ProcessGroup, current
-from .work import OPERATIONS, Work
+from .work import OPERATIONS, Work, poll
 
 Array = Any
 
@@ -91,10 +91,10 @@ def reduce_scatter(tensor: Tensor, op: str = "sum") -> Tensor:
     return _averaged(part, part.array, op, group)
 
 
-def barrier() -> None:
-    """Return when every rank has come here; RankLost where one does not."""
+def barrier(timeout: float | None = None) -> None:
+    """Return when every rank has come here; RankLost where one does not within ``timeout`` or the group's seconds."""
     group = current()
-    group.host.barrier("barrier").wait()
+    poll(group.host.barrier("barrier").done, "barrier", group.timeout if timeout is None else timeout)
 
 
 def agree(what: str, value: Any) -> None:

@@ -47,7 +47,7 @@ class _Request:
         return self._done
 
     def wait(self) -> None:
-        poll(self.done, self._what, self._transport.timeout, self._transport.check)
+        poll(self.done, self._what, self._transport.timeout)
         self._buffers = ()
 
 
@@ -57,9 +57,6 @@ class Mpi:
     Args:
         communicator: mpi4py's; it is duplicated, so that nobody else's messages come between.
         timeout: seconds that a collective is waited for.
-
-    Attributes:
-        check: called while something is waited for; raises where waiting has no point any more.
     """
 
     def __init__(self, communicator: Any, timeout: float) -> None:
@@ -69,7 +66,6 @@ class Mpi:
         self.communicator.Set_errhandler(self._mpi.ERRORS_RETURN)
         self.rank, self.size = int(self.communicator.rank), int(self.communicator.size)
         self.timeout = timeout
-        self.check: Callable[[], None] = lambda: None
         self._operations: dict[tuple[str, str], Any] = {}
 
     def all_reduce(self, array: Array, op: str, what: str) -> Work:

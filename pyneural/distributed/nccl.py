@@ -52,7 +52,7 @@ class _Launched:
         return bool(self._event.done)
 
     def wait(self) -> None:
-        poll(self.done, self._what, self._transport.timeout, self._transport.check)
+        poll(self.done, self._what, self._transport.timeout)
         self._buffers = ()
 
 
@@ -73,7 +73,6 @@ class Nccl:
 
         self._nccl, self._cupy = module(), cupy
         self.rank, self.size, self.device, self.timeout = rank, size, device, timeout
-        self.check: Callable[[], None] = lambda: None
         identity = _unpacked(share(_packed(self._nccl.get_unique_id()) if rank == 0 else None))
         with cupy.cuda.Device(device):
             self.communicator = self._nccl.NcclCommunicator(size, identity, rank)

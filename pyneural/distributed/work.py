@@ -84,18 +84,17 @@ _SPINS = 50
 _SHORTEST, _LONGEST = 2e-5, 2e-3  # seconds between two questions
 
 
-def poll(done: Callable[[], bool], what: str, timeout: float, check: Callable[[], None]) -> None:
+def poll(done: Callable[[], bool], what: str, timeout: float) -> None:
     """Ask ``done`` until it says so, leaving the core to others meanwhile: ranks may share it.
 
     Raises:
-        RankLost: after ``timeout`` seconds; ``check``, which is called again and again, may raise as well.
+        RankLost: after ``timeout`` seconds.
     """
     for _ in range(_SPINS):
         if done():
             return
     begin, pause = time.monotonic(), _SHORTEST
     while not done():
-        check()
         waited = time.monotonic() - begin
         if waited > timeout:
             raise RankLost(f"{what}: not every rank came within {timeout:g} seconds")
