@@ -139,6 +139,7 @@ def _train(
     if checkpoint.path.exists():
         note(f"going on from {checkpoint.path}")
     if trace is not None:
+        distributed.barrier()  # every rank counts from the same moment
         distributed.current().trace.begin()
     history, optimizer = fit(app, model, data, *settings, checkpoint, options)
     if trace is not None:
