@@ -15,6 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pyneural
+from pyneural import distributed, nn
+from pyneural.apps.training import Refused, fit
+from pyneural.data import TensorDataset
+
 from .launch import environment, require_mpi, run
 
 pytestmark = pytest.mark.xdist_group("mpi")
@@ -115,9 +120,8 @@ def _check_trace(document: dict[str, Any]) -> None:
             assert any(b["ts"] <= each["ts"] and each["ts"] + each["dur"] <= b["ts"] + b["dur"] for b in backward)
 
 
-def test_a_batch_that_cannot_be_divided_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
-    job = _train(tmp_path / "x", 0, "--batch-size", "7")
-    printed = job.communicate(timeout=60)[0]
-    assert job.returncode in (1, 2)  # that of the rank that failed first, or of one that was ended because of it
-    assert "batch_size (=7) cannot be divided by 2 ranks" in printed
+def test_a_batch_that_cannot_be_divided_is_refused(alone: distributed.ProcessGroup, reference_device: None) -> None:
+    alone.world_size = 2
+    data = TensorDataset(pyneural.zeros(9, 1))
+    with pytest.raises(Refused, match=r"batch_size \(=7\) cannot be divided by 2 ranks"):
+        fit(nn.Linear(1, 1), data, lambda _: (pyneural.zeros(()), 0.0), epochs=1, batch_size=7, lr=0.1)
