@@ -80,3 +80,31 @@ def test_without_a_guard_or_a_launcher_that_ends_ranks_the_others_notice(
         rf"rank {victim} of 2 \(process \d+ on \S+\) has vanished (after step \d|before its first)", printed
     )
     assert told, printed
+
+
+_INIT = [sys.executable, "-c", "from pyneural import distributed; distributed.init()"]
+
+
+def test_a_launcher_that_is_not_mpis_is_found_out() -> None:
+    """Slurm says rank 1 of 4, but MPI knows of one process."""
+    require_mpi()
+    slurm = {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "4", "SLURM_LOCALID": "1"}
+    done = subprocess.run(
+        _INIT, capture_output=True, text=True, timeout=60, check=False, env={**environment(), **slurm}
+    )
+    assert done.returncode == 1
+    assert (
+        "srun started rank 1 of 4, but for MPI this is rank 0 of 1: the launcher is not that of the MPI library at "
+        "hand; try srun --mpi=pmi2 or --mpi=pmix"
+    ) in done.stderr
+
+
+def test_without_mpi_the_cure_is_named() -> None:
+    code = f"import sys; sys.modules['mpi4py'] = None; {_INIT[-1]}"
+    variables = {"PMI_RANK": "0", "PMI_SIZE": "2"}
+    done = subprocess.run(
+        [*_INIT[:-1], code], capture_output=True, text=True, timeout=60, check=False, env={**environment(), **variables}
+    )
+    assert done.returncode == 1
+    assert "more than one rank needs MPI" in done.stderr
+    assert 'install it with: pip install "pyneural[distributed]"' in done.stderr
