@@ -1,6 +1,7 @@
 """Gather the documentation site's pages: ``python docs/site.py`` (``make site`` then builds it with MkDocs).
 
-Pages are the project's own documents, the lessons' texts with what a student begins with, and the rungs of the ladders.
+Pages are the project's own documents, the lessons' texts with what a student begins with, the rungs of the ladders, and
+the reference of public names (`docs/reference.py`).
 Links between them are kept; a link to any other file of the project becomes its path.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +99,9 @@ def gathered() -> tuple[dict[str, str], list[Any]]:
         texts[name] = (
             f"# {source.stem.replace('_', ' ')}\n\n```cpp\n{source.read_text(encoding='utf-8').rstrip()}\n```\n"
         )
-    return texts, navigation
+    reference, listed_names = runpy.run_path(str(ROOT / "docs" / "reference.py"))["pages"]()
+    navigation.insert(-1, {"Reference": listed_names})
+    return {**texts, **reference}, navigation
 
 
 def _linked(text: str, path: str, where: dict[str, str]) -> str:
@@ -146,7 +150,7 @@ def settings(navigation: list[Any]) -> dict[str, Any]:
             ],
         },
         "plugins": ["search"],
-        "markdown_extensions": ["admonition", "pymdownx.highlight", "pymdownx.superfences", "tables",
+        "markdown_extensions": ["admonition", "attr_list", "pymdownx.highlight", "pymdownx.superfences", "tables",
                                 {"toc": {"permalink": True}}],
         "validation": {"links": {"not_found": "warn", "anchors": "warn", "absolute_links": "warn",
                                  "unrecognized_links": "warn"},

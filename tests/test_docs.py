@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import re
 from pathlib import Path
@@ -68,11 +70,51 @@ def test_the_site_has_every_document_lesson_and_rung_and_its_links_lead_somewher
     assert len([name for name in texts if name.startswith("ladders/")]) == 1 + len([*ROOT.glob("csrc/ladders/*/*.cu")])
     links = 0
     for name, text in texts.items():
-        for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)):
+        prose = re.sub(r"^```.*?^```|`[^`\n]+`", "", text, flags=re.MULTILINE | re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose):
             if "://" not in link and not link.startswith("#"):
                 links += 1
                 assert os.path.normpath(Path(name).parent / link.partition("#")[0]) in texts, (name, link)
     assert links > 50
+
+
+def test_the_reference_has_every_public_name_once() -> None:
+    """Each on one page, with its docstring; where another module has it too, a link."""
+    reference = docs_script("reference")
+    texts, navigation = reference.pages()
+    assert [*(place for each in navigation for place in each.values())] == list(texts)
+    assert set(reference.MODULES) == set(reference.ORDER)
+    places: dict[str, list[str]] = {}
+    for page, text in texts.items():
+        for name in re.findall(r"^## .* \{ #(\w+) \}$", text, re.MULTILINE):
+            places.setdefault(name, []).append(page)
+    for each in reference.MODULES:
+        module = importlib.import_module(each)
+        text = texts[reference.place(each)]
+        for name in reference.names(module):
+            assert f"{{ #{name} }}" in text or f"[`{name}`](" in text, f"{each}.{name} is not in the reference"
+            value = getattr(module, name)
+            if callable(value):
+                assert inspect.getdoc(value), f"{each}.{name} has no docstring"
+    assert len(places) > 300
+    twice = {name: found for name, found in places.items() if len(found) != len(set(found))}
+    assert not twice
+    by_value: dict[int, str] = {}
+    for name, found in places.items():
+        for page in found:
+            value = getattr(importlib.import_module(page.removeprefix("reference/").removesuffix(".md")), name)
+            assert not callable(value) or by_value.setdefault(id(value), name) == name
+    assert "pyneural learn start" in texts[reference.COMMAND]
+    for linked, page in re.findall(r"\]\(([\w.]+\.md)#(\w+)\)", "".join(texts.values())):
+        assert f"{{ #{page} }}" in texts[f"reference/{linked}"], (linked, page)
+
+
+def test_docstrings_become_markdown() -> None:
+    text = "Of *x*::\n\n    a = 1\n\n    b\n\nSee ``y_``.\n\nArgs:\n    x: one\n        more\n    y: `z`\n\n>>> 1\n1"
+    assert docs_script("reference").markdown(text) == (
+        "Of \\*x\\*:\n\n```python\na = 1\n\nb\n```\n\nSee `y_`.\n\n**Args**\n\n- x: one more\n- y: `z`\n\n"
+        "```python\n>>> 1\n1\n```"
+    )
 
 
 def test_links_of_the_site() -> None:

@@ -182,7 +182,8 @@ class Product(NamedTuple):
 
     The first ``whole`` strips of ``a`` are read where they lie: contiguous rows need no copy, but for the
     last strip if rows are missing. ``loose`` panels of ``b`` are copied by `pack`; where that is 0, `blocks`
-    copies those it needs. ``finish`` is a routine of `epilogue` or 0.
+    copies those it needs, a block of `DEPTH` rows over the one before. A task goes through all of its panels with
+    ``tall`` strips, which a second cache keeps, before it takes the next. ``finish`` is a routine of `epilogue` or 0.
     """
 
     pack_b: int
@@ -208,6 +209,7 @@ class Product(NamedTuple):
     length: int
     grid_rows: int
     grid_columns: int
+    tall: int
     bias: int
     activation: int
 
@@ -250,33 +252,41 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
         edge = g.edges + task * ROWS * TILE_BYTES
         for first in range(0, length, DEPTH):
             depth = min(DEPTH, length - first)
-            for panel in range(j * panels // g.grid_columns, (j + 1) * panels // g.grid_columns):
-                column = panel * width
-                columns = min(width, n - column)
-                b = g.packed_b + (panel * length + first) * TILE_BYTES
-                if not g.loose:
-                    call(
-                        kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row, g.b_column,
-                        depth, columns, b,
-                    )  # fmt: skip
-                for strip in range(first_strip, last_strip):
-                    row = strip * ROWS
-                    if strip < g.whole:
-                        a, a_row, a_step = g.a + row * g.a_row + (g.begin + first) * size, g.a_row, size
+            for top in range(first_strip, last_strip, g.tall):
+                bottom = min(top + g.tall, last_strip)
+                for panel in range(j * panels // g.grid_columns, (j + 1) * panels // g.grid_columns):
+                    column = panel * width
+                    columns = min(width, n - column)
+                    if g.loose:
+                        b = g.packed_b + (panel * length + first) * TILE_BYTES
                     else:
-                        a = g.packed_a + ((strip - g.whole) * length + first) * ROWS * size
-                        a_row, a_step = (depth * size, size) if g.a_step == size else (size, ROWS * size)
-                    call(
-                        kind, g.tile, depth, a, a_row, a_step, b, TILE_BYTES, g.out + (row * n + column) * size,
-                        n * size, min(ROWS, m - row), columns, edge, g.begin + first,
-                    )  # fmt: skip
-                if g.finish and g.begin + first + depth == g.k:
-                    row = first_strip * ROWS
-                    call(
-                        kind, g.finish, g.out + (row * n + column) * size, n * size, min(last_strip * ROWS, m) - row,
-                        columns, g.bias + column * size if g.bias else 0, g.activation,
-                    )  # fmt: skip
+                        b = g.packed_b + panel * min(length, DEPTH) * TILE_BYTES
+                        if top == first_strip:
+                            call(
+                                kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row,
+                                g.b_column, depth, columns, b,
+                            )  # fmt: skip
+                    for strip in range(top, bottom):
+                        row = strip * ROWS
+                        if strip < g.whole:
+                            a, a_row, a_step = g.a + row * g.a_row + (g.begin + first) * size, g.a_row, size
+                        else:
+                            a = g.packed_a + ((strip - g.whole) * length + first) * ROWS * size
+                            a_row, a_step = (depth * size, size) if g.a_step == size else (size, ROWS * size)
+                        call(
+                            kind, g.tile, depth, a, a_row, a_step, b, TILE_BYTES, g.out + (row * n + column) * size,
+                            n * size, min(ROWS, m - row), columns, edge, g.begin + first,
+                        )  # fmt: skip
+                    if g.finish and g.begin + first + depth == g.k:
+                        row = top * ROWS
+                        call(
+                            kind, g.finish, g.out + (row * n + column) * size, n * size, min(bottom * ROWS, m) - row,
+                            columns, g.bias + column * size if g.bias else 0, g.activation,
+                        )  # fmt: skip
 
+
+WIDE = 256
+"""Columns for each thread from which tasks have all rows: each copies its panels of ``b`` where it uses them."""
 
 SPAN_BYTES = 64 << 20
 """Bytes that packed copies of both operands may take."""
@@ -284,14 +294,16 @@ SPAN_BYTES = 64 << 20
 
 def parallel_plan(
     m: int, n: int, k: int, a_step: int, itemsize: int, threads: int, block: tuple[int, int]
-) -> tuple[int, int, int, int, int]:
-    """``span`` of the inner dimension, ``grid_rows``, ``grid_columns``, and panels and strips to copy.
+) -> tuple[int, int, int, int, int, int]:
+    """``span`` of the inner dimension, ``grid_rows``, ``grid_columns``, ``tall``, and panels and strips to copy.
 
-    ``block`` is the most rows and columns of the result that one task computes.
+    ``block`` is the most rows and columns of the result that one task computes before it goes on.
     """
     width = TILE_BYTES // itemsize
     strips, panels = -(-m // ROWS), -(-n // width)
     rows, columns = -(-m // block[0]), -(-n // block[1])
+    if n >= WIDE * threads:
+        rows = 1
     if rows * columns % threads:  # every thread should get as many tasks
         if columns <= threads <= panels:
             columns = threads
@@ -302,4 +314,4 @@ def parallel_plan(
     copied = strips - m // ROWS if a_step == itemsize else strips
     packed = (copied * ROWS + panels * width) * itemsize
     span = k if packed * k <= SPAN_BYTES else max(DEPTH, SPAN_BYTES // packed // DEPTH * DEPTH)
-    return span, rows, columns, panels, copied
+    return span, rows, columns, -(-block[0] // ROWS), panels, copied

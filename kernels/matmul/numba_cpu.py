@@ -99,19 +99,20 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
         return
     threads = numba.get_num_threads()
     block = tuning.matmul(m, n, k, dtype, threads)
-    span, grid_rows, grid_columns, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
+    span, grid_rows, grid_columns, tall, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
     width = TILE_BYTES // size
     tasks = grid_rows * grid_columns
-    workspace = memory.empty((tasks * ROWS * width + span * (copied * ROWS + panels * width),), dtype)
+    loose = panels if grid_rows > 1 else 0  # a panel for one task only is copied by that task, into its cache
+    deep = span if loose else min(span, gemm.DEPTH)
+    workspace = memory.empty((tasks * ROWS * width + span * copied * ROWS + deep * panels * width,), dtype)
     edges = data(workspace)
     packed_b = edges + tasks * ROWS * TILE_BYTES
-    packed_a = packed_b + panels * span * TILE_BYTES
+    packed_a = packed_b + panels * deep * TILE_BYTES
     whole = m // ROWS if a_step == size else 0
-    loose = panels if grid_rows > 1 else 0  # a panel for one task only is copied by that task, into its cache
     for begin in range(0, k, span):
         arguments = gemm.Product(
             *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column, loose,
-            packed_b, edges, begin, min(span, k - begin), grid_rows, grid_columns, shift, activation,
+            packed_b, edges, begin, min(span, k - begin), grid_rows, grid_columns, tall, shift, activation,
         )  # fmt: skip
         items = loose + copied
         if items:

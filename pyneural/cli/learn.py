@@ -70,7 +70,8 @@ def start(number: Number, folder: Place = HERE, python: Python = False) -> None:
         except AlreadyStarted as error:
             raise Misuse(str(error)) from None
         note(lesson.text)
-        note(f"Write your code in {file}, then: pyneural learn check {lesson.asked}")
+        text = file.with_name(f"{lesson.key}.md")
+        note(f"Write your code in {file}, then: pyneural learn check {lesson.asked}   (this text is {text})")
 
 
 @app.command()
@@ -134,8 +135,7 @@ def solution(number: Number, folder: Place = HERE, python: Python = False) -> No
     with reported():
         lesson, place = _chosen(number, folder, python)
         if lesson.key not in place.progress():
-            more = " --python" if python else ""
-            raise Misuse(f"try it first: pyneural learn check {lesson.number} --folder {folder}{more}")
+            raise Misuse(f"try it first: pyneural learn check {lesson.asked} --folder {folder}")
         note(lesson.solution)
 
 
@@ -208,7 +208,7 @@ def _chosen(number: str, folder: Path, python: bool, *, begun: bool = True) -> t
 
 def _begun(lesson: Lesson, place: Folder) -> None:
     if not place.file(lesson).is_file():
-        raise Misuse(f"there is no {place.file(lesson)}; begin with: pyneural learn start {lesson.number}")
+        raise Misuse(f"there is no {place.file(lesson)}; begin with: pyneural learn start {lesson.asked}")
 
 
 def _checked(lesson: Lesson, place: Folder, seed: int | None) -> Verdict:

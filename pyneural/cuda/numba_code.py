@@ -109,7 +109,8 @@ class Writer:
         if (block := self.block(name)) is not None:
             return self.view(block, self.type(name))
         if not self.has_value(self.type(name)):
-            raise self.refuse(f"{self.said(var)} is no value that a kernel can keep")
+            text = isinstance(self.type(name), self.numba.UnicodeType)
+            raise self.refuse(f"{'a string' if text else self.said(var)} is no value that a kernel can keep")
         return self.variable(name)
 
     def said(self, var: Any) -> str:

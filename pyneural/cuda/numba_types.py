@@ -331,7 +331,13 @@ def _sentence(error: Exception, text: str) -> str:
         return f"{_kind(match[2])} has no {match[1]} in a kernel"
     if match := re.search(r"Cannot unify (.*?) and (.*?) for ['\"]([\w$.]+?)(?:\.\d+)?['\"]", text):
         return f"{match[3]} is {_kind(match[1])} in one place and {_kind(match[2])} in another"
-    if match := re.search(r"function (\w+)\.array at .*?found for signature:\s*>>> array\((.*)\)", text, re.DOTALL):
+    if match := re.search(r"(\w+)\(\) missing \d+ required positional argument.*'ndim'", text):
+        return f"cuda.{match[1]} takes the number of dimensions: cuda.{match[1]}(1)"
+    if match := re.search(r"Invalid use of <built-in function (\w+)> with parameters \((.*)\)", text):
+        return f"{match[1]} does not take ({match[2]})"
+    if match := re.search(r"function (\w+)\.array at .*?found for signature:\s*>>> array\(([^\n]*)\)", text, re.DOTALL):
+        if not re.search(r"class\(|dtype", match[2]):
+            return f"cuda.{match[1]}.array takes a type behind the shape: cuda.{match[1]}.array(SIZE, float32)"
         return (
             f"the shape of cuda.{match[1]}.array must be a number, a constant of the module, or a tuple of these: not "
             "a variable, nor a sum or product"
@@ -341,6 +347,9 @@ def _sentence(error: Exception, text: str) -> str:
         index = re.match(r"array\([^)]*\), ((?:Uni)?Tuple\([^)]*\)|[^,]+)", match[3])
         if match[2] in ("getitem", "setitem") and index and (real := re.search(r"\bfloat\d+", index[1])):
             return f"an index must be whole numbers, not {real[0]}"
+        if "list(" in match[3]:
+            own, of_block = "cuda.local.array is an array of a thread", "cuda.shared.array one of the block"
+            return f"a list cannot be used in a kernel: {own}, {of_block}"
         return f"{match[2]} does not take ({match[3]})"
     first = next((line.strip() for line in text.split("\n") if line.strip() and not _NOISE.match(line.strip())), "")
     return re.sub(r"\.?\.? Raised from .*", "", first) or type(error).__name__

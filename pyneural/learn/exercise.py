@@ -92,6 +92,10 @@ class Exercise:
     """What to look at, by kind of finding, where the lesson knows better than the general advice."""
     more: tuple[str, ...] = ()
     """The other kernels of the source."""
+    doubles: Mapping[str, str] = field(default_factory=dict)
+    """Kernels of `more` that are others for float64 in the place of float32: one function is both in Python."""
+    cuda_only: str = ""
+    """What Numba lacks, as a sentence's end, where the lesson is none in Python."""
     also: Callable[[Mapping[str, Kernel], np.random.Generator], list[Remark]] | None = None
     """What else the kernels, by name, must be good for: asked once all cases are right and clean."""
 

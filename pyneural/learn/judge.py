@@ -15,7 +15,7 @@ import numpy as np
 
 from pyneural import cuda
 
-from . import python, python_repair, python_rules, rules, warnings
+from . import python, python_repair, python_rules, python_tree, rules, warnings
 from .exercise import POISON, Array, Case, Exercise, Limit, Remark
 from .language import CUDA, Language, in_python
 from .lesson import Lesson
@@ -92,7 +92,7 @@ def _judged(lesson: Lesson, path: Path, seed: int) -> Verdict:
     text = path.read_text(encoding="utf-8", errors="replace")
     if not lesson.mends and _code(text, lesson.language) == _code(lesson.skeleton, lesson.language):
         verdict.remarks.append(
-            Remark("nothing is written between the marks yet", "the task, at the end of the lesson's text")
+            Remark("nothing is written between the marks yet", "the task, near the end of the lesson's text")
         )
         return verdict
     kernels = _compiled(lesson, path, verdict)
@@ -105,9 +105,9 @@ def _judged(lesson: Lesson, path: Path, seed: int) -> Verdict:
         if verdict.correct and verdict.clean and lesson.exercise.also:
             wrong = lesson.exercise.also(kernels, rng)
             verdict.correct = not wrong
-            verdict.remarks += wrong
+            verdict.remarks += [*(_known(lesson, kernels, text, lesson.exercise.cases(rng)) if wrong else []), *wrong]
         if verdict.correct and verdict.clean:
-            _count(lesson.exercise, kernels, rng, verdict)
+            _count(lesson.exercise, kernels, rng, verdict, _source(lesson, text))
     except (TypeError, ValueError, cuda.LaunchError) as error:
         verdict.correct = verdict.clean = verdict.frugal = False
         verdict.remarks.append(Remark(str(error), "the kernel's name and parameters, which must stay as they were"))
@@ -123,14 +123,20 @@ def _compiled(lesson: Lesson, path: Path, verdict: Verdict) -> Kernels:
     """The exercise's kernels by name; none where it does not compile or lacks one."""
     exercise = lesson.exercise
     kernels: dict[str, cuda.Kernel] = {}
-    look = rules.compiler_look if lesson.language is CUDA else python_rules.compiler_look
+    source = PythonSource(path.read_text(encoding="utf-8", errors="replace"))
+
+    def look(message: str, line: int = 0) -> str:
+        if lesson.language is CUDA:
+            return rules.compiler_look(message)
+        return python_rules.compiler_look(message, source, line)
+
     try:
         get = cuda.compile(path, "simulator") if lesson.language is CUDA else python.Kernels(path, exercise)
         for name in (exercise.kernel, *exercise.more):
             kernels[name] = get[name]
     except cuda.CompileError as error:
         verdict.remarks += [
-            Remark(f"does not compile: {each.message}", look(each.message), each.line)
+            Remark(f"does not compile: {each.message}", look(each.message, each.line), each.line)
             for each in error.diagnostics[:SHOWN]
         ] or [Remark(f"does not compile: {error}", look(""))]
         return {}
@@ -143,7 +149,7 @@ def _compiled(lesson: Lesson, path: Path, verdict: Verdict) -> Kernels:
 def _run(lesson: Lesson, path: Path, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, text: str) -> None:
     """Every case in order and in two shuffled schedules, each launch checked."""
     exercise = lesson.exercise
-    source = Source(text) if lesson.language is CUDA else PythonSource(text)
+    source = _source(lesson, text)
     findings: dict[tuple[str, int], Remark] = {}
     wrong: list[Remark] = []
     schedules = (None, *(int(seed) for seed in rng.integers(1 << 30, size=2)))
@@ -169,16 +175,26 @@ def _run(lesson: Lesson, path: Path, kernels: Kernels, rng: np.random.Generator,
     verdict.clean = not findings
     verdict.correct = not wrong and not ended
     if findings or not verdict.correct:
-        known = list(rules.remarks(source, cases))
-        if lesson.language is CUDA:
-            known += warnings.remarks(kernels[exercise.kernel].module, source)
-        else:
-            known += python_rules.of_text(text)
-            known += [] if ended else _negative(path, exercise, cases, findings)
+        known = _known(lesson, kernels, text, cases)
+        if lesson.language is not CUDA and not ended:
+            known += _negative(path, exercise, cases, findings)
         verdict.remarks += known
-        if wrong and not findings and not known and wrong[0].look in GENERAL:
+        if wrong and not findings and not known and wrong[0].look.startswith(GENERAL):
             wrong = [_repaired(lesson, path, text, cases, wrong[0])]
     verdict.remarks += [*_first(list(findings.values()))[:SHOWN], *wrong]
+
+
+def _source(lesson: Lesson, text: str) -> Source:
+    return Source(text) if lesson.language is CUDA else PythonSource(text)
+
+
+def _known(lesson: Lesson, kernels: Kernels, text: str, cases: list[Case]) -> list[Remark]:
+    """What the source shows by itself."""
+    exercise, source = lesson.exercise, _source(lesson, text)
+    found = list(rules.remarks(source, cases))
+    if lesson.language is CUDA:
+        return [*found, *warnings.remarks(kernels[exercise.kernel].module, source)]
+    return [*found, *python_tree.remarks(text, cases, bool(exercise.doubles))]
 
 
 def _negative(
@@ -299,7 +315,7 @@ def _close(got: Array, expected: Array, tolerance: float) -> Array:
         return np.asarray(np.abs(actual - exact) <= tolerance * np.maximum(1.0, np.abs(exact)))
 
 
-def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict) -> None:
+def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdict: Verdict, source: Source) -> None:
     """The traffic against the least possible, and the counters that the lesson is about."""
     case, least = exercise.measured(rng)
     arguments, kernel = _arguments(case), kernels[case.kernel or exercise.kernel]
@@ -323,7 +339,8 @@ def _count(exercise: Exercise, kernels: Kernels, rng: np.random.Generator, verdi
     if remarks and times > TWICE:
         line = max(counts.lines, key=lambda n: counts.lines[n]["global_store_bytes_needed"], default=0)
         says = f"elements are written {times:.3g} times each on average; once would do ({case.label})"
-        remarks = [Remark(says, "how many threads, and which rounds of a loop, come to one element", line)]
+        look = rules.of_every_thread(source, line)
+        remarks = [Remark(says, look or "how many threads, and which rounds of a loop, come to one element", line)]
     verdict.remarks += remarks
     verdict.frugal = not remarks
 

@@ -42,6 +42,15 @@ _WORDS = (
     (re.compile(r"<<<(.*?)>>>"), r"[\1]"),
     (re.compile(r"\b([a-z]\w*)\[([^\[\]]+)\]\[([^\[\]]+)\]"), r"\1[\2, \3]"),
 )
+_ONLY = re.compile(rf"(?m)^<!-- ({'|'.join(re.escape(each.name) for each in LANGUAGES)}|both) -->\n")
+
+
+def told_in(language: Language, text: str) -> str:
+    """A text without what another language is told: parts begin with the line `<!-- Python -->`, `<!-- CUDA C++ -->`
+    or `<!-- both -->`."""
+    first, *rest = _ONLY.split(text)
+    parts = zip(rest[::2], rest[1::2], strict=True)
+    return first + "".join(part for who, part in parts if who in (language.name, "both"))
 
 
 def in_python(text: str) -> str:

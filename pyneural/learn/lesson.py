@@ -8,6 +8,7 @@ or `skeleton.cu` where there is one: a kernel to mend. In Python it is `solution
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .exercise import Exercise
-from .language import CUDA, LANGUAGES, PYTHON, Language, in_python
+from .language import CUDA, LANGUAGES, PYTHON, Language, in_python, told_in
 
 LESSONS = Path(__file__).parent / "lessons"
 
@@ -68,7 +69,7 @@ class Lesson:
     @property
     def text(self) -> str:
         """What is to be read; how a drawing was made (`docs/drawings.py`) is left out."""
-        text = re.sub(r"(?m)^```trace .*$", "```", self._read("lesson.md"))
+        text = told_in(self.language, re.sub(r"(?m)^```trace .*$", "```", self._read("lesson.md")))
         if self.language is CUDA:
             return text
         more = self.folder / "python.md"
@@ -161,9 +162,19 @@ def find(wanted: str, language: Language = CUDA) -> Lesson:
     for lesson in lessons(language):
         if wanted == lesson.name or (wanted.isdecimal() and int(wanted) == lesson.number):
             return lesson
+    if language is not CUDA and (why := _lacks(wanted)):
+        raise UnknownLesson(why)
     there = ", ".join(each.name for each in lessons(language))
     kind = "" if language is CUDA else f" in {language.name}"
     raise UnknownLesson(f"there is no lesson {wanted!r}{kind}; there are: {there}")
+
+
+def _lacks(wanted: str) -> str:
+    """Why the lesson of this number or name is in CUDA C++ only; empty where there is none."""
+    with contextlib.suppress(UnknownLesson):
+        lesson = find(wanted)
+        return f"lesson {lesson.number} is in {CUDA.name} only, for {lesson.exercise.cuda_only}"
+    return ""
 
 
 def every() -> list[Lesson]:

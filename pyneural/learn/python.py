@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,28 @@ def names(path: Path) -> dict[str, Any]:
     linecache.checkcache(str(path))
     space: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
     try:
-        exec(compile(text, str(path), "exec"), space)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a launch in the file Numba warns before it says that there is no GPU
+            exec(compile(text, str(path), "exec"), space)
     except SyntaxError as error:
         raise _error(path, error.lineno or 1, str(error.msg)) from error
     except Exception as error:
         lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(path)]
-        what = f"{type(error).__name__}: {error}"
-        if type(error).__name__ == "CudaSupportError":
-            what = "write @cuda.jit without types in brackets: they come from the arguments of the launch"
-        raise _error(path, (lines or [1])[-1] or 1, what) from error
+        line = (lines or [1])[-1] or 1
+        raise _error(path, line, _what(error, linecache.getline(str(path), line))) from error
     return space
+
+
+def _what(error: Exception, line: str) -> str:
+    if line.lstrip().startswith("@"):
+        if type(error).__name__ == "CudaSupportError":
+            return "write @cuda.jit without types in brackets: they come from the arguments of the launch"
+    elif type(error).__name__ == "CudaSupportError" or "launch configuration" in str(error):
+        return (
+            "the check launches the kernel by itself: a launch in the file, `kernel[blocks, threads](...)`, stands "
+            'behind `if __name__ == "__main__":`'
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def _error(path: Path, line: int, message: str) -> cuda.CompileError:
@@ -51,16 +64,23 @@ class Kernels(Mapping[str, cuda.Kernel]):
         self.path = path
         self.space = names(path)
         self.arguments = arguments(exercise)
+        self.doubles = exercise.doubles
         self.options = options
 
     def __getitem__(self, name: str) -> cuda.Kernel:
-        return kernel(self.path, self.space, name, self.arguments[name], self.options)
+        function = self.doubles.get(name, name)
+        values = self.arguments[function]
+        return kernel(self.path, self.space, function, _double(values) if name != function else values, self.options)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.arguments)
+        return iter((*self.arguments, *self.doubles))
 
     def __len__(self) -> int:
-        return len(self.arguments)
+        return len(self.arguments) + len(self.doubles)
+
+
+def _double(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: each.astype(np.float64) if isinstance(each, np.ndarray) else each for name, each in values.items()}
 
 
 def kernel(
@@ -74,6 +94,9 @@ def kernel(
     if function is None:
         line = getattr(getattr(space[name], "__code__", None), "co_firstlineno", 1)
         raise _error(path, line, f"{name} is a plain function: a kernel has @cuda.jit in the line above")
+    if "cuda" not in type(space[name]).__module__:
+        what = f"{name} is compiled for the CPU: a kernel has @cuda.jit in the line above"
+        raise _error(path, function.__code__.co_firstlineno, what)
     count = function.__code__.co_argcount
     if count != len(values):
         wanted = ", ".join(values)

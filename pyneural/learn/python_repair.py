@@ -7,7 +7,6 @@ each launch says which of them it has.
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pyneural.cuda.numba_types import compiler, infer, plain, type_of
 from .exercise import Case
 from .language import PYTHON
 from .python import names
-from .repair import SECONDS, Change, Repair, threads, written
+from .repair import Change, Repair, first_of, written
 
 CHANGE = "pn_change"
 _OTHER: dict[type[ast.cmpop], tuple[type[ast.cmpop], str]] = {
@@ -54,19 +53,7 @@ def repair(
     def holds(case: Case, number: int) -> bool:
         return right(replace(case, arguments={**case.arguments, CHANGE: number}), launched)
 
-    # The cheapest case that is wrong tells most changes apart.
-    ordered = sorted(cases, key=lambda case: (holds(case, 0), threads(case)))
-    good: list[Change] = []
-    began = time.process_time()
-    for number, change in enumerate(changes.made, 1):
-        if time.process_time() - began > SECONDS:
-            break
-        if all(holds(case, number) for case in ordered):
-            good.append(change)
-    if not good:
-        return None
-    lines = tuple(dict.fromkeys(change.line for change in good))
-    return Repair(lines, good[0].token)
+    return first_of(changes.made, cases, holds)
 
 
 def whole(

@@ -69,6 +69,11 @@ class PythonSource(Source):
         pattern = re.compile(r"\b(\w+)\s*=\s*cuda\.shared\.array\(\s*(?:shape\s*=\s*)?0\s*,")
         return {match[1] for text in self.lines for match in pattern.finditer(text)}
 
+    def given(self, array: str) -> list[int]:
+        """The lines that give the name of an array another value."""
+        pattern = re.compile(rf"^\s*{array}\s*(?:[-+*/%&|^]|//|\*\*)?=(?!=)(?!.*\b(?:shared|local)\.array\b)")
+        return [n for n, text in self.numbered() if pattern.search(text)]
+
     def stores(self, array: str) -> int:
         """The last line that stores to an array; 0 where none does."""
         pattern = re.compile(rf"\b{array}\s*\[.*\]\s*(?:[-+*/%&|^]|//|\*\*)?=(?!=)|\batomic\.\w+\(\s*{array}\b")

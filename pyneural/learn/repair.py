@@ -61,15 +61,24 @@ def repair(text: str, kernel: str, cases: list[Case], right: Callable[[Case, cud
     except cuda.CompileError:
         return None  # a name that cannot be exchanged: nothing is claimed
     launched, switch = module[kernel], cuda.sanitize(module["pn_set_change"])
+
+    def holds(case: Case, number: int) -> bool:
+        switch[1, 1](number)
+        return right(case, launched)
+
+    return first_of(changes, cases, holds)
+
+
+def first_of(changes: list[Change], cases: list[Case], holds: Callable[[Case, int], bool]) -> Repair | None:
+    """The changes, numbered from 1, with which a launch of every case holds; 0 is none of them."""
     # The cheapest case that is wrong tells most changes apart.
-    ordered = sorted(cases, key=lambda case: (right(case, launched), threads(case)))
+    ordered = sorted(cases, key=lambda case: (holds(case, 0), _threads(case)))
     good: list[Change] = []
     began = time.process_time()
     for number, change in enumerate(changes, 1):
         if time.process_time() - began > SECONDS:
             break
-        switch[1, 1](number)
-        if all(right(case, launched) for case in ordered):
+        if all(holds(case, number) for case in ordered):
             good.append(change)
     if not good:
         return None
@@ -77,7 +86,7 @@ def repair(text: str, kernel: str, cases: list[Case], right: Callable[[Case, cud
     return Repair(lines, good[0].token)
 
 
-def threads(case: Case) -> int:
+def _threads(case: Case) -> int:
     return int(np.prod(case.grid) * np.prod(case.block))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pyneural import cuda
 
-from . import python_rules
+from . import loops, python_rules
 from .exercise import Case, Remark
 from .python_text import PythonSource
 from .text import Guard, Source
@@ -22,6 +22,8 @@ _BYTES = re.compile(r"[*+]\s*sizeof\s*\(|sizeof\s*\([^)]*\)\s*\*")
 _COPY = re.compile(r"memcpy|async|malloc|memset", re.IGNORECASE)
 _POINTER = re.compile(r"\*\s*\([^)]*sizeof")
 _TURNED = re.compile(r"(threadIdx\.([xyz])\s*\*\s*blockDim\.\2)\s*\+\s*(blockIdx\.\2)(?!\s*\*)")
+_BLOCK_APART = re.compile(r"(?:=|\(|\[|,)\s*((?:cuda\.)?blockIdx\.([xyz]))\s*\+\s*((?:cuda\.)?threadIdx\.\2)(?!\s*\*)")
+_PLUS = re.compile(r"\w\s=\+\s")
 _UNUSED = re.compile(r"(?:^|[;{)])\s*(__shfl\w*)\s*\(")
 _MASK = re.compile(r"(__shfl\w*_sync)\s*\(\s*\(?\s*(1[uUlL]*\s*<<\s*[\w.]+)\s*\)?\s*,")
 _STORED = re.compile(r"([\w.\[\]\->+* ]*\w[\w.\[\]\->+* ]*?)\s*=\s*(atomic\w+)\s*\(\s*&\s*([^,]+?)\s*,")
@@ -46,15 +48,18 @@ def remarks(source: Source, cases: list[Case]) -> Iterator[Remark]:
     """Mistakes that a line shows by itself."""
     if isinstance(source, PythonSource):
         for number, text in source.numbered():
-            yield from (Remark(says, look, number) for says, look in python_rules.of_line(text))
+            for says, look in (*python_rules.of_line(text), *_of_any_line(text)):
+                yield Remark(says, look, number)
         yield from _rows(source, cases)
+        yield from loops.remarks(source)
         return
     for number, text in source.numbered():
         if _BYTES.search(text) and not _COPY.search(text) and _is_index(source, number):
             yield Remark("an index in bytes", "`sizeof`: indices and pointers count elements, not bytes", number)
-        for says, look in _of_line(text):
+        for says, look in (*_of_line(text), *_of_any_line(text)):
             yield Remark(says, look, number)
     yield from _rows(source, cases)
+    yield from loops.remarks(source)
 
 
 def _is_index(source: Source, number: int) -> bool:
@@ -84,6 +89,15 @@ def _of_line(text: str) -> Iterator[tuple[str, str]]:
     for match in _ZERO.finditer(text):
         if int(match[1]) < int(match[2]):
             yield f"`{match[0]}` is a division of whole numbers, and 0", "a constant with a point in it"
+
+
+def _of_any_line(text: str) -> Iterator[tuple[str, str]]:
+    """In both languages."""
+    if match := _BLOCK_APART.search(text):
+        size = match[1].replace("Idx", "Dim")
+        yield f"`{match[1]} + {match[3]}` lays blocks one element apart", f"how many elements a block has: `{size}`"
+    if _PLUS.search(text):
+        yield "`=+` stores", "`+=` adds"
 
 
 def _bare(text: str) -> str:
@@ -155,11 +169,23 @@ def _bounds(source: Source, found: cuda.Finding, case: Case, general: str) -> st
                 f"`{name}` is shared memory, a block's own, and begins at 0 in each: its index `{index}` counts among "
                 f"all blocks{_set(source, index, found.line)}"
             )
+    stray = shared and any(name == found.array for name, _ in source.indices(found.line))
+    if stray and (rounds := _rounds(source, found.line)):
+        return f"{general}: {rounds}"
     guard = source.guard(found.line)
     special = _let_through(source, guard, case) if guard else ""
     if guard and special:
         return f"{general}; the guard on line {guard.line}, `{guard.condition}`: {special}"
     return general
+
+
+def _rounds(source: Source, line: int) -> str:
+    """The loops over as many rounds as an argument says whose variables are in an index on a line, in Python."""
+    if not isinstance(source, PythonSource):
+        return ""
+    names = dict.fromkeys(word for _, index in source.indices(line) for word in re.findall(r"[A-Za-z_]\w*", index))
+    found = [source.setting(name, line) for name in names]
+    return ", ".join(str(each) for each in found if each and re.fullmatch(r"range\([a-z]\w*\)", each.value))
 
 
 def _let_through(source: Source, guard: Guard, case: Case) -> str:
@@ -176,6 +202,16 @@ def _let_through(source: Source, guard: Guard, case: Case) -> str:
 def _set(source: Source, index: str, line: int) -> str:
     settings = dict.fromkeys(each for each in source.settings(index, line) if each.line != line)
     return f": {', '.join(map(str, settings))}" if settings else ""
+
+
+def of_every_thread(source: Source, line: int) -> str:
+    """That an index on a line is the same for all threads; empty where it is not."""
+    for name, index in source.indices(line):
+        if name in source.line(line).partition("=")[0] and not source.depends(index, line, "threadIdx"):
+            return f"every thread comes to each element: its index `{index}` has nothing of a thread's number" + _set(
+                source, index, line
+            )
+    return ""
 
 
 def index_of(source: Source, line: int, array: str) -> str:

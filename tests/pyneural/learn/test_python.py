@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pyneural.cli import app
-from pyneural.learn import grading, python_rules, runner
+from pyneural.learn import grading, python_rules, python_tree, runner
 from pyneural.learn.judge import FULL, judge
-from pyneural.learn.language import CUDA, in_python
-from pyneural.learn.lesson import UnknownLesson, find, skeleton
+from pyneural.learn.language import CUDA, PYTHON, in_python, told_in
+from pyneural.learn.lesson import UnknownLesson, every, find, lessons, skeleton
 from pyneural.learn.python_text import PythonSource
 
 LESSON = find("1.py")
@@ -30,6 +30,27 @@ def test_lessons_are_found_in_both_languages() -> None:
     with pytest.raises(UnknownLesson, match="no lesson '99' in Python; there are: 01_threads"):
         find("99.py")
     assert skeleton("a\n# >>> do\nb\n#: c\n# <<<\nd", LESSON.language) == "a\n# >>> do\nc\n# <<<\nd"
+
+
+def test_a_lesson_that_numba_cannot_have_says_why() -> None:
+    missing = {each.number for each in lessons()} - {each.number for each in lessons(PYTHON)}
+    assert missing == {18, 19}
+    for number, what in ((18, "asynchronous copies (cp.async)"), (19, "tensor cores (mma)")):
+        with pytest.raises(UnknownLesson, match=f"lesson {number} is in CUDA C\\+\\+ only, for Numba has no ") as found:
+            find(f"{number}.py")
+        assert what in str(found.value)
+        started = _run("start", number, "--python")
+        assert started.exit_code == 2
+        assert what in " ".join(started.output.split())
+    assert all(bool(each.exercise.cuda_only) == (each.number in missing) for each in lessons())
+
+
+def test_a_text_tells_each_language_its_own() -> None:
+    text = "a\n<!-- CUDA C++ -->\nb\n<!-- Python -->\nc\n<!-- both -->\nd\n"
+    assert told_in(CUDA, text) == "a\nb\nd\n"
+    assert told_in(PYTHON, text) == "a\nc\nd\n"
+    assert told_in(CUDA, "a\n") == "a\n"
+    assert not [each.key for each in every() if "<!--" in each.text]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +119,9 @@ def test_a_lesson_from_start_to_solution(tmp_path: Path) -> None:
     """The language of later commands is that of the file, unless both are there."""
     folder = ("--folder", tmp_path)
     file = tmp_path / LESSON.file
+    unbegun = _run("check", 1, "--python", *folder)
+    assert unbegun.exit_code == 2
+    assert "begin with: pyneural learn start 1 --python" in " ".join(unbegun.output.split())
     assert _run("start", 1, "--python", *folder).exit_code == 0
     assert file.read_text() == LESSON.skeleton
     assert (tmp_path / "01_threads.py.md").read_text() == LESSON.text
@@ -209,5 +233,5 @@ def test_where_a_value_comes_from() -> None:
     ],
 )
 def test_rules_of_lines(line: str, says: str) -> None:
-    found = [text for text, _ in python_rules.of_line(line)] + [each.says for each in python_rules.of_text(line)]
+    found = [text for text, _ in python_rules.of_line(line)] + [each.says for each in python_tree.remarks(line)]
     assert (says in found[0] and len(found) == 1) if says else not found, found

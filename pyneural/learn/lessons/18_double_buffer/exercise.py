@@ -53,6 +53,7 @@ EXERCISE = Exercise(
             "the buffer that the next copies go to: who read it last, and which barrier have they passed since?",
         ),
     ),
+    cuda_only="Numba has no asynchronous copies (cp.async), which it is about",
     look={
         "race": "has each thread committed its copies, waited for them, and then told the others, at the barrier? And "
         "who may still read where the next copies go to?",

@@ -70,6 +70,7 @@ EXERCISE = Exercise(
             "the two elements of a register: they are neighbours in memory, and can be loaded as one",
         ),
     ),
+    cuda_only="Numba has no tensor cores (mma), which it is about",
     look={
         "invalid_warp_sync": "the product is the whole warp's: lanes without an element of c must come to it as well",
         "misaligned": "the pairs of a register: neighbours along k, of which the first has an even place",

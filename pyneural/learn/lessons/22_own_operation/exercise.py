@@ -78,7 +78,8 @@ def operation(kernels: Mapping[str, cuda.Kernel]) -> type[Function]:
         out = np.empty_like(arrays[0])
         if out.dtype == np.float64:
             name += "_double"
-        kernels[name][blocks(out.size, BLOCK), BLOCK](*arrays, out, out.size)
+        flat = [each.reshape(-1) for each in (*arrays, out)]
+        kernels[name][blocks(out.size, BLOCK), BLOCK](*flat, out.size)
         return out
 
     class GateBackward(Function):
@@ -124,7 +125,9 @@ def _in_a_network(kernels: Mapping[str, cuda.Kernel], rng: np.random.Generator) 
     try:
         gradcheck(lambda x: gate()(x), x, rng=rng)
     except GradcheckError as error:
-        look = "what is not of type T on its way: an expf, a float, a constant with an f"
+        look = (
+            "what is of single precision on its way, whatever the arrays are: a float32, an expf, a constant with an f"
+        )
         return [Remark(f"in double precision: {error}", look)]
     first, *_, last = losses(gate, rng)
     if not last < math.log(2) / 2:  # who only guesses has log 2
@@ -140,5 +143,6 @@ EXERCISE = Exercise(
     share=0.99,
     look={"out_of_bounds": "the condition i < n: both kernels need it"},
     more=("gate_backward", "gate_double", "gate_backward_double"),
+    doubles={"gate_double": "gate", "gate_backward_double": "gate_backward"},
     also=_in_a_network,
 )

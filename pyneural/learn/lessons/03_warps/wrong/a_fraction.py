@@ -1,5 +1,5 @@
 # says: line 17: does not compile: error: an index must be whole numbers, not float64
-# look: `/` gives a fraction, also of whole numbers: `//` rounds down
+# look: `/` gives a fraction, also of whole numbers: `//` rounds down: `i = cuda.blockIdx.x * 32 + (cuda.threadIdx.x - 32 * role) / 1` (line 12)
 
 
 from numba import cuda

@@ -2,7 +2,7 @@
 # look: the condition that keeps the index at 0 or above
 # says: line 22: out_of_bounds: thread 0 of block 0 reads global x[-1], 4 bytes before the start of the array (n = 1)
 # look: the condition that guards this access, and the largest index that comes here
-# says: line 29: y[0] is ..., not ...; ... of 256 elements are wrong (n = 256); this one is the work of thread 0 of block 0
+# says: line 29: y[...] is ..., not ...; ... of 256 elements are wrong (n = 256); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

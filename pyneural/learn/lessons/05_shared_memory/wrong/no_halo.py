@@ -1,6 +1,6 @@
 # says: line 24: uninitialized_read: thread 127 of block 0 reads shared tile[130], which nothing has written (n = 256)
 # look: the halo: 132 places of the tile must be filled, by 128 threads
-# says: line 25: y[126] is ..., not ...; 4 of 256 elements are wrong (n = 256); this one is the work of thread 126 of block 0
+# says: line 25: y[...] is ..., not ...; ... of 256 elements are wrong (n = 256); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

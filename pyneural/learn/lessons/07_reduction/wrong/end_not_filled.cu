@@ -1,6 +1,6 @@
 // says: line 16: uninitialized_read: thread 60 of block 2 reads shared part[188], which nothing has written (n = 700)
 // look: the last block: its threads past n have a place in part as well
-// says: line 19: sums[2] is ..., not ...; 1 of 3 elements are wrong (n = 700)
+// says: line 19: sums[...] is ..., not ...; ... of 3 elements are wrong (n = 700)
 // look: which element each thread computes, for the thread named
 
 constexpr int BLOCK = 256;

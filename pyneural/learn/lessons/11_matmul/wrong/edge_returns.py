@@ -4,7 +4,7 @@
 # look: who writes this element first, and whether all threads wait for it
 # says: line 32: divergent_barrier: thread (0, 15) of block 2 waits at cuda.syncthreads(), but thread 1 has returned and never comes ((17, 5) times (5, 33))
 # look: threads without an element of c: they load, and come to every barrier, like the others
-# says: line 33: c[16, 0] is ..., not ...; 17 of 561 elements are wrong ((17, 5) times (5, 33)); this one is the work of thread (0, 0) of block (0, 1)
+# says: line 33: c[...] is ..., not ...; ... of 561 elements are wrong ((17, 5) times (5, 33)); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

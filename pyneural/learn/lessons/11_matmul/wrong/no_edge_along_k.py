@@ -2,7 +2,7 @@
 # look: each tile has two edges: a row and a column of its matrix, of which one is along k
 # says: line 23: out_of_bounds: thread (15, 14) of block 0 reads global a[17, 0], 4 bytes past the end of its 85 elements ((17, 5) times (5, 33))
 # look: each tile has two edges: a row and a column of its matrix, of which one is along k
-# says: line 30: c[0, 0] is ..., not ...; ... of 561 elements are wrong ((17, 5) times (5, 33)); this one is the work of thread (0, 0) of block (0, 0)
+# says: line 30: c[...] is ..., not ...; ... of 561 elements are wrong ((17, 5) times (5, 33)); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

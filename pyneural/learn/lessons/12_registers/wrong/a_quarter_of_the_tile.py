@@ -1,6 +1,6 @@
 # says: line 30: uninitialized_read: thread (15, 15) of block 0 reads shared at[60, 0], which nothing has written ((64, 32) times (32, 16))
 # look: a's tile has 64 rows, and there are 16 rows of threads
-# says: line 36: c[1...] is ..., not ...; 7... of 1024 elements are wrong ((64, 32) times (32, 16)); this one is the work of thread (..., 4) of block (0, 0), its result 0
+# says: line 36: c[...] is ..., not ...; ... of 1024 elements are wrong ((64, 32) times (32, 16)); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

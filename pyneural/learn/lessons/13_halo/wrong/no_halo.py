@@ -1,6 +1,6 @@
 # says: line 28: uninitialized_read: thread (15, 15) of block 0 reads shared tile[15, 17], which nothing has written (32 rows of 32)
 # look: the halo: 324 places must be filled, by 256 threads
-# says: line 29: y[0, 15] is ..., not ...; 124 of 1024 elements are wrong (32 rows of 32); this one is the work of thread (15, 0) of block (0, 0)
+# says: line 29: y[...] is ..., not ...; ... of 1024 elements are wrong (32 rows of 32); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

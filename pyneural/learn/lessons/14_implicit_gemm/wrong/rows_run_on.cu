@@ -1,6 +1,6 @@
 // says: line 20: out_of_bounds: thread 7 of block 0 reads global x[-1], 4 bytes before the start of the array (2 channels of 5 by 7, 3 filters)
 // look: the image's four edges, the last pixel, and the last row of the columns: all need a guard
-// says: line 26: y[0, 0, 0] is ..., not ...; ... of 105 elements are wrong (2 channels of 5 by 7, 3 filters)
+// says: line 26: y[...] is ..., not ...; ... of 105 elements are wrong (2 channels of 5 by 7, 3 filters)
 // look: which element each thread computes, for the thread named
 
 constexpr int SIDE = 16;

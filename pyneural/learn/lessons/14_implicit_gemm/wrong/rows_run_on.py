@@ -1,6 +1,6 @@
 # says: line 27: out_of_bounds: thread (11, 1) of block 1 reads global x[2, 0, 0], 4 bytes past the end of its 70 elements (2 channels of 5 by 7, 3 filters)
 # look: the image's four edges, the last pixel, and the last row of the columns: all need a guard
-# says: line 34: y[0, 0, ...] is ..., not ...; ... of 105 elements are wrong (2 channels of 5 by 7, 3 filters)
+# says: line 34: y[...] is ..., not ...; ... of 105 elements are wrong (2 channels of 5 by 7, 3 filters)
 # look: which element each thread computes, for the thread named
 
 

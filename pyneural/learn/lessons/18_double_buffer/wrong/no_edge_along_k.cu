@@ -2,7 +2,7 @@
 // look: each tile has two edges: a row and a column of its matrix, of which one is along k
 // says: line 38: race: thread (1, 5) of block 2 reads shared at[80] while thread (0, 5)'s asynchronous copy into it (line 14) is not waited for ((17, 5) times (5, 33))
 // look: has each thread committed its copies, waited for them, and then told the others, at the barrier? And who may still read where the next copies go to?
-// says: line 40: c[0, 0] is ..., not ...; ... of 561 elements are wrong ((17, 5) times (5, 33)); this one is the work of thread (0, 0) of block (0, 0)
+// says: line 40: c[...] is ..., not ...; ... of 561 elements are wrong ((17, 5) times (5, 33)); this one is the work of ...
 // look: which element each thread computes, for the thread named
 
 #include <cuda_pipeline.h>

@@ -4,7 +4,7 @@
 // look: warps without a row of q: they load, and come to every barrier, like the others
 // says: line 42: uninitialized_read: thread 31 of block 1 reads shared kt[1023], which nothing has written (17 rows of q, 70 of k and v)
 // look: a tile has 32 rows for 16 warps, and the last tile has rows past the end
-// says: line 52: o[16, 0] is ..., not ...; 32 of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of lane 0 of warp 0 of block 1
+// says: line 52: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of ...
 // look: which element each thread computes, for the thread named
 
 // Attention of one head: o = softmax(q k^T / sqrt(D)) v. A warp for a row of q; k and v pass by in tiles of 32 rows.

@@ -4,7 +4,7 @@
 # look: warps without a row of q: they load, and come to every barrier, like the others
 # says: line 60: uninitialized_read: thread 31 of block 1 reads shared kt[31, 0], which nothing has written (17 rows of q, 70 of k and v)
 # look: a tile has 32 rows for 16 warps, and the last tile has rows past the end
-# says: line 71: o[16, 0] is ..., not ...; 32 of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of lane 0 of warp 0 of block 1
+# says: line 71: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

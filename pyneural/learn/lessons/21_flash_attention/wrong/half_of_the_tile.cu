@@ -2,7 +2,7 @@
 // look: a tile has 32 rows for 16 warps, and the last tile has rows past the end
 // says: line 44: uninitialized_read: thread 31 of block 0 reads shared vt[543], which nothing has written (17 rows of q, 70 of k and v)
 // look: a tile has 32 rows for 16 warps, and the last tile has rows past the end
-// says: line 48: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of lane ... of warp ... of block 0
+// says: line 48: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of ...
 // look: which element each thread computes, for the thread named
 
 // Attention of one head: o = softmax(q k^T / sqrt(D)) v. A warp for a row of q; k and v pass by in tiles of 32 rows.

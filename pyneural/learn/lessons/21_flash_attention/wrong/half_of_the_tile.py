@@ -2,7 +2,7 @@
 # look: a tile has 32 rows for 16 warps, and the last tile has rows past the end
 # says: line 64: uninitialized_read: thread 31 of block 0 reads shared vt[16, 31], which nothing has written (17 rows of q, 70 of k and v)
 # look: a tile has 32 rows for 16 warps, and the last tile has rows past the end
-# says: line 68: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of lane ... of warp ... of block 0
+# says: line 68: o[...] is ..., not ...; ... of 544 elements are wrong (17 rows of q, 70 of k and v); this one is the work of ...
 # look: which element each thread computes, for the thread named
 
 

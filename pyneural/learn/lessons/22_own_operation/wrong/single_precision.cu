@@ -1,5 +1,5 @@
 // says: in double precision: gradcheck: inputs[0] at (..., ...): backward gives ..., central difference ... (difference ..., allowed ...)
-// look: what is not of type T on its way: an expf, a float, a constant with an f
+// look: what is of single precision on its way, whatever the arrays are: a float32, an expf, a constant with an f
 
 // An activation of your own, y = x exp(-x^2 / 2), and its gradient: in single and in double precision.
 

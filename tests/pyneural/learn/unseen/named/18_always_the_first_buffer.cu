@@ -1,5 +1,5 @@
 // line 29: first grows in steps of 16, so first % 2 is always 0: the number of the pair is what changes
-// words: buffer; asynchronous copy
+// words: always 0
 // c = a b for matrices of m x k and k x n, from tiles that arrive while those before them are multiplied.
 
 #include <cuda_pipeline.h>

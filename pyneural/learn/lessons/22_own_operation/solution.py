@@ -1,0 +1,23 @@
+# An activation of your own, y = x exp(-x^2 / 2), and its gradient: for arrays of float32 and of float64.
+
+import math
+
+from numba import cuda
+
+
+@cuda.jit
+def gate(x, y, n):
+    i = cuda.grid(1)
+    # >>> your code: y[i].
+    if i < n:
+        y[i] = x[i] * math.exp(-x[i] * x[i] / 2)
+    # <<<
+
+
+@cuda.jit
+def gate_backward(grad, x, dx, n):
+    i = cuda.grid(1)
+    # >>> your code: dx[i], from grad[i], which is the loss's derivative by y[i].
+    if i < n:
+        dx[i] = grad[i] * (1 - x[i] * x[i]) * math.exp(-x[i] * x[i] / 2)
+    # <<<

@@ -1,0 +1,25 @@
+# says: line 24: dx[...] is ..., not ...; ... of 300 elements are wrong (backward, n = 300); this one is the work of ...
+# look: only x has been differentiated: the exponential depends on x as well
+
+
+import math
+
+from numba import cuda
+
+
+@cuda.jit
+def gate(x, y, n):
+    i = cuda.grid(1)
+    # >>> your code: y[i].
+    if i < n:
+        y[i] = x[i] * math.exp(-x[i] * x[i] / 2)
+    # <<<
+
+
+@cuda.jit
+def gate_backward(grad, x, dx, n):
+    i = cuda.grid(1)
+    # >>> your code: dx[i], from grad[i], which is the loss's derivative by y[i].
+    if i < n:
+        dx[i] = grad[i] * math.exp(-x[i] * x[i] / 2)
+    # <<<

@@ -1,0 +1,26 @@
+# line 21: a row of a tile has SIDE places, and not k
+# words: range(k)
+# later: not named at first sight
+from numba import cuda, float32
+
+SIDE = 16
+
+
+@cuda.jit
+def matmul(a, b, c, m, n, k):
+    at = cuda.shared.array((SIDE, SIDE), float32)
+    bt = cuda.shared.array((SIDE, SIDE), float32)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    column, row = cuda.grid(2)
+    # >>> your code: a loop over pairs of tiles; then the result.
+    total = float32(0)
+    for first in range(0, k, SIDE):
+        at[ty, tx] = a[row, first + tx] if row < m and first + tx < k else 0
+        bt[ty, tx] = b[first + ty, column] if first + ty < k and column < n else 0
+        cuda.syncthreads()
+        for j in range(k):
+            total += at[ty, j] * bt[j, tx]
+        cuda.syncthreads()
+    if row < m and column < n:
+        c[row, column] = total
+    # <<<
