@@ -29,13 +29,14 @@ MODULES = (
     "pyneural.data",
     "pyneural.io",
     "pyneural.amp",
+    "pyneural.distributed",
     "pyneural.kernels",
     "pyneural.cuda",
     "pyneural",
 )
 ORDER = ("pyneural", "pyneural.functional", "pyneural.nn", "pyneural.nn.init", "pyneural.nn.utils", "pyneural.optim",
          "pyneural.optim.lr_scheduler", "pyneural.data", "pyneural.autograd", "pyneural.amp", "pyneural.io",
-         "pyneural.cuda", "pyneural.kernels")  # fmt: skip
+         "pyneural.distributed", "pyneural.cuda", "pyneural.kernels")  # fmt: skip
 """Of the pages."""
 COMMAND = "reference/command.md"
 WIDTH = 100

@@ -39,6 +39,7 @@ DOCUMENTS = {
         "Reading the ladders": "csrc/ladders/README.md",
     },
     "Applications": "docs/fields.md",
+    "More than one machine": "docs/distributed.md",
     "The house": {
         "Architecture": "docs/architecture.md",
         "Adding an operation": "CONTRIBUTING.md",

@@ -7,7 +7,7 @@
 tensor([2., 4., 6.])
 """
 
-from . import amp, autograd, data, functional, io, kernels, nn, optim
+from . import amp, autograd, data, distributed, functional, io, kernels, nn, optim
 from .autocast import autocast, is_autocast_enabled
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .device import Device, device, get_default_device, set_default_device
@@ -34,6 +34,7 @@ __all__ = [
     "bool_",
     "data",
     "device",
+    "distributed",
     "enable_grad",
     "float16",
     "float32",

@@ -6,6 +6,7 @@ A file is written beside its place and then moved there, so that a failed save l
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -43,6 +44,7 @@ if dtypes.bfloat16 is not None:
     _DTYPES["BF16"] = dtypes.bfloat16
 
 _CHECKPOINT = "pyneural.checkpoint"  # metadata key of everything in a checkpoint that is no tensor
+_CHECKSUM = "sha256"  # its entry in there
 _FORMAT = 1
 
 
@@ -121,11 +123,14 @@ def load_metadata(path: StrPath) -> dict[str, str]:
     return _read(path, "cpu")[1]
 
 
-def _read(path: StrPath, device: str | Device | None) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(
+    path: StrPath, device: str | Device | None, content: bytes | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import SafetensorError, deserialize
 
     target = get_default_device() if device is None else find_device(device)
-    content = Path(path).read_bytes()
+    if content is None:
+        content = Path(path).read_bytes()
     try:
         entries = deserialize(content)  # type: ignore[no-untyped-call]
     except (SafetensorError, UnicodeDecodeError) as error:
@@ -154,7 +159,7 @@ def save_checkpoint(
     loader: DataLoader | None = None,
     **extra: Any,
 ) -> None:
-    """Write all that a training needs to go on, bit for bit, to one safetensors file.
+    """Write all that a training needs to go on, bit for bit, to one safetensors file, with a checksum of it.
 
     Args:
         path: as of `save`.
@@ -179,7 +184,7 @@ def save_checkpoint(
             for key, each in entries.items():
                 if isinstance(each, Tensor):
                     tensors[f"optimizer.{number}.{key}"] = each
-        facts["optimizer"] = {"type": type(optimizer).__name__, "state": numbers, "groups": state["param_groups"]}
+        facts["optimizer"] = {"type": optimizer.name, "state": numbers, "groups": state["param_groups"]}
     if generator is not None:
         facts["generators"] = {name: each.state_dict() for name, each in _generators(generator).items()}
     if loader is not None:
@@ -188,7 +193,19 @@ def save_checkpoint(
         text = json.dumps(facts)
     except (TypeError, ValueError) as error:
         raise TypeError(f"save_checkpoint: the extra values must be such that JSON can hold them: {error}") from None
-    save(path, tensors, {_CHECKPOINT: text})
+    facts = json.loads(text)
+    # In the same entry: safetensors writes several in an order that changes from file to file.
+    save(path, tensors, {_CHECKPOINT: json.dumps({**facts, _CHECKSUM: _checksum(tensors, facts)})})
+
+
+def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """SHA-256 of a checkpoint's tensors, with their names, shapes and dtypes, and of the rest, as JSON gave it."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for name, each in sorted(tensors.items()):
+        array = np.ascontiguousarray(each.device.to_host(each.array))
+        digest.update(f"{name} {each.dtype} {each.shape}".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def _generators(generator: Generator | Mapping[str, Generator]) -> dict[str, Generator]:
@@ -202,16 +219,25 @@ def load_checkpoint(
     optimizer: Optimizer | None = None,
     generator: Generator | Mapping[str, Generator] | None = None,
     loader: DataLoader | None = None,
+    content: bytes | None = None,
 ) -> dict[str, Any]:
     """Restore what is given from a file of `save_checkpoint`, all or nothing; returns its extra values.
 
+    Args:
+        content: the file's bytes, where they were read already.
+
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint, lacks what is asked for, or does not fit.
+        ValueError: it is no checkpoint, is damaged (its checksum is another), lacks what is asked for, or does not fit.
     """
     name = os.fspath(path)
-    tensors, metadata = _read(path, "cpu")
+    tensors, metadata = _read(path, "cpu", content)
     facts = _facts(name, metadata)
+    written = facts.pop(_CHECKSUM, None)  # files of earlier versions have none
+    if written is not None and written != (found := _checksum(tensors, facts)):
+        raise ValueError(
+            f"load_checkpoint: {name} is damaged: its checksum is {found[:12]}, written was {written[:12]}"
+        )
     given = {"model": model, "optimizer": optimizer, "generators": generator, "loader": loader}
     lacking = [key for key, value in given.items() if value is not None and key not in facts]
     if lacking:
@@ -254,8 +280,8 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _optimizer_state(facts: Mapping[str, Any], optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    if facts["type"] != type(optimizer).__name__:
-        raise ValueError(f"the optimizer was {facts['type']}, not {type(optimizer).__name__}")
+    if facts["type"] != optimizer.name:
+        raise ValueError(f"the optimizer was {facts['type']}, not {optimizer.name}")
     state: dict[int, dict[str, Any]] = {int(number): dict(entries) for number, entries in facts["state"].items()}
     for key, each in _below("optimizer.", tensors).items():
         number, _, entry = key.partition(".")

@@ -356,6 +356,21 @@ class Tensor:
             self._node.hooks = {}
         return RemovableHandle(self._node.hooks.setdefault(self._slot, {}), hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call ``hook(self)`` in each ``backward`` when this leaf's ``grad`` has all that it will get there.
+
+        Raises:
+            RuntimeError: the tensor is no leaf that requires a gradient.
+        """
+        if not self.requires_grad or self._node is not None:
+            raise RuntimeError(
+                f"register_post_accumulate_grad_hook: a tensor of shape {self.shape} is no leaf that requires a "
+                "gradient"
+            )
+        from pyneural.autograd.leaf_hooks import register
+
+        return register(self, hook)
+
     def retain_grad(self) -> None:
         """Let ``backward`` fill ``grad`` of this result as if it were a leaf."""
         if self._node is not None:

@@ -31,6 +31,7 @@ LAYERS: dict[str, int] = {
     "pyneural.data": 5,
     "pyneural.io": 5,
     "pyneural.interop": 5,
+    "pyneural.distributed": 5,
     "pyneural.doctor": 6,
     "pyneural.apps": 6,
     "pyneural.bench": 6,

@@ -111,6 +111,8 @@ def execute(step: Step, folder: pathlib.Path, seconds: float, extra: list[str]) 
         result["found"] = None
         if code == 0:
             result |= {"status": "failed", "reason": "it ended well but left no findings", "tail": tail(log)}
+    if code == 0 and result["found"] and "skipped" in result["found"]:
+        result |= {"status": "skipped", "reason": result["found"]["skipped"]}
     return result
 
 

@@ -36,6 +36,7 @@ STEPS = (
     Step("smoke", "memory, one kernel, every way of passing arguments", "smoke", (), 300),
     Step("contracts", "every operation's contract on cuda, float32", "contracts", ("--part", "usual"), 1200),
     Step("device", "training, indexing, files, out of memory on cuda", "contracts", ("--part", "device"), 600),
+    Step("nccl", "collectives and a data-parallel training by NCCL, one rank", "nccl", (), 300),
     Step("benchmarks", "against cuBLAS, cuDNN and PyTorch", "benchmarks", (), 900),
     Step(
         "memcheck", "compute-sanitizer: out of bounds, misaligned", "sanitizer", ("memcheck",), 600, "compute-sanitizer"

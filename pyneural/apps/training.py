@@ -18,6 +18,8 @@ from pyneural.optim import Adam, Optimizer
 from pyneural.random import Generator, default_generator
 from pyneural.tensor import Tensor
 
+from .ranks import Options, Ranks
+
 
 class Refused(ValueError):
     """A training cannot begin: a number out of range, or the checkpoint of another training."""
@@ -101,6 +103,7 @@ class _Watched(TypedDict, total=False):
     generator: Generator | None
     on_step: Callable[[Progress], None]
     checkpoint: Checkpoint | None
+    ranks: Options
 
 
 class Settings(_Watched, total=False):
@@ -138,11 +141,13 @@ def fit(
     patience: int | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Checkpoint | None = None,
+    ranks: Options = Options(),  # noqa: B008 - frozen
 ) -> tuple[History, Optimizer]:
-    """Train ``model`` with a learning rate that falls to 0 as half a cosine.
+    """Train ``model`` with a learning rate that falls to 0 as half a cosine; of several ranks each takes a part.
 
     Args:
-        epochs, batch_size: at least 1; samples that fill no batch are left out of an epoch.
+        epochs, batch_size: at least 1; samples that fill no batch are left out of an epoch. With several ranks the
+            batch is that of all together.
         lr: learning rate at the start.
         generator: order of the samples, `pyneural.random.default_generator` unless given.
         validate: a number that should become small, asked for after each epoch; the weights of its best epoch are
@@ -161,11 +166,15 @@ def fit(
     if batch_size > len(dataset):
         raise Refused(f"train: batch_size (={batch_size}) must be at most the {len(dataset)} training samples")
     generator = generator or default_generator
-    loader = DataLoader(dataset, batch_size, shuffle=True, drop_last=True, generator=generator)
-    run = _Run(model, optimizer(model.parameters(), lr), loader, generator, validate is not None)
+    try:
+        team = Ranks(model, batch_size, generator, ranks)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    loader = DataLoader(team.share(dataset), batch_size, shuffle=True, drop_last=True, generator=generator)
+    run = _Run(model, team.optimizer(optimizer(model.parameters(), lr)), loader, generator, validate is not None, team)
     settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     if checkpoint is not None:
-        checkpoint = Checkpoint(checkpoint.path, {**checkpoint.facts, **settings}, checkpoint.every)
+        checkpoint = Checkpoint(checkpoint.path, team.same({**checkpoint.facts, **settings}), checkpoint.every)
         run.resume(checkpoint)
     history, steps = run.history, epochs * len(loader)
     model.train()
@@ -174,35 +183,25 @@ def fit(
         for batch in loader:
             for group in run.optimizer.param_groups:
                 group["lr"] = lr * 0.5 * (1.0 + math.cos(math.pi * len(history.losses) / steps))
-            loss, gained = step(batch)
-            run.optimizer.zero_grad()
-            loss.backward()
-            run.optimizer.step()
-            history.losses.append(float(loss.detach()))
+            due = checkpoint is not None and time.perf_counter() - saved >= checkpoint.every
+            loss, gained, due = team.step(step, batch, run.optimizer, due)
+            history.losses.append(loss)
             history.seen += batch_size
             history.gained += gained
             now = time.perf_counter()
             history.seconds, clock = history.seconds + now - clock, now
             made = len(history.losses)
-            on_step(
-                Progress(
-                    made,
-                    steps,
-                    len(history.scores) + 1,
-                    epochs,
-                    batch_size,
-                    history.losses[-1],
-                    history.gained / history.seen,
-                )
-            )
+            score = history.gained / history.seen
+            on_step(Progress(made, steps, len(history.scores) + 1, epochs, batch_size, loss, score))
+            team.made(made)
             # The last step of an epoch belongs to the state at its end.
-            if checkpoint is not None and now - saved >= checkpoint.every and made % len(loader):
+            if checkpoint is not None and due and made % len(loader):
                 run.save(checkpoint)
                 saved = time.perf_counter()
         history.scores.append(history.gained / history.seen)
         history.gained, history.seen = 0.0, 0
         if validate is not None and run.best is not None:
-            history.validation.append(validate())
+            history.validation.append(team.validated(validate))
             if history.best_epoch == len(history.scores):
                 run.best.load_state_dict(model.state_dict())
         if checkpoint is not None:
@@ -210,6 +209,7 @@ def fit(
             saved = time.perf_counter()
     if run.best is not None:
         model.load_state_dict(run.best.state_dict())
+    team.close()
     return history, run.optimizer
 
 
@@ -233,9 +233,15 @@ class _Run:
     """A training's whole state."""
 
     def __init__(
-        self, model: nn.Module, optimizer: Optimizer, loader: DataLoader, generator: Generator, keep_best: bool
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        loader: DataLoader,
+        generator: Generator,
+        keep_best: bool,
+        team: Ranks,
     ) -> None:
-        self.optimizer, self.loader = optimizer, loader
+        self.optimizer, self.loader, self.team = optimizer, loader, team
         self.best = copy.deepcopy(model) if keep_best else None
         self.models = nn.ModuleDict({"model": model, **({} if self.best is None else {"best": self.best})})
         # Order and augmentation draw from one, dropout from the other; often they are the same.
@@ -243,6 +249,8 @@ class _Run:
         self.history = History()
 
     def save(self, checkpoint: Checkpoint) -> None:
+        if not self.team.writes(self.optimizer):
+            return
         save_checkpoint(
             checkpoint.path,
             model=self.models,
@@ -255,11 +263,12 @@ class _Run:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Take the state of the file, if it is there."""
-        if not checkpoint.path.exists():
+        content = self.team.content(checkpoint.path)
+        if content is None:
             return
         # What it says is compared before anything is restored.
         try:
-            found = load_checkpoint(checkpoint.path)
+            found = load_checkpoint(checkpoint.path, content=content)
         except ValueError as error:
             raise Refused(f"train: {error}") from None
         before = found.get("training")
@@ -272,9 +281,11 @@ class _Run:
         ]
         if others:
             raise Refused(f"train: {checkpoint.path} is the state of another training: {', '.join(others)}")
+        self.team.writes(self.optimizer)
         try:
             load_checkpoint(
                 checkpoint.path,
+                content=content,
                 model=self.models,
                 optimizer=self.optimizer,
                 generator=self.generators,

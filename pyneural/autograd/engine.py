@@ -20,6 +20,7 @@ from . import anomaly
 from .autocast_mode import suspended
 from .function import Function
 from .grad_mode import set_grad_enabled
+from .leaf_hooks import Watch
 
 _ones: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()  # by id
 
@@ -140,6 +141,7 @@ def _walk(
     owned: set[Key] = set()  # gradients that this walk allocated and may add to in place
     heap: list[tuple[int, Function]] = []
     useful = None if wanted is None else _useful(roots, wanted)
+    watch = Watch(roots) if wanted is None else None
 
     def send(edge: Any, gradient: Tensor) -> None:
         if type(edge) is tuple:
@@ -151,14 +153,15 @@ def _walk(
                 slots = pending[id(node)] = [None] * len(node.outputs)
                 heapq.heappush(heap, (-node.order, node))
             slots[slot] = _sum(slots[slot], gradient, (id(node), slot), owned, create)
-        elif wanted is None:
+        elif watch is not None:
             _accumulate(edge, gradient, create)
-        elif (id(edge), -1) in wanted:
+            watch.arrived(edge, True)
+        elif wanted is not None and (id(edge), -1) in wanted:
             key = (id(edge), -1)
             gradient = _hooked(edge._hooks, gradient)
             found[key] = _sum(found.get(key), gradient, key, owned, create)
 
-    with set_grad_enabled(create), suspended():
+    def walk() -> None:
         for root, cotangent in zip(roots, cotangents, strict=True):
             send(root if root._node is None else (root._node, root._slot), cotangent)
         del cotangents[:]
@@ -178,9 +181,22 @@ def _walk(
             for edge, gradient in zip(node.edges, _differentiate(node, gradients), strict=True):
                 if edge is not None and gradient is not None:
                     send(edge, gradient)
+                elif watch is not None and edge is not None and type(edge) is not tuple:
+                    watch.arrived(edge, False)
             del gradients
             if not retain:
                 node.release()
+
+    with set_grad_enabled(create), suspended():
+        if watch is None:
+            walk()
+            return found
+        failed = True
+        try:
+            walk()
+            failed = False
+        finally:
+            watch.end(failed)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, compare, cuda, explore, learn, train, tune
+from . import bench, compare, cuda, explore, learn, scale, train, tune
 from .console import reported
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ bench.register(app)
 tune.register(app)
 train.register(app)
 compare.register(app)
+scale.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same run.")]
@@ -82,5 +83,7 @@ def demo(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; under a launcher of several ranks, watched (`pyneural.distributed.guard`)."""
+    from pyneural.distributed.guard import guarded
+
+    guarded(app)

@@ -13,12 +13,14 @@ from rich.table import Table
 
 from pyneural import apps
 
-from .console import Failure, Misuse, at_least, console, existing, folder, note, progress_bar, reported
+from .console import Failure, Misuse, at_least, console, existing, folder, note, one_of, progress_bar, reported
 
 if TYPE_CHECKING:
     from pyneural.apps.app import App
+    from pyneural.apps.ranks import Options
     from pyneural.apps.training import Checkpoint, History
     from pyneural.device import Device
+    from pyneural.distributed import ProcessGroup
     from pyneural.nn import Module
     from pyneural.optim import Optimizer
 
@@ -49,13 +51,25 @@ def train(
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate at the start.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever was interrupted.")] = False,
     save_every: Annotated[float, typer.Option("--save-every", help="Seconds between checkpoints.")] = 30.0,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="File for a Chrome trace of what every rank computed and sent.")
+    ] = None,
+    zero: Annotated[bool, typer.Option("--zero", help="Spread the optimizer's state over the ranks.")] = False,
+    sync_batch_norm: Annotated[
+        bool, typer.Option("--sync-batch-norm", help="Normalise batches by the statistics of all ranks.")
+    ] = False,
+    compress: Annotated[
+        str | None, typer.Option("--compress", help="float16: send gradients between ranks in 16 bits.")
+    ] = None,
 ) -> None:
     """Train a network on real data and test it on held-out data; a training that was interrupted goes on.
 
-    Writes NAME.safetensors, report.json and NAME.png to the folder, runs/NAME unless it is given.
+    Writes NAME.safetensors, report.json and NAME.png to the folder, runs/NAME unless it is given. Under
+    ``mpiexec -n N`` every rank takes a part of each batch.
     """
     with reported():
         chosen = found(name)
+        from pyneural.apps.ranks import Options
         from pyneural.apps.training import Checkpoint, Refused
 
         settings = (
@@ -65,36 +79,98 @@ def train(
         )
         at_least(1, epochs=settings[0], batch_size=settings[1])
         at_least(0, seed=seed, lr=settings[2], save_every=save_every)
-        target = chosen_device(device)
-        where = folder(RUNS / name if out is None else out)
+        if compress is not None:
+            one_of(("float16",), compress=compress)
+        group = joined(trace is not None)
+        first = group is None or group.rank == 0
+        # Each rank has a GPU of its machine for itself.
+        target = chosen_device(f"cuda:{group.local_rank}" if group is not None and device == "cuda" else device)
+        where = RUNS / name if out is None else out
         state = where / STATE
-        if fresh:
+        if first:
+            folder(where)
+        if fresh and first:
             state.unlink(missing_ok=True)
         facts = {"app": name, "seed": seed, "device": str(target)}
         try:
-            _train(chosen, settings, Checkpoint(state, facts, save_every), target)
+            options = Options(zero, compress)
+            _train(chosen, settings, Checkpoint(state, facts, save_every), target, options, sync_batch_norm, trace)
         except Refused as error:
             hint = f"; --fresh begins anew, --out chooses another folder than {where}" if state.exists() else ""
             raise Misuse(f"{error}{hint}") from None
 
 
-def _train(app: App, settings: tuple[int, int, float], checkpoint: Checkpoint, target: Device) -> None:
-    import pyneural
-    from pyneural.doctor import versions
-    from pyneural.io import write_text
+def joined(traced: bool = False) -> ProcessGroup | None:
+    """The group of the ranks that a launcher has started, or of one whose trace is wanted; the others print nothing."""
+    from pyneural import distributed
+    from pyneural.distributed import environment
 
-    where, seed = checkpoint.path.parent, checkpoint.facts["seed"]
+    try:
+        place = environment.place()
+        if not traced and (place is None or place.world_size == 1):
+            return None
+        group = distributed.init()
+    except (RuntimeError, ImportError) as error:
+        raise Failure(str(error)) from None
+    console.quiet = group.rank != 0
+    return group
+
+
+def _train(
+    app: App,
+    settings: tuple[int, int, float],
+    checkpoint: Checkpoint,
+    target: Device,
+    options: Options,
+    sync_batch_norm: bool,
+    trace: Path | None,
+) -> None:
+    import pyneural
+    from pyneural import distributed
+    from pyneural.apps.ranks import first_only
+    from pyneural.distributed.trace import write
+
+    seed = checkpoint.facts["seed"]
     data = app.load_data(target)
     pyneural.manual_seed(seed)
     model = app.build(device=target)
+    if sync_batch_norm and distributed.is_initialized():
+        distributed.convert_sync_batchnorm(model)
     if checkpoint.path.exists():
         note(f"going on from {checkpoint.path}")
-    history, optimizer = fit(app, model, data, *settings, checkpoint)
+    if trace is not None:
+        distributed.barrier()  # every rank counts from the same moment
+        distributed.current().trace.begin()
+    history, optimizer = fit(app, model, data, *settings, checkpoint, options)
+    if trace is not None:
+        write(trace, distributed.current())
+    with first_only() as first:
+        if first:
+            _finish(app, model, data, history, optimizer, settings[0], seed, target, checkpoint)
+
+
+def _finish(
+    app: App,
+    model: Module,
+    data: Any,
+    history: History,
+    optimizer: Optimizer,
+    epochs: int,
+    seed: int,
+    target: Device,
+    checkpoint: Checkpoint,
+) -> None:
+    """Test, and write weights, picture and report."""
+    from pyneural import distributed
+    from pyneural.doctor import versions
+    from pyneural.io import write_text
+
+    where = checkpoint.path.parent
     with console.status("testing"):
         test, baseline = app.score(model, data), app.baseline()
         app.draw(where / f"{app.NAME}.png", model, data)
     weights = where / f"{app.NAME}.safetensors"
-    save(weights, app.NAME, model, optimizer, settings[0], seed)
+    save(weights, app.NAME, model, optimizer, epochs, seed)
     report = {
         "app": app.NAME,
         "device": str(target),
@@ -106,6 +182,8 @@ def _train(app: App, settings: tuple[int, int, float], checkpoint: Checkpoint, t
         "baseline": baseline,
         "versions": versions(),
     }
+    if distributed.is_initialized():
+        report["ranks"] = distributed.get_world_size()
     write_text(where / REPORT, json_module.dumps(report, indent=2) + "\n")
     checkpoint.path.unlink(missing_ok=True)
     if history.validation:
@@ -124,6 +202,7 @@ def fit(
     batch_size: int,
     lr: float,
     checkpoint: Checkpoint | None = None,
+    options: Options | None = None,
 ) -> tuple[History, Optimizer]:
     """Train an application's network under a progress bar."""
     with progress_bar() as bar:
@@ -147,7 +226,9 @@ def fit(
                 note=f"loss {at.loss:.4f}  {app.METRIC} {at.score:.4f}{rate}",
             )
 
-        settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "checkpoint": checkpoint}
+        settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "checkpoint": checkpoint}
+        if options is not None:
+            settings["ranks"] = options
         history, optimizer = app.train(model, data, on_step=show, **settings)
     return history, optimizer
 

@@ -73,6 +73,7 @@ class Stream:
         self.ptr = 0 if null else id(self)
         self._before: list[Stream] = []
         self._graph: Graph | None = None
+        self._waited: list[Event] = []
 
     def begin_capture(self, mode: Any = None) -> None:
         if self.ptr == 0 or self._graph is not None:
@@ -97,6 +98,9 @@ class Stream:
         if self._graph is not None:
             raise runtime.CUDARuntimeError(900)
 
+    def wait_event(self, event: Event) -> None:
+        self._waited.append(event)
+
 
 Stream.null = Stream(null=True)
 _current = [Stream.null]
@@ -109,9 +113,15 @@ def get_current_stream(device_id: int = -1) -> Stream:
 class Event:
     def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
         self._time = 0.0
+        self._stream: Any = None
+
+    @property
+    def done(self) -> bool:
+        return True
 
     def record(self, stream: Any = None) -> None:
         self._time = time.perf_counter()
+        self._stream = stream
 
     def synchronize(self) -> None:
         pass
