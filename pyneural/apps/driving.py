@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "driving"
-EPOCHS = 16
+EPOCHS = 14
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 METRIC = "steering error"
@@ -43,9 +43,9 @@ BARS = {"share": 0.95}
 LOWER = ("decision_ms_p99",)
 INPUT = "a frame of CarRacing as a picture, 96 x 96 pixels in colour"
 
-SCRIPT = tuple(range(12))
-ROUNDS = tuple(tuple(range(100 + 3 * number, 103 + 3 * number)) for number in range(8))
-VALIDATION = (900, 901, 902, 903)
+SCRIPT = tuple(range(8))
+ROUNDS = tuple((100 + 2 * number, 101 + 2 * number) for number in range(8))
+VALIDATION = (900, 901, 902)
 TEST = tuple(range(1000, 1010))
 SAMPLES = 8192  # of an epoch
 PATIENCE = 6

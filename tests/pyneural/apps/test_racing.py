@@ -48,6 +48,22 @@ def test_what_is_not_drawn_changes_nothing():
     assert not races[1].frame.any()
 
 
+def test_polygons_that_are_left_out_are_not_seen():
+    """Frames are those of the simulator as it comes: while it zooms in, and while the car turns on the grass."""
+    race = Race(driving.SCRIPT[1])
+    plain = racing.simulator().make("CarRacing-v3", disable_env_checker=True)
+    frame, _ = plain.reset(seed=driving.SCRIPT[1])
+    for number in range(150):
+        np.testing.assert_array_equal(race.frame, frame)
+        action = np.array([0.5 if number > 90 else 0.0, 0.6, 0.0])
+        frame = plain.step(action)[0]
+        race.step(action)
+    drawn: list[object] = []
+    race._inner._draw_colored_polygon = lambda *given, **options: drawn.append(given)
+    race._inner._render("state_pixels")
+    assert 2 <= len(drawn) < 250
+
+
 # A frame
 
 
