@@ -50,7 +50,8 @@ def read_grey(owner: str, path: str | os.PathLike[str]) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: it is no picture; the message begins with ``owner``.
     """
-    return _read(owner, path, "L").astype(np.float32) / np.float32(255.0)
+    grey: np.ndarray = _read(owner, path, "L").astype(np.float32) / np.float32(255.0)
+    return grey
 
 
 def read_colour(owner: str, path: str | os.PathLike[str]) -> np.ndarray:

@@ -152,12 +152,11 @@ class Script:
         return float(np.linalg.norm(self.line[1] - self.line[0]))
 
     def _ahead(self, distance: float) -> np.ndarray:
-        """The first point of the line, from the car's place on, that is so far away from the car."""
-        for number in range(len(self.line)):
-            point: np.ndarray = self.line[(self.place + number) % len(self.line)]
-            if np.hypot(*(point - self.race.position)) >= distance:
-                return point
-        return self.line[self.place]
+        """The first point of the line, from the car's place on, that is so far from the car; its place if none is."""
+        around = np.roll(self.line, -self.place, axis=0)
+        far = np.hypot(*(around - self.race.position).T) >= distance
+        point: np.ndarray = around[int(far.argmax())]
+        return point
 
 
 def speeds(line: np.ndarray, reach: int = 3) -> np.ndarray:
