@@ -111,18 +111,15 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> Network:
 class _Samples(Dataset):
     """So many of what was seen by now, drawn anew for each epoch."""
 
-    def __init__(self, data: Tracks) -> None:
-        self.data = data
+    def __init__(self, data: Tracks, pool: Pool) -> None:
+        self.data, self.pool = data, pool
         self.rows = np.zeros(data.samples, np.int64)
-        self.pool: Pool | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        assert self.pool is not None
-        rows = self.rows[indices.cpu().numpy()]
-        seen = self.pool.seen
+        rows, seen = self.rows[indices.cpu().numpy()], self.pool.seen
         made = functools.partial(Tensor, device=self.data.device, dtype=self.data.dtype)
         wanted = seen.wanted[rows] / (LOCK, 1.0, 1.0)
         return made(seen.road[rows, None] / 255.0), made(seen.bars[rows]), made(wanted)
@@ -134,19 +131,17 @@ def train(model: Network, data: Tracks, **settings: Unpack[Settings]) -> tuple[H
     What the network drove is kept beside the checkpoint while the training lasts. The settings and errors are those of
     `pyneural.apps.training.fit`, and `Refused` where a training cannot go on because such a drive is missing.
     """
-    samples, checkpoint = _Samples(data), settings.get("checkpoint")
-    samples.pool = Pool(None if checkpoint is None else checkpoint.path, data.frames)
-    epoch = 0
+    checkpoint, epoch = settings.get("checkpoint"), 0
+    pool = Pool(None if checkpoint is None else checkpoint.path, data.frames)
+    samples = _Samples(data, pool)
 
     def begin(history: History) -> None:
         nonlocal epoch
         epoch = len(history.scores)
-        assert samples.pool is not None
         for number, tracks in enumerate((data.script, *data.rounds)[: epoch + 1]):
             due = number == epoch and not history.seen
-            samples.pool.add(number, tracks, driver(model) if number else None, due)
-        total = len(samples.pool.seen)
-        rng = np.random.default_rng(epoch)
+            pool.add(number, tracks, driver(model) if number else None, due)
+        total, rng = len(pool.seen), np.random.default_rng(epoch)
         samples.rows = rng.choice(total, data.samples, replace=total < data.samples)
 
     def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, float]:
@@ -163,7 +158,7 @@ def train(model: Network, data: Tracks, **settings: Unpack[Settings]) -> tuple[H
     given = usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE)
     watched: dict[str, Any] = {"validate": validate, "patience": PATIENCE} if data.validation else {}
     done = fit(model, samples, step, begin=begin, **watched, **given)
-    samples.pool.forget()
+    pool.forget()
     return done
 
 

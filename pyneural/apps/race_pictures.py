@@ -38,7 +38,7 @@ def draw_drive(path: Path, drive: Drive, title: str, columns: int = 6, rows: int
     course, done = left.subplots(2, 1, height_ratios=(2.2, 1))
     closed = np.concatenate([drive.line, drive.line[:1]])
     course.plot(*closed.T, color="#dfe3e8", linewidth=7, solid_capstyle="round")
-    dots = course.scatter(drive.places[:, 0], drive.places[:, 1], c=drive.places[:, 2], s=4, cmap="viridis")
+    dots = course.scatter(drive.places[:, 0], drive.places[:, 1], c=drive.places[:, 2], s=4, cmap="viridis", zorder=3)
     left.colorbar(dots, ax=course, label="speed in m/s", shrink=0.8)
     course.set_aspect("equal")
     course.axis("off")
