@@ -48,7 +48,7 @@ ROUNDS = tuple((100 + 2 * number, 101 + 2 * number) for number in range(8))
 VALIDATION = (900, 901, 902)
 TEST = tuple(range(1000, 1010))
 SAMPLES = 8192  # of an epoch
-PATIENCE = 6
+PATIENCE = 3
 
 
 @dataclass(frozen=True)
