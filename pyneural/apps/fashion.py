@@ -2,6 +2,8 @@
 
 The images are those of Debian's `dataset-fashion-mnist`: 60,000, of which 5,000 choose the epoch and never train, and
 10,000 that test. Its README has 0.883 for a perceptron of three layers, 0.876 to 0.925 for two convolutions.
+A narrower network, of 48 and 96 channels, moved by two pixels, got 0.918 in eight epochs, below the bar, and still erred
+on as many training images. After one epoch shifts of one pixel err less in validation, 0.136 to 0.145, SGD more, 0.182.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "fashion"
-EPOCHS = 15
+EPOCHS = 18
 BATCH_SIZE = 100
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 5e-2
@@ -47,9 +49,9 @@ LOWER: tuple[str, ...] = ()
 INPUT = "a picture of one piece of clothing on an even ground"
 
 SOURCE = Path("/usr/share/datasets/fashion-mnist")
-SIDE, SHIFT = 28, 2
+SIDE, SHIFT = 28, 1
 VALIDATION, SPLIT_SEED = 5000, 0
-CHANNELS = (48, 96)  # at a half and a quarter of the size
+CHANNELS = (64, 128)  # at a half and a quarter of the size
 NAMES = (
     "T-shirt or top", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
@@ -157,7 +159,7 @@ def build(*, device: str | Device | None = None, dtype: Any = None) -> Network:
 
 
 def varied(images: Tensor, generator: Generator) -> Tensor:
-    """Each image moved by up to two pixels, mirrored or not, at random."""
+    """Each image moved by up to one pixel, mirrored or not, at random."""
     mirror = randint(0, 2, (len(images), 1, 1, 1), generator=generator, device=images.device)
     return shift(where(mirror == 1, flip(images, 3), images), generator, SHIFT)
 
