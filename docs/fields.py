@@ -16,8 +16,10 @@ _HEAD = """# Applications on real data
 
 Generated from `bench/results/fields/*.json` by `python docs/fields.py`; `python -m bench.fields` trains every
 application three times on a CPU and writes those files. Scores are on held-out data: the median of the seeds, and in
-brackets the lowest and the highest. The baseline is others' software on the same held-out data, in the same run. Times
-are those of one machine under whatever else ran there, and tell an order of magnitude. A bar is what a test holds the
+brackets the lowest and the highest. The baseline is others' software on the same held-out data, in the same run; that
+of `driving` is the script that taught it, which is told where road and car are. Of the decisions of `driving`, for each
+of which there are the 20 ms of a frame, the time of the slowest in a hundred is shown, from frame to answer. Times are
+those of one machine under whatever else ran there, and tell an order of magnitude. A bar is what a test holds the
 median to. That of `scan` is a floor under its own scores: to be 2 dB better than the best filter was the aim, and was
 not reached.
 

@@ -17,6 +17,8 @@ APPS = {
     "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
     "markets": "how far the S&P 500 moves tomorrow: a temporal convolution (no advice)",
     "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
+    "driving": "a racing car, driven from pictures of the road: a CNN that a script has taught",
+    "fashion": "clothes on 28 x 28 pixels: a residual CNN with augmentation",
     "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
 }
 """The applications by name, and what they are."""

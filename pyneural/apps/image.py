@@ -14,7 +14,13 @@ from .extras import need
 SIDE = 8
 
 
-def read_digit(path: str | os.PathLike[str], device: Any = None, side: int = SIDE, height: int | None = None) -> Tensor:
+def read_digit(
+    path: str | os.PathLike[str],
+    device: Any = None,
+    side: int = SIDE,
+    height: int | None = None,
+    owner: str = "read_digit",
+) -> Tensor:
     """A picture as a (1, 1, side, side) tensor from 0 to 1.
 
     Dark ink on a bright ground is inverted; a picture of another size is cut to its ink, scaled to ``height``
@@ -23,14 +29,14 @@ def read_digit(path: str | os.PathLike[str], device: Any = None, side: int = SID
     Raises:
         MissingPackage: Pillow is not installed.
         FileNotFoundError: there is no such file.
-        ValueError: it is no picture, or an empty one.
+        ValueError: it is no picture, or an empty one; the message begins with ``owner``.
     """
     pillow = need("PIL.Image", "Pillow")
-    grey = read_grey("read_digit", path)
+    grey = read_grey(owner, path)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = 1.0 - grey if np.median(border) > 0.5 else grey
     if ink.max() - ink.min() < 0.1:
-        raise ValueError(f"read_digit: {os.fspath(path)} is empty: all of its {ink.shape} pixels are alike")
+        raise ValueError(f"{owner}: {os.fspath(path)} is empty: all of its {ink.shape} pixels are alike")
     if ink.shape != (side, side):
         ink = _fitted(pillow, ink, side, side if height is None else height)
     return Tensor(ink[None, None], dtype=np.float32, device=device)
@@ -44,17 +50,26 @@ def read_grey(owner: str, path: str | os.PathLike[str]) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: it is no picture; the message begins with ``owner``.
     """
+    grey: np.ndarray = _read(owner, path, "L").astype(np.float32) / np.float32(255.0)
+    return grey
+
+
+def read_colour(owner: str, path: str | os.PathLike[str]) -> np.ndarray:
+    """A picture as (height, width, 3) in uint8: red, green, blue. Otherwise as `read_grey`."""
+    return _read(owner, path, "RGB")
+
+
+def _read(owner: str, path: str | os.PathLike[str], mode: str) -> np.ndarray:
     pillow = need("PIL.Image", "Pillow")
     try:
         with pillow.open(path) as opened:
-            grey: np.ndarray = np.asarray(_flattened(pillow, opened), np.float32) / np.float32(255.0)
+            return np.asarray(_flattened(pillow, opened, mode))
     except (pillow.UnidentifiedImageError, pillow.DecompressionBombError, SyntaxError) as error:
         raise ValueError(f"{owner}: {os.fspath(path)} is no picture: {error}") from None
     except OSError as error:
         if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
             raise
         raise ValueError(f"{owner}: {os.fspath(path)} is no whole picture: {error}") from None
-    return grey
 
 
 def read_square(path: str | os.PathLike[str], side: int) -> np.ndarray:
@@ -75,13 +90,13 @@ def read_square(path: str | os.PathLike[str], side: int) -> np.ndarray:
     return np.asarray(pillow.fromarray(cut).resize((side, side), pillow.Resampling.BOX), np.float32)
 
 
-def _flattened(pillow: Any, picture: Any) -> Any:
-    """Grey, with what is transparent laid over white."""
+def _flattened(pillow: Any, picture: Any, mode: str) -> Any:
+    """In grey ("L") or colours ("RGB"), with what is transparent laid over white."""
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         ground = pillow.new("RGBA", picture.size, "white")
         picture = pillow.alpha_composite(ground, picture)
-    return picture.convert("L")
+    return picture.convert(mode)
 
 
 def _fitted(pillow: Any, ink: np.ndarray, side: int, length: int) -> np.ndarray:

@@ -206,3 +206,51 @@ def draw_denoised(path: Path, clean: np.ndarray, shown: dict[str, np.ndarray], t
     below = panels[1, 0].inset_axes((0.1, 0.4, 0.8, 0.06))
     figure.colorbar(drawn, cax=below, orientation="horizontal", label="error; blue: too bright")
     figure.savefig(path)
+
+
+def draw_confusion(
+    path: Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    told: np.ndarray,
+    names: Sequence[str],
+    columns: int = 6,
+    rows: int = 5,
+) -> None:
+    """How many of each class were taken for each, beside the errors that were told with the most certainty.
+
+    Args:
+        images: (N, H, W); labels: (N); told: (N, classes), probabilities.
+    """
+    make, canvas = _pyplot()
+    said, count = told.argmax(axis=1), len(names)
+    table = np.bincount(labels * count + said, minlength=count * count).reshape(count, count)
+    wrong = np.flatnonzero(said != labels)
+    worst = wrong[np.argsort(-told[wrong, said[wrong]], kind="stable")][: columns * rows]
+    figure = make(figsize=(15.5, 7.6), dpi=110, layout="constrained")
+    canvas(figure)
+    figure.suptitle(
+        f"{len(labels)} test images, {len(wrong)} wrong: accuracy {1 - len(wrong) / max(len(labels), 1):.4f}. "
+        "Right: what it was surest of and wrong (red: what it said, and what it is)",
+        fontsize=11,
+        color=_INK,
+    )
+    left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
+    axes = left.subplots()
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.imshow(np.sqrt(share), cmap="Blues", vmin=0.0, vmax=1.0)  # the root, so that few errors are seen
+    for row, column in np.argwhere(table):
+        color = "white" if share[row, column] > 0.4 else _INK
+        axes.text(column, row, str(table[row, column]), ha="center", va="center", fontsize=8, color=color)
+    axes.set_xticks(range(count), names, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(count), names, fontsize=8)
+    axes.set_xlabel("what the network said")
+    axes.set_ylabel("what it is")
+    for place, panel in enumerate(right.subplots(rows, columns).flat):
+        panel.axis("off")
+        if place < len(worst):
+            index = worst[place]
+            panel.imshow(images[index], cmap="gray_r", vmin=0.0, vmax=1.0)
+            text = f"{names[said[index]]} {told[index, said[index]]:.2f}\nis {names[labels[index]]}"
+            panel.set_title(text, fontsize=7, color=_WRONG, pad=2)
+    figure.savefig(path)

@@ -139,6 +139,7 @@ def fit(
     optimizer: Callable[[Iterable[Any], float], Optimizer] = Adam,
     validate: Callable[[], float] | None = None,
     patience: int | None = None,
+    begin: Callable[[History], None] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Checkpoint | None = None,
     ranks: Options = Options(),  # noqa: B008 - frozen
@@ -153,6 +154,8 @@ def fit(
         validate: a number that should become small, asked for after each epoch; the weights of its best epoch are
             those that the model has at the end.
         patience: epochs without a better number after which the training ends.
+        begin: called before each epoch, and where a training goes on within one, with what it has seen; it may change
+            the samples of ``dataset``, not their number.
         on_step: called after each step.
 
     Raises:
@@ -180,6 +183,8 @@ def fit(
     model.train()
     clock = saved = time.perf_counter()
     while len(history.scores) < epochs and not _stale(history, patience):
+        if begin is not None:
+            begin(history)
         for batch in loader:
             for group in run.optimizer.param_groups:
                 group["lr"] = lr * 0.5 * (1.0 + math.cos(math.pi * len(history.losses) / steps))

@@ -62,6 +62,20 @@ def _few_dialogs(data: Any, count: int) -> Any:
     return replace(data, train_tokens=data.train_tokens[:count], train_begin=data.train_begin[:count])
 
 
+def _few_clothes(data: Any, count: int) -> Any:
+    """Their middles: the network takes any size, and the simulator its time."""
+    images = {
+        f"{part}_images": getattr(data, f"{part}_images")[:count, :, 6:22, 6:22] for part in ("train", "validation")
+    }
+    return replace(
+        data, **images, train_labels=data.train_labels[:count], validation_labels=data.validation_labels[:count]
+    )
+
+
+def _few_tracks(data: Any, count: int) -> Any:
+    return replace(data, script=data.script[:1], rounds=(), validation=(), frames=count, samples=count)
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
@@ -71,6 +85,8 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "sentiment": _few_snippets,
     "markets": _few_days,
     "scan": _few_patches,
+    "driving": _few_tracks,
+    "fashion": _few_clothes,
     "chat": _few_dialogs,
 }
 """So many samples of an application's training data."""
@@ -83,13 +99,23 @@ PACKAGES = {
     "sentiment": "sklearn",
     "markets": "arch",
     "scan": "skimage",
+    "driving": "gymnasium",
+    "fashion": "sklearn",
     "chat": "chatterbot_corpus",
 }
+PART: dict[str, Callable[[Any], Any]] = {
+    "driving": lambda data: replace(data, test=data.test[:1], frames=60),
+    "fashion": lambda data: replace(data, test_images=data.test_images[:300], test_labels=data.test_labels[:300]),
+}
+"""Of data whose whole test takes minutes."""
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
 SENTENCES = {"sentiment", "chat"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
-FILES = {"scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3"}
+FILES = {
+    "scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3",
+    "fashion": "/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz",
+}
 """Of Debian packages."""
 
 
@@ -171,7 +197,7 @@ def test_its_steps_on_the_simulator_are_those_of_the_cpu(app: App, rng: np.rando
 
 def test_its_picture_and_its_scores(app: App, tmp_path: Path):
     """Of a network that has learnt nothing: the picture is drawn, every score is a number."""
-    data = app.load_data("cpu")
+    data = PART.get(app.NAME, lambda whole: whole)(app.load_data("cpu"))
     pyneural.manual_seed(1)
     model = app.build(device="cpu")
     scores, baseline = app.score(model, data), app.baseline()
