@@ -54,6 +54,15 @@ class Ranks:
         wanted = self.group is not None and (self.size > 1 or self.group.trace.recording)
         self.parallel = distributed.DistributedDataParallel(model, compression=options.compression) if wanted else None
 
+    def first(self, begin: Callable[[Any], None], seen: Any) -> None:
+        """``begin(seen)`` on rank 0, and then on the others, which find the files that it has left."""
+        if self.rank == 0:
+            begin(seen)
+        if self.size > 1:
+            distributed.barrier(math.inf)
+        if self.rank > 0:
+            begin(seen)
+
     def share(self, dataset: Any) -> Any:
         """The dataset, which gives this rank its part of a batch."""
         return dataset if self.size == 1 else _Share(dataset, self.rank, self.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -57,5 +58,6 @@ class Pool:
         """Remove the files."""
         if self.folder is not None and self.folder.is_dir():
             for file in self.folder.glob("*.safetensors"):
-                file.unlink()
-            self.folder.rmdir()
+                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another rank may have been first, or be driving
+                self.folder.rmdir()
