@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 
 import numpy as np
 
-from .run import Findings
+from .run import Findings, stages
 
 for _name in ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "RANK"):
     os.environ.pop(_name, None)  # one rank, whatever this was started by
@@ -61,7 +60,7 @@ def main() -> int:
     from pyneural import distributed
     from pyneural.distributed import nccl
 
-    findings, failed = Findings(), 0
+    findings = Findings()
     try:
         findings.set("nccl", nccl.module().get_version())
     except ImportError as error:
@@ -69,17 +68,7 @@ def main() -> int:
         print(error)
         return 0
     distributed.init()
-    for stage in STAGES:
-        try:
-            stage()
-            findings.add("passed", stage.__name__)
-            print(f"{stage.__name__}: passed")
-        except Exception:
-            failed += 1
-            text = traceback.format_exc()
-            findings.add("failures", {"stage": stage.__name__, "error": text.splitlines()[-1], "traceback": text})
-            print(f"{stage.__name__}: FAILED\n{text}")
-    return 1 if failed else 0
+    return stages(STAGES, findings)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .steps import ROOT, Step, find_tool
@@ -137,6 +139,22 @@ class Findings:
             temporary = pathlib.Path(f"{self.path}.new")
             temporary.write_text(text)
             os.replace(temporary, self.path)
+
+
+def stages(each_of: Sequence[Callable[[], None]], findings: Findings) -> int:
+    """Run each by itself, so that the first one that fails is named and the others have their turn; 1 if any failed."""
+    failed = 0
+    for stage in each_of:
+        try:
+            stage()
+            findings.add("passed", stage.__name__)
+            print(f"{stage.__name__}: passed")
+        except Exception:
+            failed = 1
+            text = traceback.format_exc()
+            findings.add("failures", {"stage": stage.__name__, "error": text.splitlines()[-1], "traceback": text})
+            print(f"{stage.__name__}: FAILED\n{text}")
+    return failed
 
 
 def seconds_left(begin: float) -> float:

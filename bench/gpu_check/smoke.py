@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 
 import numpy as np
 
-from .run import Findings
+from .run import Findings, stages
 
 
 def memory() -> None:
@@ -65,18 +64,7 @@ STAGES: tuple[Callable[[], None], ...] = (memory, compile_and_launch, own_kernel
 
 
 def main() -> int:
-    findings, failed = Findings(), 0
-    for stage in STAGES:
-        try:
-            stage()
-            findings.add("passed", stage.__name__)
-            print(f"{stage.__name__}: passed")
-        except Exception:
-            failed += 1
-            text = traceback.format_exc()
-            findings.add("failures", {"stage": stage.__name__, "error": text.splitlines()[-1], "traceback": text})
-            print(f"{stage.__name__}: FAILED\n{text}")
-    return 1 if failed else 0
+    return stages(STAGES, Findings())
 
 
 if __name__ == "__main__":

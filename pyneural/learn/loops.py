@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .exercise import Remark
-from .text import Source, closing
+from .text import Source, closing, parts
 
 _FOR = re.compile(r"\bfor\s*\(\s*(?:\w+\s+)*(\w+)\s*=\s*([^;,]+);[^;]*;\s*\1\s*\+=\s*([^,)]+)\)")
 _RANGE = re.compile(r"\bfor\s+(\w+)\s+in\s+range\s*\(")
@@ -40,18 +40,9 @@ def _loops(source: Source) -> Iterator[_Loop]:
         if match := _FOR.search(text):
             yield _Loop(number, match[1], match[2].strip(), match[3].strip())
         elif match := _RANGE.search(text):
-            given = _split(text[match.end() : closing(text, match.end())])
+            given = parts(text[match.end() : closing(text, match.end())])
             if len(given) == 3:
                 yield _Loop(number, match[1], given[0], given[2])
-
-
-def _split(text: str) -> list[str]:
-    parts, start = [], 0
-    while start <= len(text):
-        end = closing(text, start, ",")
-        parts.append(text[start:end].strip())
-        start = end + 1
-    return parts
 
 
 def _body(source: Source, head: int) -> Iterator[int]:

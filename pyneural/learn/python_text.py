@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .text import Guard, Setting, Source, closing
+from .text import Guard, Setting, Source, parts
 
 _TEXT = re.compile(r"(\"\"\"|''')(.*?)\1", re.DOTALL)
 _IF = re.compile(r"\bif\b(.*?)(?::|\belse\b|$)")
@@ -29,7 +29,7 @@ class PythonSource(Source):
             if match := re.match(r"\s*([\w\s,]+?)\s*=(?!=)\s*(.*)$", text):
                 names = [each.strip() for each in match[1].split(",")]
                 if name in names:
-                    values = _parts(match[2])
+                    values = parts(match[2])
                     one = len(names) == len(values) and len(names) > 1
                     if one:
                         return Setting(name, number, values[names.index(name)])
@@ -78,13 +78,3 @@ class PythonSource(Source):
         """The last line that stores to an array; 0 where none does."""
         pattern = re.compile(rf"\b{array}\s*\[.*\]\s*(?:[-+*/%&|^]|//|\*\*)?=(?!=)|\batomic\.\w+\(\s*{array}\b")
         return max((n for n, text in self.numbered() if pattern.search(text)), default=0)
-
-
-def _parts(text: str) -> list[str]:
-    """At commas outside of brackets."""
-    parts, start = [], 0
-    while start <= len(text):
-        end = closing(text, start, ",")
-        parts.append(text[start:end].strip())
-        start = end + 1
-    return parts

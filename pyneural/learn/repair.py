@@ -18,7 +18,7 @@ from pyneural import cuda
 
 from .exercise import Case
 from .language import CUDA, Language
-from .text import Source, closing
+from .text import Source, closing, parts
 
 SECONDS = 4.0
 """Of processor time for trying changes: what is not tried by then is not claimed to be right or wrong."""
@@ -192,7 +192,7 @@ def _names(source: Source, number: int, first: int) -> tuple[list[str], list[str
         if at < number or "for" in text:
             for match in _INTEGER.finditer(text):
                 rest = text[match.end() :]
-                for part in _split(rest[: closing(rest, 0, ";")]):
+                for part in parts(rest[: closing(rest, 0, ";")]):
                     name = re.match(r"\s*(?:const\s+)?(?:int\s+|unsigned\s+)?(\w+)\s*(?:=|$)", part)
                     if name and at < first and (at >= first - 2 or "constexpr" in text or "#define" in text):
                         sizes.append(name[1])
@@ -203,13 +203,3 @@ def _names(source: Source, number: int, first: int) -> tuple[list[str], list[str
             if at < number:
                 found = {name: level for name, level in found.items() if level <= depth}
     return list(dict.fromkeys(sizes)), list(found)
-
-
-def _split(text: str) -> list[str]:
-    """At commas outside of brackets."""
-    parts, start = [], 0
-    while start <= len(text):
-        end = closing(text, start, ",")
-        parts.append(text[start:end])
-        start = end + 1
-    return parts

@@ -43,6 +43,16 @@ def closing(text: str, start: int, ends: str = "") -> int:
     return len(text)
 
 
+def parts(text: str) -> list[str]:
+    """What commas outside of brackets divide."""
+    found, start = [], 0
+    while start <= len(text):
+        end = closing(text, start, ",")
+        found.append(text[start:end].strip())
+        start = end + 1
+    return found
+
+
 class Source:
     """Lines are numbered from 1, as in messages."""
 
