@@ -18,6 +18,7 @@ APPS = {
     "markets": "how far the S&P 500 moves tomorrow: a temporal convolution (no advice)",
     "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
     "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
+    "language": "how a text goes on: a decoder transformer that reads the World English Bible, sampled token by token",
 }
 """The applications by name, and what they are."""
 

