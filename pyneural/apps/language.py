@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "language"
-EPOCHS = 4
+EPOCHS = 3
 BATCH_SIZE = 8
 LEARNING_RATE = 2e-3
 METRIC = "bits_per_token"
@@ -85,6 +85,8 @@ class Decoder(nn.Module):
                 each.weight[:] = each.weight * deviation
         self.layers = nn.ModuleList([Layer(WIDTH, HEADS, HIDDEN, DROPOUT, made) for _ in range(LAYERS)])
         self.norm, self.dropout = nn.LayerNorm(WIDTH, **made), nn.Dropout(DROPOUT)
+        # Without it a fresh network would say each token again.
+        self.turn = nn.Linear(WIDTH, WIDTH, bias=False, **made)
         self.register_buffer("curve", Tensor(np.zeros((2, POINTS)), dtype=np.float32, device=device))
 
     def forward(self, given: Tensor) -> Tensor:
@@ -100,7 +102,7 @@ class Decoder(nn.Module):
         for number, layer in enumerate(self.layers):
             x, own = layer(x, None if before is None else before[number], causal=True)
             kept.append(own)
-        logits: Tensor = self.norm(x) @ self.table.weight.transpose(0, 1)
+        logits: Tensor = self.turn(self.norm(x)) @ self.table.weight.transpose(0, 1)
         return logits, kept
 
 

@@ -38,6 +38,8 @@ class Translator(nn.Module):
         self.writers = nn.ModuleList([Layer(*sizes, looks=True) for _ in range(LAYERS)])
         self.read, self.norm = nn.LayerNorm(WIDTH, **made), nn.LayerNorm(WIDTH, **made)
         self.dropout = nn.Dropout(DROPOUT)
+        # Without it a fresh network would say each token again.
+        self.turn = nn.Linear(WIDTH, WIDTH, bias=False, **made)
 
     def forward(self, source: Tensor, target: Tensor, places: Tensor | None = None) -> Tensor:
         return self.grown(target, *self.encoded(source), places=places)[0]
@@ -67,7 +69,7 @@ class Translator(nn.Module):
             kept.append(own)
         if places is not None:
             x = x.reshape(-1, WIDTH)[places]
-        logits: Tensor = self.norm(x) @ self.table.weight.transpose(0, 1)
+        logits: Tensor = self.turn(self.norm(x)) @ self.table.weight.transpose(0, 1)
         return logits, kept
 
     def looks(self, source: Tensor, target: Tensor) -> Tensor:

@@ -19,10 +19,7 @@ MADE = {"device": "reference", "dtype": np.float64}
 def _layer(looks: bool) -> Layer:
     pyneural.manual_seed(3)
     layer = Layer(WIDTH, HEADS, 12, 0.5, MADE, looks)
-    for parameter in layer.parameters():
-        parameter.requires_grad = False
-    layer.eval()
-    return layer
+    return layer.eval().requires_grad_(False)
 
 
 @pytest.mark.usefixtures("reference_device")

@@ -22,10 +22,7 @@ if not (bibles.FOLDER / "mods.d" / "engWEB2015eb.conf").is_file():
 def _model() -> language.Decoder:
     pyneural.manual_seed(0)
     model = language.build(device="reference", dtype=np.float64)
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-    model.eval()
-    return model
+    return model.eval().requires_grad_(False)
 
 
 def test_no_token_sees_a_later_one(rng: np.random.Generator):

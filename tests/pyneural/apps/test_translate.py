@@ -73,10 +73,7 @@ def test_a_couple_as_tokens():
 def _model() -> translator.Translator:
     pyneural.manual_seed(0)
     model = translate.build(device="reference", dtype=np.float64)
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-    model.eval()
-    return model
+    return model.eval().requires_grad_(False)
 
 
 def _source(rng: np.random.Generator) -> np.ndarray:
