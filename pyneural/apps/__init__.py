@@ -19,6 +19,7 @@ APPS = {
     "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
     "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
     "language": "how a text goes on: a decoder transformer that reads the World English Bible, sampled token by token",
+    "translate": "short verses from English to Spanish: an encoder-decoder transformer with beam search",
 }
 """The applications by name, and what they are."""
 

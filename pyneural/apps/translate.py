@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "translate"
-EPOCHS = 24
+EPOCHS = 16
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 METRIC = "bits_per_token"

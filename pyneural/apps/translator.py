@@ -115,7 +115,7 @@ def _search(model: Translator, source: np.ndarray, beams: int) -> list[list[Said
     said = np.full((count, beams, 1), START)
     # One beginning each; the others may not be taken.
     total = np.where(np.arange(beams) == 0, 0.0, -np.inf) * np.ones((count, 1))
-    length = np.ones((count, beams))
+    length = np.zeros((count, beams))
     ended = np.zeros((count, beams), bool)
     kept: list[Kept] | None = None
     while said.shape[2] <= LENGTH and not ended.all():

@@ -67,8 +67,18 @@ def _few_lines(data: Any, count: int) -> Any:
     return replace(data, rows=data.rows[:count, :25], validation=(data.validation[0][:50],))
 
 
+def _few_couples(data: Any, count: int) -> Any:
+    """Their beginnings, and as few validation couples."""
+    names = ("train_source", "train_target", "validation_source", "validation_target")
+    return replace(data, **{name: getattr(data, name)[:count, :12] for name in names})
+
+
 def _one_page(data: Any) -> Any:
     return replace(data, test=(data.test[0][:600],))
+
+
+def _few_verses(data: Any) -> Any:
+    return replace(data, test=data.test[:12])
 
 
 FEW: dict[str, Callable[[Any, int], Any]] = {
@@ -82,9 +92,10 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "scan": _few_patches,
     "chat": _few_dialogs,
     "language": _few_lines,
+    "translate": _few_couples,
 }
 """So many samples of an application's training data."""
-LESS: dict[str, Callable[[Any], Any]] = {"language": _one_page}
+LESS: dict[str, Callable[[Any], Any]] = {"language": _one_page, "translate": _few_verses}
 """Less to test a network on, where all of it takes long."""
 PACKAGES = {
     "digits": "sklearn",
@@ -97,14 +108,16 @@ PACKAGES = {
     "scan": "skimage",
     "chat": "chatterbot_corpus",
     "language": "pysword",
+    "translate": "pysword",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
-SENTENCES = {"sentiment", "chat", "language"}
+SENTENCES = {"sentiment", "chat", "language", "translate"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
 FILES = {
     "scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3",
     "language": "/usr/share/sword/mods.d/engWEB2015eb.conf",
+    "translate": "/usr/share/sword/mods.d/spaRV1909eb.conf",
 }
 """Of Debian packages."""
 
