@@ -28,7 +28,11 @@ PACKAGES = {ENGLISH: "sword-text-web", SPANISH: "sword-text-sparv"}
 _SIGNS = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "—": "-", "–": "-", "\N{NO-BREAK SPACE}": " "})
 _SPACE = re.compile(r"\s+")
 # A footnote stands instead of the space behind a word; pysword's own cleaner joins the two words.
-_ASIDE, _TAG, _LOOSE = re.compile(r"<(note|title)\b.*?</\1>", re.DOTALL), re.compile(r"<[^>]*>"), re.compile(r" ([,.;:?!])")
+_ASIDE, _TAG, _LOOSE = (
+    re.compile(r"<(note|title)\b.*?</\1>", re.DOTALL),
+    re.compile(r"<[^>]*>"),
+    re.compile(r" ([,.;:?!])"),
+)
 
 
 @dataclass(frozen=True)

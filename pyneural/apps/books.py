@@ -65,10 +65,11 @@ def streams(side: int) -> tuple[np.ndarray, ...]:
 
 
 def rows(streams: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """(N, length + 1): all of the tokens, each row beginning with the last token of the one before; a rest is left out."""
+    """(N, length + 1): the tokens, each row beginning with the last of the one before; a rest is left out."""
     whole = np.concatenate(streams)
     count = (len(whole) - 1) // length
-    return np.lib.stride_tricks.sliding_window_view(whole, length + 1)[::length][:count].copy()
+    found: np.ndarray = np.lib.stride_tricks.sliding_window_view(whole, length + 1)[::length][:count].copy()
+    return found
 
 
 def windows(stream: np.ndarray, length: int, stride: int) -> tuple[np.ndarray, np.ndarray]:

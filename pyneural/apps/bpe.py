@@ -1,4 +1,4 @@
-"""Byte-pair encoding (Sennrich et al. 2016): frequent sequences of bytes within words become tokens; nothing is lost."""
+"""Byte-pair encoding (Sennrich et al. 2016): frequent bytes within words become tokens; nothing is lost."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def pairs() -> BytePairs:
 
 def numbers(text: str) -> list[int]:
     """The tokens of a text with what ends it; those that are too many are left out before it."""
-    return [SPECIAL + token for token in pairs().encode(f" {text}")][: LENGTH - 1] + [END]
+    return [*[SPECIAL + token for token in pairs().encode(f" {text}")][: LENGTH - 1], END]
 
 
 def spelled(tokens: Iterable[int]) -> str:

@@ -221,7 +221,7 @@ def _names(tokens: list[int]) -> list[str]:
 
 
 def answer(model: Translator, given: str, device: str | Device | None = None) -> Answer:
-    """The best translations with how likely they are, and what the nearest training verse and the table of words say."""
+    """The best translations, how likely they are, and what the nearest verse and the table of words say."""
     text = plain(given)
     if not letters(text):
         raise ValueError(f"{NAME}: there is no word in {given!r}")

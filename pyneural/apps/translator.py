@@ -17,7 +17,10 @@ from .couples import END, LENGTH, PAD, START, VOCABULARY
 
 WIDTH, HEADS, LAYERS, HIDDEN = 128, 4, 3, 256
 DROPOUT = 0.2
-BEAMS, NORM = 4, 0.8  # kept beside each other; the power of its length that a translation's log-probability is divided by
+BEAMS, NORM = (
+    4,
+    0.8,
+)  # kept beside each other; the power of its length that a translation's log-probability is divided by
 
 
 class Translator(nn.Module):

@@ -49,7 +49,7 @@ class WordTable:
             first += len(theirs)
         keys, links = np.unique(np.concatenate(left) * len(self.target) + np.concatenate(right), return_inverse=True)
         slot, owner = np.concatenate(slots), keys // len(self.target)
-        likely = np.ones(len(keys))
+        likely: np.ndarray = np.ones(len(keys))
         for _ in range(self.rounds):
             share = likely[links]
             share /= np.bincount(slot, share)[slot]

@@ -17,7 +17,8 @@ from pyneural.apps.books import rows, windows
 from pyneural.apps.extras import MissingPackage
 
 installed = pytest.mark.skipif(
-    not (bibles.FOLDER / "mods.d" / "engWEB2015eb.conf").is_file(), reason="the Bible comes with Debian's sword-text-web"
+    not (bibles.FOLDER / "mods.d" / "engWEB2015eb.conf").is_file(),
+    reason="the Bible comes with Debian's sword-text-web",
 )
 
 
@@ -95,7 +96,7 @@ def test_tags_go_and_words_stay_apart():
 
 
 def test_plain_text_and_its_letters():
-    assert plain(" “Who’s\u00a0there?”—he \n said ") == "\"Who's there?\"-he said"
+    assert plain(" “Who’s\u00a0there?”—he \n said ") == '"Who\'s there?"-he said'
     assert letters("“Who’s there?” He said:") == letters("who's there he SAID") == "who's there he said"
 
 
@@ -104,7 +105,9 @@ def _verses(*texts: tuple[str, str]) -> tuple[Verse, ...]:
 
 
 def test_a_repeated_verse_is_left_out_where_it_would_be_a_leak():
-    verses = _verses(("A", "One."), ("A", "Two"), ("A", "Three"), ("B", "two!"), ("B", "Four"), ("C", "one"), ("C", "Six"))
+    verses = _verses(
+        ("A", "One."), ("A", "Two"), ("A", "Three"), ("B", "two!"), ("B", "Four"), ("C", "one"), ("C", "Six")
+    )
     train, validation, test = books.divided(verses, ("B",), ("C",))
     assert test == {"C": "one\nSix\n"}
     assert validation == {"B": "two!\nFour\n"}

@@ -51,7 +51,9 @@ def test_bits_per_byte_against_a_loop(rng: np.random.Generator, monkeypatch: pyt
     monkeypatch.setattr(language, "LENGTH", 12)
     monkeypatch.setattr(language, "STRIDE", 4)
     model = _model()
-    stream = np.array(books.pairs().encode("\nIt happened in the days when the judges judged, that there was a famine."))
+    stream = np.array(
+        books.pairs().encode("\nIt happened in the days when the judges judged, that there was a famine.")
+    )
     bits = 0.0
     for place in range(1, len(stream)):
         first = 0 if place <= 12 else (place - 9) // 4 * 4
