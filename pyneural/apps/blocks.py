@@ -41,11 +41,11 @@ class Attention(nn.Module):
     def weights(self, x: Tensor, kept: Kept, mask: Tensor | None = None) -> Tensor:
         """How much of each key every query takes, (N, heads, L, S)."""
         query = self._apart(self.query(x))
-        told: Tensor = attention_weights(query, kept[0], mask, False, 1.0 / math.sqrt(query.shape[-1]))
-        return told
+        return attention_weights(query, kept[0], mask, False, 1.0 / math.sqrt(query.shape[-1]))
 
     def _apart(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        apart: Tensor = x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return apart
 
 
 class Layer(nn.Module):

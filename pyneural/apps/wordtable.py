@@ -54,7 +54,7 @@ class WordTable:
             share = likely[links]
             share /= np.bincount(slot, share)[slot]
             likely = np.bincount(links, share)
-            likely /= np.bincount(owner, likely)[owner]
+            likely = likely / np.bincount(owner, likely)[owner]
         for word, number in place.items():
             low, high = np.searchsorted(keys, [number * len(self.target), (number + 1) * len(self.target)])
             best = low + np.argsort(-likely[low:high], kind="stable")[: self.choices]
