@@ -11,6 +11,11 @@ import numpy as np
 from .pictures import _FAINT, _INK, _OTHER, _RIGHT, _pyplot
 
 
+def shown(text: str) -> str:
+    """One line of signs that matplotlib's own font has: a dot for what is neither Latin nor printed."""
+    return "".join(each if each.isprintable() and each < "\u0250" else "·" for each in " ".join(text.split()))
+
+
 def draw_language(
     path: Path, title: str, curve: np.ndarray, other: float, texts: Sequence[tuple[str, str]], columns: int = 78
 ) -> None:
@@ -40,11 +45,11 @@ def draw_language(
     right.axis("off")
     y = 0.99
     for given, said in texts:
-        for text, color in ((f"{given} …", _FAINT), (f"… {said}", _INK)):
-            shown = textwrap.wrap(" ".join(text.split()), columns)
-            written = "\n".join(shown)
+        for text, color in ((f"{given} ...", _FAINT), (f"... {said}", _INK)):
+            lines = textwrap.wrap(shown(text), columns)
+            written = "\n".join(lines)
             right.text(0.0, y, written, fontsize=9, color=color, va="top", transform=right.transAxes, parse_math=False)
-            y -= 0.037 * len(shown) + 0.012
+            y -= 0.037 * len(lines) + 0.012
         y -= 0.03
     figure.savefig(path)
 
@@ -67,8 +72,8 @@ def draw_attention(
         axes.axis("off")
     for axes, (source, target, weights) in zip(panels.flat, maps, strict=False):
         axes.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-        axes.set_xticks(range(len(source)), source, rotation=90, fontsize=8, parse_math=False)
-        axes.set_yticks(range(len(target)), target, fontsize=8, parse_math=False)
+        axes.set_xticks(range(len(source)), list(map(shown, source)), rotation=90, fontsize=8, parse_math=False)
+        axes.set_yticks(range(len(target)), list(map(shown, target)), fontsize=8, parse_math=False)
         axes.tick_params(length=0)
         axes.xaxis.tick_top()
     figure.savefig(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from pyneural import Tensor
 from pyneural.apps import bibles, couples, translate, translator
 from pyneural.apps.bibles import Verse, letters
 from pyneural.apps.couples import END, LENGTH, PAD, START, VOCABULARY
+from pyneural.apps.text_pictures import draw_attention, shown
 from pyneural.apps.wordtable import WordTable
 
+Image = pytest.importorskip("PIL.Image", reason="pictures are read by Pillow, which is not installed")
 pytest.importorskip("pysword", reason="the Bibles are read by pysword, which is not installed")
 pytest.importorskip("sacrebleu", reason="translations are judged by sacrebleu, which is not installed")
 if not all((bibles.FOLDER / "mods.d" / f"{each}.conf").is_file() for each in bibles.PACKAGES):
@@ -213,3 +216,12 @@ def test_a_few_verses_by_heart_and_a_refusal():
         translate.answer(model, " ?! ")
     with pytest.raises(ValueError, match=rf"the sentence has \d+ tokens, more than {LENGTH}: xyz"):
         translate.answer(model, "xyzzy " * 40)
+
+
+def test_a_picture_of_any_signs(tmp_path: Path):
+    """A font does not have all of them; what is darker was looked at more."""
+    draw_attention(tmp_path / "p.png", "title", [(["a", "\x16$", "中"], ["é", "$x$"], np.eye(2, 3))] * 3)
+    with Image.open(tmp_path / "p.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"), int)
+    assert (pixels[..., 2] - pixels[..., 0] > 50).any()
+    assert shown(" a\n\x16中 é") == "a ·· é"
