@@ -18,8 +18,8 @@ Couple = tuple[str, str]
 PAD, START, END, SPECIAL = range(4)
 """Tokens that are no text, and how many there are."""
 VOCABULARY = 3000
-WORDS = 16  # that a short verse has at most, in either language
-LENGTH = 48  # tokens of a verse with what ends it
+WORDS = 20  # that a short verse has at most, in either language
+LENGTH = 56  # tokens of a verse with what ends it
 PARTS = 20  # one of them tests, one stops the training
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NAME = "language"
 EPOCHS = 3
 BATCH_SIZE = 8
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 3e-3
 METRIC = "bits_per_token"
 BARS = {"bits_per_byte": 2.0}
 LOWER = ("bits_per_byte",)
@@ -44,7 +44,7 @@ INPUT = "the beginning of a text, or a file with it (UTF-8, .txt)"
 
 LENGTH, STRIDE = 256, 128  # tokens that the network sees; from one window of a test book to the next
 WIDTH, HEADS, LAYERS, HIDDEN = 128, 4, 4, 384
-DROPOUT, WEIGHT_DECAY = 0.1, 0.1
+DROPOUT, WEIGHT_DECAY = 0.0, 0.1
 PATIENCE = 2
 ORDER = 5
 SAID = 96  # tokens of a continuation
@@ -207,9 +207,9 @@ def continued(model: Decoder, given: list[int], count: int, seed: int = 0) -> li
 def draw(path: Path, model: Decoder, data: Books) -> None:
     """The training's curve, and how the network goes on from the beginnings of the test books."""
     texts = []
-    for book in data.test[:4]:
-        opening = book[1:25].tolist()
-        texts.append((pairs().decode(opening), pairs().decode(continued(model, opening, 48))))
+    for book in data.test[:5]:
+        opening = pairs().decode(book[1:31]).rpartition(" ")[0]
+        texts.append((opening, pairs().decode(continued(model, pairs().encode(f"\n{opening}"), 64))))
     bits = score(model, data)["bits_per_byte"]
     title = f"{bits:.3f} bits per byte of the test books; Kneser-Ney's 5-grams of bytes: {baseline_bits():.3f}"
     draw_language(path, title, model.curve.cpu().numpy(), baseline_bits(), texts)

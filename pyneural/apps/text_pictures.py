@@ -17,7 +17,7 @@ def shown(text: str) -> str:
 
 
 def draw_language(
-    path: Path, title: str, curve: np.ndarray, other: float, texts: Sequence[tuple[str, str]], columns: int = 78
+    path: Path, title: str, curve: np.ndarray, other: float, texts: Sequence[tuple[str, str]], columns: int = 84
 ) -> None:
     """A training's curve, and texts with how they go on.
 

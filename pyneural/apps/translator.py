@@ -16,7 +16,7 @@ from .blocks import Kept, Layer
 from .couples import END, LENGTH, PAD, START, VOCABULARY
 
 WIDTH, HEADS, LAYERS, HIDDEN = 128, 4, 3, 256
-DROPOUT = 0.2
+DROPOUT = 0.1
 BEAMS, NORM = (
     4,
     0.8,
