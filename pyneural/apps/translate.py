@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "translate"
-EPOCHS = 12
+EPOCHS = 8
 BATCH_SIZE = 32
 LEARNING_RATE = 1.5e-3
 METRIC = "bits_per_token"
