@@ -38,7 +38,7 @@ EPOCHS = 3
 BATCH_SIZE = 8
 LEARNING_RATE = 3e-3
 METRIC = "bits_per_token"
-BARS = {"bits_per_byte": 2.0}
+BARS = {"bits_per_byte": 1.746}
 LOWER = ("bits_per_byte",)
 INPUT = "the beginning of a text, or a file with it (UTF-8, .txt)"
 
