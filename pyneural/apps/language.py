@@ -48,7 +48,7 @@ DROPOUT, WEIGHT_DECAY = 0.0, 0.1
 PATIENCE = 2
 ORDER = 5
 SAID = 96  # tokens of a continuation
-TEMPERATURE, NUCLEUS = 0.8, 0.95
+TEMPERATURE, NUCLEUS = 0.7, 0.9
 POINTS = 60  # of the training's curve
 
 
