@@ -2,7 +2,8 @@
 
 Couples of the World English Bible and the Reina-Valera of 1909 with at most 20 words in either language. Couples that
 share a verse are on one side of the split. Held against the nearest training verse's translation, and against a table
-of words that IBM's model 1 fits to the training couples; BLEU and chrF are sacrebleu's, with one reference.
+of words that IBM's model 1 fits to the training couples; BLEU and chrF are sacrebleu's, with one reference. After eight
+epochs the validation's loss still fell, and the network was but little better than the table.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "translate"
-EPOCHS = 8
+EPOCHS = 14
 BATCH_SIZE = 32
 LEARNING_RATE = 1.5e-3
 METRIC = "bits_per_token"
-BARS = {"chrf": 30.0, "bleu": 5.0}
+BARS = {"chrf": 35.92, "bleu": 15.11}
 LOWER: tuple[str, ...] = ()
 INPUT = "a short English sentence"
 
