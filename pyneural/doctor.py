@@ -30,6 +30,7 @@ _OPTIONAL = {
     "skimage": "scikit-image",
     "pywt": "PyWavelets",
     "pydicom": "pydicom",
+    "sacrebleu": "sacrebleu",
 }
 _CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "neon", "sve")
 
