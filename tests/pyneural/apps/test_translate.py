@@ -29,7 +29,7 @@ if not all((bibles.FOLDER / "mods.d" / f"{each}.conf").is_file() for each in bib
 
 def test_no_verse_is_on_both_sides():
     sides = couples.split()
-    assert sum(map(len, sides)) > 5000
+    assert sum(map(len, sides)) > 10_000
     assert min(map(len, sides)) > 200
     for language in (0, 1):
         texts = [{letters(couple[language]) for couple in side} for side in sides]
@@ -42,7 +42,7 @@ def test_couples_that_share_a_verse_stay_together():
     def verses(*texts: str) -> tuple[Verse, ...]:
         return tuple(Verse("A", 1, number, text) for number, text in enumerate(texts, 1))
 
-    english = verses("One.", "one", "Two", "Three", "Nobody", "word " * 17)
+    english = verses("One.", "one", "Two", "Three", "Nobody", "word " * (couples.WORDS + 1))
     spanish = (*verses("Uno", "Un", "uno!", "Tres"), Verse("A", 1, 6, "palabra"))
     found = couples.divided(english, spanish)
     assert {couple for side in found for couple in side} == {
