@@ -82,7 +82,7 @@ def test_what_is_said_is_among_the_likeliest(rng: np.random.Generator):
         chances = np.exp(logits / language.TEMPERATURE)
         chances /= chances.sum()
         assert chances[chances > chances[token]].sum() < language.NUCLEUS
-    model.table.weight[:] = model.table.weight * 50.0
+    model.turn.weight[:] = model.turn.weight * 1e5
     sure = language.continued(model, given, 4, seed)
     likeliest: list[int] = []
     for _ in sure:
