@@ -63,15 +63,15 @@ def _few_dialogs(data: Any, count: int) -> Any:
 
 
 def _few_lines(data: Any, count: int) -> Any:
-    """Ten short ones, again and again."""
-    rows = pyneural.Tensor(data.rows.cpu().numpy()[np.arange(count) % 10, :25], device=data.rows.device)
-    return replace(data, rows=rows, validation=(data.validation[0][:50],))
+    """Ten short ones, again and again, the first of which also stops the training: it may not stop too early."""
+    rows = data.rows.cpu().numpy()[np.arange(count) % 10, :25]
+    return replace(data, rows=pyneural.Tensor(rows, device=data.rows.device), validation=(rows[0],))
 
 
 def _few_couples(data: Any, count: int) -> Any:
-    """Their beginnings, and as few validation couples."""
-    names = ("train_source", "train_target", "validation_source", "validation_target")
-    return replace(data, **{name: getattr(data, name)[:count, :12] for name in names})
+    """Their beginnings, which also stop the training: they may not stop it too early."""
+    source, target = data.train_source[:count, :12], data.train_target[:count, :12]
+    return replace(data, train_source=source, train_target=target, validation_source=source, validation_target=target)
 
 
 def _one_page(data: Any) -> Any:
