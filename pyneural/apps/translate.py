@@ -3,7 +3,7 @@
 Couples of the World English Bible and the Reina-Valera of 1909 with at most 20 words in either language. Couples that
 share a verse are on one side of the split. Held against the nearest training verse's translation, and against a table
 of words that IBM's model 1 fits to the training couples; BLEU and chrF are sacrebleu's, with one reference. After eight
-epochs the validation's loss still fell, and the network was but little better than the table.
+epochs the validation's loss still fell; one seed then had chrF 36.0 and BLEU 15.7, and the table 35.9 and 15.1.
 """
 
 from __future__ import annotations
