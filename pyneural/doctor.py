@@ -33,6 +33,7 @@ _OPTIONAL = {
     "gymnasium": "gymnasium",
     "Box2D": "Box2D",
     "pygame": "pygame-ce",
+    "sacrebleu": "sacrebleu",
 }
 _CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "neon", "sve")
 

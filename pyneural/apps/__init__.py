@@ -20,6 +20,8 @@ APPS = {
     "driving": "a racing car, driven from pictures of the road: a CNN that a script has taught",
     "fashion": "clothes on 28 x 28 pixels: a residual CNN with augmentation",
     "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
+    "language": "how a text goes on: a decoder transformer that reads the World English Bible, sampled token by token",
+    "translate": "short verses from English to Spanish: an encoder-decoder transformer with beam search",
 }
 """The applications by name, and what they are."""
 

@@ -21,6 +21,7 @@ class KneserNey:
         self.order, self.size = order, size
         self.counts: list[dict[tuple[int, ...], Counter[int]]] = []
         self.discounts: list[float] = []
+        self._totals: list[dict[tuple[int, ...], int]] = []
 
     def fit(self, texts: Iterable[Sequence[int]], start: int = 1) -> KneserNey:
         """Count; the first ``start`` tokens of each text are context only."""
@@ -32,7 +33,7 @@ class KneserNey:
                     raise ValueError(f"KneserNey: token {tokens[place]} is not in [0, {self.size})")
                 gram = tokens[max(place - self.order + 1, 0) : place + 1]
                 seen[gram] += 1
-        self.counts, self.discounts = [], []
+        self.counts, self.discounts, self._totals = [], [], []
         level = seen  # shorter n-grams are those at a text's beginning: nothing stands before them
         for length in range(self.order, 0, -1):
             own: Counter[tuple[int, ...]] = Counter()
@@ -48,6 +49,7 @@ class KneserNey:
             for gram, count in own.items():
                 table[gram[:-1]][gram[-1]] = count
             self.counts.insert(0, dict(table))
+            self._totals.insert(0, {context: after.total() for context, after in table.items()})
             once, twice = (sum(count == n for count in own.values()) for n in (1, 2))
             self.discounts.insert(0, once / (once + 2 * twice) if once and twice else 0.5)
             level = lower
@@ -60,9 +62,10 @@ class KneserNey:
         for length, (table, discount) in enumerate(zip(self.counts, self.discounts, strict=True)):
             if length > len(before):
                 break
-            after = table.get(before[len(before) - length :])
+            own = before[len(before) - length :]
+            after = table.get(own)
             if after is not None:
-                total = after.total()
+                total = self._totals[length][own]
                 result = (max(after[token] - discount, 0.0) + discount * len(after) * result) / total
         return result
 

