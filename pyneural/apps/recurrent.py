@@ -8,7 +8,7 @@ from pyneural import nn
 from pyneural.functional import cat, leaky_relu, pad, sigmoid, softmax, stack, tanh, unfold, zeros
 from pyneural.tensor import Tensor
 
-CHANNELS = 24
+CHANNELS = 16
 GUESSES = 4  # the frame before and three continuations of the motion
 KNOWN = 4  # frames that a motion needs to be seen
 SLOPE = 0.1

@@ -22,7 +22,7 @@ from pyneural.data import TensorDataset
 from pyneural.device import Device
 from pyneural.functional import randint
 from pyneural.optim import Optimizer
-from pyneural.random import default_generator
+from pyneural.random import Generator, default_generator
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores
@@ -46,6 +46,7 @@ LOWER: tuple[str, ...] = ()
 INPUT = "a video file, a GIF or a folder of pictures; the next frame is written beside it as NAME-next.png"
 
 FRAMES, TRAIN, TEST = 120, 67, 80  # of the clip; to train; where the test begins. Those between choose the epoch
+PATCH = 32  # sides of what is cut from a window in training
 WINDOW = 6  # frames that the network sees
 REST = 1e-3  # the mean squared error at which the loss is 1: that of the last frame, about
 CUTS, CUT_SEED = 9, 0
@@ -118,11 +119,7 @@ def train(model: nn.Module, data: Films, **settings: Unpack[Settings]) -> tuple[
     generator = settings.get("generator") or default_generator
 
     def step(batch: tuple[Tensor]) -> tuple[Tensor, float]:
-        chosen = batch[0].numpy()
-        films = np.stack([data.maps[film, first : first + WINDOW + 1] for film, first in chosen])
-        ways = randint(0, 8, (len(films),), generator=generator, device="cpu").numpy()
-        bright = randint(70, 110, (len(films),), generator=generator, device="cpu").numpy() / 100.0
-        films = np.stack([_turned(each, way) * shade for each, way, shade in zip(films, ways, bright, strict=True)])
+        films = _varied(data.maps, batch[0].numpy(), generator)
         foretold = model(data.tensor(films[:, :-1]))
         left = ((foretold - data.tensor(films[:, 1:, 0])) ** 2).mean(dim=(1, 2, 3))
         values = -10.0 * np.log10(left.detach().cpu().numpy().astype(np.float64))
@@ -141,6 +138,21 @@ def train(model: nn.Module, data: Films, **settings: Unpack[Settings]) -> tuple[
         patience=PATIENCE,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
+
+
+def _varied(maps: np.ndarray, windows: np.ndarray, generator: Generator) -> np.ndarray:
+    """A part of each window of films, mirrored or transposed or neither, brighter or darker."""
+
+    def drawn(low: int, high: int) -> np.ndarray:
+        return randint(low, high, (len(windows),), generator=generator, device="cpu").numpy()
+
+    rows, columns = (drawn(0, max(size - PATCH, 0) + 1) for size in maps.shape[-2:])
+    ways, shades = drawn(0, 8), drawn(70, 110) / 100.0
+    parts = []
+    for (film, first), row, column, way, shade in zip(windows, rows, columns, ways, shades, strict=True):
+        part = maps[film, first : first + WINDOW + 1, :, row : row + PATCH, column : column + PATCH]
+        parts.append(_turned(part, way) * np.float32(shade))
+    return np.stack(parts)
 
 
 def _turned(images: np.ndarray, way: int) -> np.ndarray:
