@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-SETTINGS = ((9, 0.3), (15, 0.7), (33, 0.9))
+SETTINGS = ((7, 0.0), (9, 0.5), (15, 0.3), (15, 0.8), (33, 0.9))
 """Of each guess: the side of the square of pixels that share a kernel, and what a frame earlier counts."""
 RIDGE = 2e-3  # holds a kernel at no motion where the square is flat
+MIXING = (15, 0.9, 5e-4)  # side, what a frame earlier counts, and ridge of the mixture
+KINDS = len(SETTINGS) + 3
 
 
 def guesses(frames: np.ndarray) -> np.ndarray:
@@ -24,20 +26,37 @@ def guesses(frames: np.ndarray) -> np.ndarray:
         are that frame.
     """
     frames = frames.astype(np.float32)
-    made = np.empty((len(frames), len(SETTINGS), *frames.shape[1:]), np.float32)
-    products, answers = [0.0] * len(SETTINGS), [0.0] * len(SETTINGS)
-    before = None
-    for t, frame in enumerate(frames):
-        around = _around(frame)
-        made[t] = frame
-        if before is not None:
-            product = before[:, None] * before[None]
-            answer = before * (frame - frames[t - 1])
-            for k, (side, memory) in enumerate(SETTINGS):
-                products[k] = memory * products[k] + uniform_filter(product, (1, 1, side, side))
-                answers[k] = memory * answers[k] + uniform_filter(answer, (1, side, side))
-                made[t, k] += (_solved(products[k], answers[k]) * around).sum(axis=0)
-        before = around
+    around = np.stack([_around(each) for each in frames])
+    return np.stack([_fitted(frames, around, *each, RIDGE) for each in SETTINGS], axis=1)
+
+
+def mixed(frames: np.ndarray) -> np.ndarray:
+    """All that is known of the next frame without a network: (T, KINDS, H, W) from (T, H, W).
+
+    In order: the frame before, the last frame blurred, the guesses, and the mixture of them all that would have been
+    best for the known frames around each pixel.
+    """
+    frames = frames.astype(np.float32)
+    before = np.concatenate([frames[:1], frames[:-1]])
+    kinds = np.stack([before, uniform_filter(frames, (0, 3, 3))], axis=1)
+    kinds = np.concatenate([kinds, guesses(frames)], axis=1)
+    mixture = _fitted(frames, kinds - frames[:, None], *MIXING)
+    return np.concatenate([kinds, mixture[:, None]], axis=1)
+
+
+def _fitted(frames: np.ndarray, parts: np.ndarray, side: int, memory: float, ridge: float) -> np.ndarray:
+    """Each frame and the sum of its ``parts`` (T, n, H, W) with the weights that led to the frames before it."""
+    n = parts.shape[1]
+    rows, columns = np.triu_indices(n)
+    sums: np.ndarray | float = 0.0
+    made = frames.copy()
+    for t in range(1, len(frames)):
+        known = parts[t - 1]
+        answer = known * (frames[t] - frames[t - 1])
+        sums = memory * sums + uniform_filter(np.concatenate([known[rows] * known[columns], answer]), (0, side, side))
+        product = np.empty((n, n, *frames.shape[1:]), np.float32)
+        product[rows, columns] = product[columns, rows] = sums[:-n]
+        made[t] += (_solved(product, sums[-n:], ridge) * parts[t]).sum(axis=0)
     return np.clip(made, 0.0, 1.0)
 
 
@@ -49,15 +68,14 @@ def _around(frame: np.ndarray) -> np.ndarray:
     return np.stack([wide[row : row + height, column : column + width] - frame for row, column in places])
 
 
-def _solved(product: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """``w`` of ``(product + RIDGE) w = answer`` at every pixel, by elimination: the matrices are positive definite."""
+def _solved(product: np.ndarray, answer: np.ndarray, ridge: float) -> np.ndarray:
+    """``w`` of ``(product + ridge) w = answer`` at every pixel, by elimination: the matrices are positive definite."""
     n = len(answer)
-    a = product.astype(np.float64)
-    b = answer.astype(np.float64)
-    a[np.arange(n), np.arange(n)] += RIDGE
+    a, b = product.copy(), answer.copy()
+    a[np.arange(n), np.arange(n)] += a.dtype.type(ridge)
     for i in range(n):
         factor = a[i + 1 :, i] / a[i, i]
-        a[i + 1 :, i:] -= factor[:, None] * a[i, i:]
+        a[i + 1 :, i + 1 :] -= factor[:, None] * a[i, i + 1 :]
         b[i + 1 :] -= factor * b[i]
     for i in reversed(range(n)):
         b[i] = (b[i] - (a[i, i + 1 :] * b[i + 1 :]).sum(axis=0)) / a[i, i]

@@ -8,8 +8,11 @@ from pyneural import nn
 from pyneural.functional import cat, leaky_relu, pad, sigmoid, softmax, stack, tanh, unfold, zeros
 from pyneural.tensor import Tensor
 
+from .motion import KINDS
+
 CHANNELS = 16
-GUESSES = 4  # the frame before and three continuations of the motion
+GUESSES = KINDS
+PAST = 2  # what the widest guess and the mixture were of the last frame, before it was known
 KNOWN = 4  # frames that a motion needs to be seen
 SLOPE = 0.1
 GAIN = 8.0  # differences of frames are small beside the frames
@@ -17,7 +20,7 @@ NEAR = 9  # pixels of the last frame, around each
 
 
 class Predictor(nn.Module):
-    """(N, T, 1 + GUESSES, H, W) -> (N, T, H, W): after each frame the next one; H and W are even.
+    """(N, T, 1 + GUESSES + PAST, H, W) -> (N, T, H, W): after each frame the next one; H and W are even.
 
     A convolutional gated recurrent unit (Ballas et al. 2016, with the reset after the convolution) at half the size;
     from its state come the weights of a blend at each pixel, positive and of sum 1, and a small correction.
@@ -27,7 +30,8 @@ class Predictor(nn.Module):
         super().__init__()
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         c = CHANNELS
-        self.head = nn.Conv2d(1 + GUESSES, c, 4, stride=2, padding=1, **made)
+        self.whole = nn.Linear(GUESSES + PAST, c, **made)
+        self.head = nn.Conv2d(1 + GUESSES + PAST, c, 4, stride=2, padding=1, **made)
         self.drive = nn.Conv2d(c, 3 * c, 3, padding=1, **made)
         self.state = nn.Conv2d(c, 3 * c, 3, padding=1, bias=False, **made)
         self.join = nn.Conv2d(2 * c, c, 3, padding=1, **made)
@@ -36,8 +40,10 @@ class Predictor(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         count, times, channels, height, width = maps.shape
         flat = maps.reshape(count * times, channels, height, width)
-        frame, guesses = flat[:, :1], flat[:, 1:]
-        seen = leaky_relu(self.head(cat([frame - 0.5, GAIN * (guesses - frame)], dim=1)), SLOPE)
+        frame, guesses = flat[:, :1], flat[:, 1 : 1 + GUESSES]
+        differences = GAIN * (flat[:, 1:] - frame)
+        whole = self.whole(differences.abs().mean(dim=(2, 3))).reshape(count * times, CHANNELS, 1, 1)
+        seen = leaky_relu(self.head(cat([frame - 0.5, differences], dim=1)) + whole, SLOPE)
         drive = self.drive(seen).reshape(count, times, 3, CHANNELS, height // 2, width // 2)
         told = leaky_relu(self.join(cat([self._states(drive), seen], dim=1)), SLOPE)
         out = self.out(told)

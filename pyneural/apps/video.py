@@ -28,7 +28,7 @@ from pyneural.tensor import Tensor
 from .app import Answer, Scores
 from .clips import SIDE, clip, cut, read_film, small
 from .film import draw_filmstrip, write_frame
-from .motion import guesses
+from .motion import mixed
 from .recurrent import KNOWN, Predictor
 from .training import History, Settings, fit, predict, usual
 
@@ -49,7 +49,7 @@ FRAMES, TRAIN, TEST = 120, 67, 80  # of the clip; to train; where the test begin
 PATCH = 32  # sides of what is cut from a window in training
 WINDOW = 6  # frames that the network sees
 REST = 1e-3  # the mean squared error at which the loss is 1: that of the last frame, about
-CUTS, CUT_SEED = 9, 0
+CUTS, CUT_SEED = 5, 0
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,9 @@ class Films:
     """Films as the network takes them, and where its windows begin.
 
     Attributes:
-        maps: (films, T, 5, H, W): each frame, the one before it, three guesses of the next; the first film is the
-            clip as it is, others are parts of it, turned, half of them backwards.
+        maps: (films, T, 11, H, W), as `as_maps` makes them; the first film is the clip as it is, others are parts of it, turned, half of them backwards.
         windows: (N, 2): film and first frame of each training window.
-        clip: (120, 5, 64, 64), of the whole clip.
+        clip: (120, 11, 64, 64), of the whole clip.
     """
 
     maps: np.ndarray
@@ -86,9 +85,10 @@ def load_data(device: str | Device | None = None, dtype: Any = None) -> Films:
 
 
 def as_maps(frames: np.ndarray) -> np.ndarray:
-    """(T, H, W) -> (T, 5, H, W): each frame, the one before it, three guesses of the next."""
-    before = np.concatenate([frames[:1], frames[:-1]])
-    return np.concatenate([frames[:, None], before[:, None], guesses(frames)], axis=1)
+    """(T, H, W) -> (T, 11, H, W): a frame, what `mixed` makes of the next, and two of the same of this one."""
+    made = mixed(frames)
+    past = np.concatenate([made[:1], made[:-1]])[:, -2:]
+    return np.concatenate([frames[:, None], made, past], axis=1)
 
 
 @functools.cache
@@ -99,7 +99,7 @@ def _films() -> tuple[np.ndarray, np.ndarray]:
     train, drawn = source[:TRAIN], np.random.default_rng(CUT_SEED)
     films = [small(train)]
     for number in range(CUTS):
-        scale, turn = drawn.uniform(0.6, 1.0), drawn.uniform(-12.0, 12.0)
+        scale, turn = drawn.uniform(0.75, 1.0), drawn.uniform(-12.0, 12.0)
         middle = tuple(drawn.uniform(0.5 * scale, 1.0 - 0.5 * scale, 2))
         films.append(cut(train, scale, middle, turn)[:: -1 if number % 2 else 1])
     return np.stack([as_maps(each) for each in films]), as_maps(small(source))
@@ -165,7 +165,7 @@ def foretell(model: nn.Module, maps: np.ndarray, which: range, ways: tuple[int, 
     """Frames ``which`` (N, H, W), each from the `WINDOW` before it; the mean of what mirror images bring.
 
     Args:
-        maps: (T, 5, H, W) of the film, as `as_maps` makes them; only what stands before a frame is used for it.
+        maps: (T, 11, H, W) of the film, as `as_maps` makes them; only what stands before a frame is used for it.
     """
     parameter = next(iter(model.parameters()))
     windows = np.stack([maps[end - WINDOW : end] for end in which])

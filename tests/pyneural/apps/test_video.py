@@ -46,7 +46,7 @@ def test_the_clip_is_the_one_that_was_measured(data: video.Films):
 def test_no_frame_is_on_two_sides(data: video.Films):
     assert data.maps.shape[:2] == (video.CUTS + 1, video.TRAIN)
     assert 3 * video.TEST == 2 * video.FRAMES
-    assert video.TEST - video.TRAIN == round(video.TEST / 6)
+    assert round(video.TEST / 6) == video.TEST - video.TRAIN
     np.testing.assert_array_equal(data.maps[0], data.clip[: video.TRAIN])
     windows = data.windows.numpy()
     assert (windows[:, 1].min(), windows[:, 1].max() + video.WINDOW) == (2, video.TRAIN - 1)
@@ -104,7 +104,7 @@ def test_a_frame_is_foretold_from_those_before_it(rng: np.random.Generator):
     """What follows changes nothing; what came before does."""
     pyneural.manual_seed(int(rng.integers(2**31)))
     model = video.build(dtype=np.float64)
-    maps = rng.uniform(size=(1, 4, 1 + recurrent.GUESSES, 8, 12))
+    maps = rng.uniform(size=(1, 4, 1 + recurrent.GUESSES + recurrent.PAST, 8, 12))
     told = model(Tensor(maps)).numpy()
     assert told.shape == (1, 4, 8, 12)
     later, earlier = maps.copy(), maps.copy()
@@ -120,7 +120,7 @@ def test_the_blend_of_alike_pixels_is_that_pixel(rng: np.random.Generator):
     pyneural.nn.init.zeros_(model.out.bias)
     model.out.weight.data[:, -1] = 0.0
     shade = float(rng.uniform())
-    told = model(Tensor(np.full((2, 3, 1 + recurrent.GUESSES, 6, 6), shade))).numpy()
+    told = model(Tensor(np.full((2, 3, 1 + recurrent.GUESSES + recurrent.PAST, 6, 6), shade))).numpy()
     np.testing.assert_allclose(told, shade)
 
 
