@@ -8,8 +8,8 @@ from scipy.ndimage import uniform_filter
 SETTINGS = ((7, 0.0), (9, 0.5), (15, 0.3), (15, 0.8), (33, 0.9))
 """Of each guess: the side of the square of pixels that share a kernel, and what a frame earlier counts."""
 RIDGE = 2e-3  # holds a kernel at no motion where the square is flat
-MIXING = (15, 0.9, 5e-4)  # side, what a frame earlier counts, and ridge of the mixture
-KINDS = len(SETTINGS) + 3
+MIXING = ((15, 0.9, 5e-4), (9, 0.95, 1e-3))  # side, what a frame earlier counts, and ridge of the two mixtures
+KINDS = 2 + len(SETTINGS) + len(MIXING)
 
 
 def guesses(frames: np.ndarray) -> np.ndarray:
@@ -33,15 +33,17 @@ def guesses(frames: np.ndarray) -> np.ndarray:
 def mixed(frames: np.ndarray) -> np.ndarray:
     """All that is known of the next frame without a network: (T, KINDS, H, W) from (T, H, W).
 
-    In order: the frame before, the last frame blurred, the guesses, and the mixture of them all that would have been
-    best for the known frames around each pixel.
+    In order: the frame before, the last frame blurred, the guesses, the mixture of them that would have been best for
+    the known frames around each pixel, and another one that has what the first had wrong of the last frame as well.
     """
     frames = frames.astype(np.float32)
     before = np.concatenate([frames[:1], frames[:-1]])
     kinds = np.stack([before, uniform_filter(frames, (0, 3, 3))], axis=1)
-    kinds = np.concatenate([kinds, guesses(frames)], axis=1)
-    mixture = _fitted(frames, kinds - frames[:, None], *MIXING)
-    return np.concatenate([kinds, mixture[:, None]], axis=1)
+    parts = np.concatenate([kinds, guesses(frames)], axis=1) - frames[:, None]
+    first = _fitted(frames, parts, *MIXING[0])
+    wrong = frames - np.concatenate([first[:1], first[:-1]])
+    second = _fitted(frames, np.concatenate([parts, wrong[:, None]], axis=1), *MIXING[1])
+    return np.concatenate([parts + frames[:, None], first[:, None], second[:, None]], axis=1)
 
 
 def _fitted(frames: np.ndarray, parts: np.ndarray, side: int, memory: float, ridge: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from .motion import KINDS
 
 CHANNELS = 16
 GUESSES = KINDS
-PAST = 2  # what the widest guess and the mixture were of the last frame, before it was known
+PAST = 2  # what the two mixtures were of the last frame, before it was known
 KNOWN = 4  # frames that a motion needs to be seen
 SLOPE = 0.1
 GAIN = 8.0  # differences of frames are small beside the frames
