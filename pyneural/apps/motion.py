@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-SETTINGS = ((7, 0.0), (9, 0.5), (15, 0.3), (15, 0.8), (33, 0.9))
+SETTINGS = ((7, 0.0), (9, 0.5), (15, 0.3), (15, 0.8), (33, 0.9), (5, 0.6), (21, 0.5))
 """Of each guess: the side of the square of pixels that share a kernel, and what a frame earlier counts."""
 RIDGE = 2e-3  # holds a kernel at no motion where the square is flat
-MIXING = ((15, 0.9, 5e-4), (9, 0.95, 1e-3))  # side, what a frame earlier counts, and ridge of the two mixtures
+MIXING = ((11, 0.95, 1e-3), (9, 0.95, 1e-3))  # side, what a frame earlier counts, and ridge of the two mixtures
 KINDS = 2 + len(SETTINGS) + len(MIXING)
 
 
@@ -39,11 +39,12 @@ def mixed(frames: np.ndarray) -> np.ndarray:
     frames = frames.astype(np.float32)
     before = np.concatenate([frames[:1], frames[:-1]])
     kinds = np.stack([before, uniform_filter(frames, (0, 3, 3))], axis=1)
-    parts = np.concatenate([kinds, guesses(frames)], axis=1) - frames[:, None]
+    kinds = np.concatenate([kinds, guesses(frames)], axis=1)
+    parts = kinds - frames[:, None]
     first = _fitted(frames, parts, *MIXING[0])
     wrong = frames - np.concatenate([first[:1], first[:-1]])
     second = _fitted(frames, np.concatenate([parts, wrong[:, None]], axis=1), *MIXING[1])
-    return np.concatenate([parts + frames[:, None], first[:, None], second[:, None]], axis=1)
+    return np.concatenate([kinds, first[:, None], second[:, None]], axis=1)
 
 
 def _fitted(frames: np.ndarray, parts: np.ndarray, side: int, memory: float, ridge: float) -> np.ndarray:

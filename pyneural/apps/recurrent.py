@@ -10,7 +10,7 @@ from pyneural.tensor import Tensor
 
 from .motion import KINDS
 
-CHANNELS = 16
+CHANNELS = 24
 GUESSES = KINDS
 PAST = 2  # what the two mixtures were of the last frame, before it was known
 KNOWN = 4  # frames that a motion needs to be seen

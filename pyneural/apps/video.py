@@ -59,9 +59,10 @@ class Films:
     """Films as the network takes them, and where its windows begin.
 
     Attributes:
-        maps: (films, T, 12, H, W), as `as_maps` makes them; the first film is the clip as it is, others are parts of it, turned, half of them backwards.
+        maps: (films, T, 14, H, W), as `as_maps` makes them; the first film is the clip as it is, others are parts of
+            it, turned, half of them backwards.
         windows: (N, 2): film and first frame of each training window.
-        clip: (120, 12, 64, 64), of the whole clip.
+        clip: (120, 14, 64, 64), of the whole clip.
     """
 
     maps: np.ndarray
@@ -87,7 +88,7 @@ def load_data(device: str | Device | None = None, dtype: Any = None) -> Films:
 
 
 def as_maps(frames: np.ndarray) -> np.ndarray:
-    """(T, H, W) -> (T, 12, H, W): a frame, what `mixed` makes of the next, and two of the same of this one."""
+    """(T, H, W) -> (T, 14, H, W): a frame, what `mixed` makes of the next, and two of the same of this one."""
     made = mixed(frames)
     past = np.concatenate([made[:1], made[:-1]])[:, -2:]
     return np.concatenate([frames[:, None], made, past], axis=1)
@@ -166,7 +167,7 @@ def foretell(model: nn.Module, maps: np.ndarray, ways: tuple[int, ...] = (0, 1, 
     """After each frame of a film the next one (T, H, W), the mean of what mirror images bring; a frame knows no later.
 
     Args:
-        maps: (T, 12, H, W) of the film, as `as_maps` makes them.
+        maps: (T, 14, H, W) of the film, as `as_maps` makes them.
     """
     parameter = next(iter(model.parameters()))
     made = []

@@ -191,6 +191,7 @@ def test_its_picture_and_its_scores(app: App, tmp_path: Path):
     app.draw(tmp_path / "p.png", model, data)
     with Image.open(tmp_path / "p.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5
-    for given in () if app.NAME in SENTENCES else (tmp_path / "nothing", tmp_path):
+    (tmp_path / "folder").mkdir()
+    for given in () if app.NAME in SENTENCES else (tmp_path / "nothing", tmp_path / "folder"):
         with pytest.raises(ValueError, match=r"there is no file|is no file"):
             app.answer(model, str(given))
