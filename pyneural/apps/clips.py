@@ -52,7 +52,9 @@ def _decoded(owner: str, path: Path) -> np.ndarray:
 def small(frames: np.ndarray) -> np.ndarray:
     """(T, H, W) in uint8 -> (T, 64, 64) from 0 to 1, as OpenCV interpolates."""
     cv2 = need("cv2", "opencv-python-headless")
-    return np.stack([cv2.resize(each, (SIDE, SIDE)) for each in frames]).astype(np.float32) / np.float32(255.0)
+    pixels = np.stack([cv2.resize(each, (SIDE, SIDE)) for each in frames])
+    scaled: np.ndarray = pixels.astype(np.float32) / np.float32(255.0)
+    return scaled
 
 
 def cut(frames: np.ndarray, scale: float, middle: tuple[float, float], turn: float) -> np.ndarray:
@@ -73,7 +75,8 @@ def cut(frames: np.ndarray, scale: float, middle: tuple[float, float], turn: flo
     parts = [
         cv2.warpAffine(each, affine, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REFLECT_101) for each in frames
     ]
-    return np.stack(parts).astype(np.float32) / np.float32(255.0)
+    scaled: np.ndarray = np.stack(parts).astype(np.float32) / np.float32(255.0)
+    return scaled
 
 
 def read_film(path: Path) -> np.ndarray:

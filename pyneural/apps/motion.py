@@ -51,8 +51,8 @@ def _fitted(frames: np.ndarray, parts: np.ndarray, side: int, memory: float, rid
     """Each frame and the sum of its ``parts`` (T, n, H, W) with the weights that led to the frames before it."""
     n = parts.shape[1]
     rows, columns = np.triu_indices(n)
-    sums: np.ndarray | float = 0.0
-    made = frames.copy()
+    sums = np.zeros((len(rows) + n, *frames.shape[1:]), np.float32)
+    made: np.ndarray = frames.copy()
     for t in range(1, len(frames)):
         known = parts[t - 1]
         answer = known * (frames[t] - frames[t - 1])
@@ -60,7 +60,7 @@ def _fitted(frames: np.ndarray, parts: np.ndarray, side: int, memory: float, rid
         product = np.empty((n, n, *frames.shape[1:]), np.float32)
         product[rows, columns] = product[columns, rows] = sums[:-n]
         made[t] += (_solved(product, sums[-n:], ridge) * parts[t]).sum(axis=0)
-    return np.clip(made, 0.0, 1.0)
+    return made.clip(0.0, 1.0)
 
 
 def _around(frame: np.ndarray) -> np.ndarray:
@@ -74,7 +74,8 @@ def _around(frame: np.ndarray) -> np.ndarray:
 def _solved(product: np.ndarray, answer: np.ndarray, ridge: float) -> np.ndarray:
     """``w`` of ``(product + ridge) w = answer`` at every pixel, by elimination: the matrices are positive definite."""
     n = len(answer)
-    a, b = product.copy(), answer.copy()
+    a: np.ndarray = product.copy()
+    b: np.ndarray = answer.copy()
     a[np.arange(n), np.arange(n)] += a.dtype.type(ridge)
     for i in range(n):
         factor = a[i + 1 :, i] / a[i, i]

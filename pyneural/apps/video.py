@@ -100,12 +100,12 @@ def _films() -> tuple[np.ndarray, np.ndarray]:
     if len(source) != FRAMES:
         raise ValueError(f"video: the clip has {len(source)} frames instead of {FRAMES}: another decoder's")
     train, drawn = source[:TRAIN], np.random.default_rng(CUT_SEED)
-    films = [small(train)]
+    whole, films = as_maps(small(source)), []
     for number in range(CUTS):
         scale, turn = drawn.uniform(0.75, 1.0), drawn.uniform(-12.0, 12.0)
         middle = tuple(drawn.uniform(0.5 * scale, 1.0 - 0.5 * scale, 2))
-        films.append(cut(train, scale, middle, turn)[:: -1 if number % 2 else 1])
-    return np.stack([as_maps(each) for each in films]), as_maps(small(source))
+        films.append(as_maps(cut(train, scale, middle, turn)[:: -1 if number % 2 else 1]))
+    return np.stack([whole[:TRAIN], *films]), whole
 
 
 def build(*, device: str | Device | None = None, dtype: Any = None) -> Predictor:

@@ -61,7 +61,7 @@ def _few_patches(data: Any, count: int) -> Any:
 def _few_windows(data: Any, count: int) -> Any:
     """Small ones: the network takes any even size."""
     windows = data.windows[:: len(data.windows) // count][:count]
-    return replace(data, maps=data.maps[..., 24:40, 24:40], clip=data.clip[..., 24:40, 24:40], windows=windows)
+    return replace(data, maps=data.maps[..., 24:36, 24:36], clip=data.clip[..., 24:36, 24:36], windows=windows)
 
 
 def _few_dialogs(data: Any, count: int) -> Any:
