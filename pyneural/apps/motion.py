@@ -34,17 +34,38 @@ def mixed(frames: np.ndarray) -> np.ndarray:
     """All that is known of the next frame without a network: (T, KINDS, H, W) from (T, H, W).
 
     In order: the frame before, the last frame blurred, the guesses, the mixture of them that would have been best for
-    the known frames around each pixel, and another one that has what the first had wrong of the last frame as well.
+    the known frames around each pixel, and another one that has `_more` as well.
     """
     frames = frames.astype(np.float32)
-    before = np.concatenate([frames[:1], frames[:-1]])
-    kinds = np.stack([before, uniform_filter(frames, (0, 3, 3))], axis=1)
+    kinds = np.stack([_late(frames), uniform_filter(frames, (0, 3, 3))], axis=1)
     kinds = np.concatenate([kinds, guesses(frames)], axis=1)
-    parts = kinds - frames[:, None]
-    first = _fitted(frames, parts, *MIXING[0])
-    wrong = frames - np.concatenate([first[:1], first[:-1]])
-    second = _fitted(frames, np.concatenate([parts, wrong[:, None]], axis=1), *MIXING[1])
+    first = _fitted(frames, kinds - frames[:, None], *MIXING[0])
+    second = _fitted(frames, _more(frames, np.concatenate([kinds, first[:, None]], axis=1)), *MIXING[1])
     return np.concatenate([kinds, first[:, None], second[:, None]], axis=1)
+
+
+def remixed(frames: np.ndarray, kinds: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """A mixture that has one more part, what a network tells: (T, H, W).
+
+    Args:
+        frames, told: (T, H, W), each frame and what was told of the next; kinds: of `mixed`.
+    """
+    late = frames - _late(told)
+    parts = [_more(frames, kinds[:, :-1]), (told - frames)[:, None], late[:, None]]
+    return _fitted(frames, np.concatenate(parts, axis=1), *MIXING[1])
+
+
+def _late(film: np.ndarray) -> np.ndarray:
+    """Each frame replaced by the one before."""
+    return np.concatenate([film[:1], film[:-1]])
+
+
+def _more(frames: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Less the frame: all of the first mixture's parts, wider blurs, and what it and two guesses just had wrong."""
+    parts = kinds[:, :-1] - frames[:, None]
+    wrong = frames[:, None] - _late(kinds[:, [-1, 3, 6]])
+    blurred = [uniform_filter(kinds[:, 0], (0, 3, 3)) - frames, uniform_filter(frames, (0, 5, 5)) - frames]
+    return np.concatenate([parts, wrong, np.stack(blurred, axis=1)], axis=1)
 
 
 def _fitted(frames: np.ndarray, parts: np.ndarray, side: int, memory: float, ridge: float) -> np.ndarray:
