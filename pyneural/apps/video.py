@@ -42,7 +42,7 @@ BATCH_SIZE = 6
 LEARNING_RATE = 4e-3
 PATIENCE = 4
 METRIC = "psnr"
-BARS = {"psnr": 32.8}
+BARS = {"psnr": 32.941}  # 2 dB more than the last frame once more
 LOWER: tuple[str, ...] = ()
 INPUT = "a video file, a GIF or a folder of pictures; the next frame is written beside it as NAME-next.png"
 

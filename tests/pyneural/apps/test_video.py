@@ -89,6 +89,16 @@ def test_guesses_of_a_still_film_are_its_frame_and_see_no_future(rng: np.random.
     assert motion.mixed(frames).shape == (6, motion.KINDS, 12, 12)
 
 
+def test_a_mixture_learns_whom_to_believe(rng: np.random.Generator):
+    """One that is told the truth takes it; and it sees no future."""
+    frames = rng.uniform(0.3, 0.7, (12, 16, 16)).astype(np.float32)
+    kinds = motion.mixed(frames)
+    right = np.concatenate([frames[1:], frames[-1:]])
+    made = motion.remixed(frames, kinds, right)
+    assert np.abs(made[-2] - frames[-1]).mean() < 0.2 * np.abs(kinds[-2, -1] - frames[-1]).mean()
+    np.testing.assert_array_equal(motion.remixed(frames[:8], kinds[:8], right[:8]), made[:8])
+
+
 def test_the_kernels_are_those_of_least_squares(rng: np.random.Generator):
     factors = rng.normal(size=(20, 8, 3, 2))
     product = np.einsum("sihw,sjhw->ijhw", factors, factors)
