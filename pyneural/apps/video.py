@@ -5,7 +5,8 @@ sixth, which says which epoch is kept; the last third tests: each of its frames 
 
 The network does not paint. It blends, with weights of its own at each pixel (Jia et al. 2016), the last frame's
 neighbourhood and continuations of the motion that least squares find in the frames so far (`motion.mixed`), which
-learn on as the film runs. On the validation frames those alone are nearly as good as the network that blends them.
+learn on as the film runs. Those alone gain 1.97 of the 2.04 dB on the test frames. Sizes were chosen on the validation
+frames. A network over pixels and the last motion alone gained 1.2 to 1.6 dB there, where the mixture gains 2.3.
 """
 
 from __future__ import annotations
