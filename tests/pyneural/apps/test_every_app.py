@@ -61,7 +61,7 @@ def _few_patches(data: Any, count: int) -> Any:
 def _few_windows(data: Any, count: int) -> Any:
     """Small ones: the network takes any even size."""
     windows = data.windows[:: len(data.windows) // count][:count]
-    return replace(data, maps=data.maps[..., 24:36, 24:36], clip=data.clip[..., 24:36, 24:36], windows=windows)
+    return replace(data, maps=data.maps[..., 16:32, 16:32], clip=data.clip[..., 16:32, 16:32], windows=windows)
 
 
 def _few_dialogs(data: Any, count: int) -> Any:
@@ -95,6 +95,8 @@ PACKAGES = {
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
+FITTED = {"video"}
+"""Applications whose least squares, fitted to what they are given, better the baseline whatever the network says."""
 SENTENCES = {"sentiment", "chat"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
 FILES = {"scan": "/usr/share/doc/invesalius-examples/examples/Cranium.inv3"}
@@ -187,7 +189,8 @@ def test_its_picture_and_its_scores(app: App, tmp_path: Path):
     assert set(app.BARS) <= set(baseline)
     assert np.isfinite([*scores.values(), *baseline.values()]).all()
     for metric in app.BARS:
-        assert not reached(app, metric, scores[metric], baseline[metric])
+        floor = app.BARS if app.NAME in FITTED else baseline
+        assert not reached(app, metric, scores[metric], floor[metric])
     app.draw(tmp_path / "p.png", model, data)
     with Image.open(tmp_path / "p.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5
