@@ -51,7 +51,6 @@ FRAMES, TRAIN, TEST = 120, 67, 80  # of the clip; to train; where the test begin
 PATCH = 32  # sides of what is cut from a window in training
 WINDOW = 6  # frames that the network sees
 REST = 1e-3  # the mean squared error at which the loss is 1: that of the last frame, about
-REMEMBERED = 60  # of a user's frames: what was before weighs less than a twentieth in the mixtures
 CUTS, CUT_SEED = 5, 0
 
 
@@ -182,7 +181,8 @@ def _told(model: nn.Module, maps: np.ndarray) -> np.ndarray:
     """(T, 14, H, W) -> (T, H, W): the network's answers."""
     parameter = next(iter(model.parameters()))
     given = Tensor(np.ascontiguousarray(maps[None]), device=parameter.device, dtype=parameter.dtype)
-    return predict(model, given).cpu().numpy()[0]
+    made: np.ndarray = predict(model, given).cpu().numpy()[0]
+    return made
 
 
 def _errors(told: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -226,7 +226,6 @@ def answer(model: nn.Module, given: str, device: str | Device | None = None) -> 
     frames = read_film(path)
     if len(frames) < KNOWN:
         raise ValueError(f"predict: {path} has {len(frames)} frames, fewer than the {KNOWN} that show a motion")
-    frames = frames[-REMEMBERED:]
     told = foretell(model, as_maps(frames))[-1]
     target = path.with_name(f"{path.stem if path.is_file() else path.name}-next.png")
     write_frame(target, told)
