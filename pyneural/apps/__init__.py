@@ -19,6 +19,7 @@ APPS = {
     "scan": "noise taken from the slices of a head CT: a U-Net (no medical device)",
     "driving": "a racing car, driven from pictures of the road: a CNN that a script has taught",
     "fashion": "clothes on 28 x 28 pixels: a residual CNN with augmentation",
+    "video": "the next frame of a film: a convolutional recurrent network that blends continuations of the motion",
     "chat": "prompts and replies: a small decoder transformer beside a nearest-neighbour retriever",
     "language": "how a text goes on: a decoder transformer that reads the World English Bible, sampled token by token",
     "translate": "short verses from English to Spanish: an encoder-decoder transformer with beam search",

