@@ -316,8 +316,26 @@ def _line_of(error: Exception) -> int:
     return found
 
 
+def _called(error: Exception) -> str:
+    """The operator that type inference was at, if it was at one.
+
+    Whether Numba has ``@`` for arrays depends on what it has compiled before: it then begins to compile it for a GPU.
+    """
+    trace = error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_name == "get_call_type":
+            names = trace.tb_frame.f_locals
+            key = getattr(names["self"], "typing_key", None)
+            if getattr(key, "__module__", "") == "_operator":
+                return f"{key.__name__} does not take ({', '.join(map(str, names['args']))})"
+        trace = trace.tb_next
+    return ""
+
+
 def _sentence(error: Exception, text: str) -> str:
     if type(error).__name__ == "CudaSupportError":
+        if called := _called(error):
+            return called
         return "this calls a function that Numba compiles from Python; write it with what docs/simulator.md lists"
     if match := re.search(r"name ['\"`]?(\w+)['\"`]? is not defined", text):
         return f"the name {match[1]} is not defined"

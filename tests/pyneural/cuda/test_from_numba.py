@@ -341,6 +341,7 @@ def test_negative_indices_count_from_the_end_or_are_out(tmp_path: Path) -> None:
         ),
         ("y[0] = plain(x)", "plain is a plain function", 4),
         ("y[0] = x.sum()", "Numba compiles from Python|sum", 4),
+        ("y[0] = x @ y", r"matmul does not take \(array", 4),
         ("for v in x:\n        y[0] = v", "range", 4),
         ("return x[0]", "a kernel returns nothing", 4),
         ("y[0] = x", "setitem", 4),
