@@ -325,7 +325,7 @@ def _called(error: Exception) -> str:
     while trace:
         if trace.tb_frame.f_code.co_name == "get_call_type":
             names = trace.tb_frame.f_locals
-            key = getattr(names["self"], "typing_key", None)
+            key: Any = getattr(names["self"], "typing_key", None)
             if getattr(key, "__module__", "") == "_operator":
                 return f"{key.__name__} does not take ({', '.join(map(str, names['args']))})"
         trace = trace.tb_next
