@@ -211,6 +211,7 @@ def test_its_missing_package_is_named_with_its_cure(app: App, monkeypatch: pytes
             app.load_data()
         return
     package = PACKAGES[app.NAME]
+    monkeypatch.setenv("PYNEURAL_CACHE_DIR", str(tmp_path))  # what was read from the package once is kept there
     for name in [each for each in sys.modules if each.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)

@@ -34,8 +34,13 @@ class _Machines:
         """A rank of the script on each, by torchrun's variables. TCP, though MPI could find shared memory."""
         jobs = []
         for rank, end in enumerate("ab"):
-            variables = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_PORT": "29500"}
-            transports = {"MASTER_ADDR": self.addresses[0], "UCX_TLS": "tcp,self", "FI_PROVIDER": "tcp"}
+            variables = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": self.addresses[0]}
+            transports = {
+                "MASTER_PORT": "29500",
+                "UCX_TLS": "tcp,self",
+                "UCX_NET_DEVICES": "cable",
+                "FI_PROVIDER": "tcp",
+            }
             own = ["ip", "netns", "exec", self.name + end, "unshare", "--uts"]
             shell = ["sh", "-c", f'hostname machine-{end} && exec "$@"', "sh"]
             program = [sys.executable, "-m", "pyneural.distributed", str(RANKS / script), *arguments]
@@ -55,8 +60,8 @@ class _Machines:
         _ip("-n", f"{self.name}a", "link", "set", "cable", "down")
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+def _ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -77,10 +82,20 @@ def machines() -> Iterator[_Machines]:
             _ip("-n", name + end, "addr", "add", f"{address}/24", "dev", "cable")
             _ip("-n", name + end, "link", "set", "cable", "up")
             _ip("-n", name + end, "link", "set", "lo", "up")
+        for end in "ab":
+            _wait_for_cable(name + end)
         yield _Machines(name, addresses)
     finally:
         for end in "ab":
             subprocess.run(["ip", "netns", "del", name + end], check=False, capture_output=True)
+
+
+def _wait_for_cable(namespace: str) -> None:
+    """MPI finds no way where the kernel has not noticed yet that the cable is plugged in."""
+    begin = time.monotonic()
+    while " UP " not in _ip("-n", namespace, "-br", "link", "show", "cable"):
+        assert time.monotonic() - begin < 10.0
+        time.sleep(0.02)
 
 
 def _ended(jobs: list[subprocess.Popen[str]], seconds: float) -> list[str]:
