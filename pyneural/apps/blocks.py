@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from pyneural import nn
 from pyneural.functional import cat, scaled_dot_product_attention
 from pyneural.functional.attention import attention_weights
@@ -104,20 +102,3 @@ def decaying(weight_decay: float) -> Any:
         )
 
     return make
-
-
-def curve(losses: list[float], validation: list[float], points: int) -> np.ndarray:
-    """(2, points): the mean training loss of each of so many parts of a training, and the validation's on the way.
-
-    The validation is known at the ends of epochs; between them it is a straight line, and before the first it is 0.
-    """
-    found = np.zeros((2, points))
-    at = (np.arange(points) + 0.5) / points
-    if losses:
-        means = np.array([part.mean() if len(part) else np.nan for part in np.array_split(np.array(losses), points)])
-        known = ~np.isnan(means)
-        found[0] = np.interp(at, at[known], means[known])
-    if validation:
-        ends = (np.arange(len(validation)) + 1.0) / len(validation)
-        found[1] = np.where(at < ends[0], 0.0, np.interp(at, ends, validation))
-    return found

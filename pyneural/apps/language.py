@@ -24,10 +24,10 @@ from pyneural.optim import Optimizer
 from pyneural.tensor import Tensor
 
 from .app import Answer, Scores, input_file
-from .blocks import Kept, Layer, curve, decaying
+from .blocks import Kept, Layer, decaying
 from .books import VOCABULARY, pairs, rows, split, streams, windows
 from .ngram import KneserNey
-from .text_pictures import draw_language
+from .text_pictures import curve, draw_language
 from .training import History, Settings, fit, predict, usual
 
 if TYPE_CHECKING:

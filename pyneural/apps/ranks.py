@@ -54,7 +54,7 @@ class Ranks:
         wanted = self.group is not None and (self.size > 1 or self.group.trace.recording)
         self.parallel = distributed.DistributedDataParallel(model, compression=options.compression) if wanted else None
 
-    def first(self, begin: Callable[[Any], None], seen: Any) -> None:
+    def in_turn(self, begin: Callable[[Any], None], seen: Any) -> None:
         """``begin(seen)`` on rank 0, and then on the others, which find the files that it has left."""
         if self.rank == 0:
             begin(seen)

@@ -29,6 +29,8 @@ class Pool:
         self.folder = None if checkpoint is None else checkpoint.parent / FOLDER
         self.seen = Recording(*(np.empty(0) for _ in NAMES))
         self._rounds: list[Recording] = []
+        if checkpoint is not None and not checkpoint.exists():
+            self.forget()  # what is there is another training's
 
     def add(self, number: int, tracks: tuple[int, ...], driver: Driver | None, due: bool) -> None:
         """Round ``number``, unless it is there: from its file, or, if it is ``due``, driven and kept in one.
@@ -38,8 +40,6 @@ class Pool:
         """
         if number < len(self._rounds):
             return
-        if self.checkpoint is not None and not self.checkpoint.exists():
-            self.forget()  # what is there is another training's
         file = None if self.folder is None else self.folder / f"{number}.safetensors"
         if file is not None and file.exists():
             found = load(file, "cpu")
@@ -59,5 +59,5 @@ class Pool:
         if self.folder is not None and self.folder.is_dir():
             for file in self.folder.glob("*.safetensors"):
                 file.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # another rank may have been first, or be driving
+            with contextlib.suppress(OSError):  # another rank may have been first
                 self.folder.rmdir()

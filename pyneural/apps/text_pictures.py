@@ -77,3 +77,20 @@ def draw_attention(
         axes.tick_params(length=0)
         axes.xaxis.tick_top()
     figure.savefig(path)
+
+
+def curve(losses: list[float], validation: list[float], points: int) -> np.ndarray:
+    """(2, points): the mean training loss of each of so many parts of a training, and the validation's on the way.
+
+    The validation is known at the ends of epochs; between them it is a straight line, and before the first it is 0.
+    """
+    found = np.zeros((2, points))
+    at = (np.arange(points) + 0.5) / points
+    if losses:
+        means = np.array([part.mean() if len(part) else np.nan for part in np.array_split(np.array(losses), points)])
+        known = ~np.isnan(means)
+        found[0] = np.interp(at, at[known], means[known])
+    if validation:
+        ends = (np.arange(len(validation)) + 1.0) / len(validation)
+        found[1] = np.where(at < ends[0], 0.0, np.interp(at, ends, validation))
+    return found

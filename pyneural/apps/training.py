@@ -184,7 +184,7 @@ def fit(
     clock = saved = time.perf_counter()
     while len(history.scores) < epochs and not _stale(history, patience):
         if begin is not None:
-            team.first(begin, history)
+            team.in_turn(begin, history)
         for batch in loader:
             for group in run.optimizer.param_groups:
                 group["lr"] = lr * 0.5 * (1.0 + math.cos(math.pi * len(history.losses) / steps))

@@ -17,10 +17,9 @@ from .couples import END, LENGTH, PAD, START, VOCABULARY
 
 WIDTH, HEADS, LAYERS, HIDDEN = 128, 4, 3, 256
 DROPOUT = 0.1
-BEAMS, NORM = (
-    4,
-    0.8,
-)  # kept beside each other; the power of its length that a translation's log-probability is divided by
+BEAMS = 4
+NORM = 0.8
+"""The power of its length that a translation's log-probability is divided by."""
 
 
 class Translator(nn.Module):

@@ -10,7 +10,8 @@ import pytest
 import pyneural
 from pyneural import Tensor, nn
 from pyneural.apps import blocks
-from pyneural.apps.blocks import Layer, curve
+from pyneural.apps.blocks import Layer
+from pyneural.apps.text_pictures import curve
 
 WIDTH, HEADS = 8, 2
 MADE = {"device": "reference", "dtype": np.float64}
