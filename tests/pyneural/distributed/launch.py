@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,17 +50,32 @@ def command(ranks: int, script: str, *arguments: str) -> list[str]:
 
 
 def run(ranks: int, script: str, *arguments: str, seconds: float = 120.0) -> str:
-    """What the script's ranks print; fails unless all end well within the time."""
-    done = subprocess.run(
+    """What the script's ranks print; fails unless all end well within the time, then with where each of them stands."""
+    job = subprocess.Popen(
         command(ranks, script, *arguments),
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=seconds,
-        env=environment(),
-        check=False,
+        env={**environment(), "PYTHONFAULTHANDLER": "1"},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    try:
+        printed = job.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        _abort([str(RANKS / script), *arguments])
+        printed = f"not ended within {seconds:g} seconds\n{job.communicate()[0]}"
+    assert job.returncode == 0, printed
+    return printed
+
+
+def _abort(arguments: list[str]) -> None:
+    """Signal a program's processes to print their stacks and die; the launcher puts each in a session of its own."""
+    ending = "\0".join([*arguments, ""]).encode()
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = each.read_bytes()
+            if line.endswith(ending) and b"mpiexec" not in line.partition(b"\0")[0]:
+                os.kill(int(each.parent.name), signal.SIGABRT)
 
 
 @contextlib.contextmanager
