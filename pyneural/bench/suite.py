@@ -14,7 +14,7 @@ import numpy as np
 from . import contestants as on_host
 from . import gpu_contestants as on_gpu
 from . import machine, race
-from .contestants import ENVIRONMENT, SUBJECT, Kind
+from .contestants import ENVIRONMENT, RIVALS, SUBJECT, Kind
 from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 
 FORMAT = 1
@@ -127,7 +127,7 @@ def run(
     wanted = cases(names, dtypes, asked, against, seed, device, replay=replay)
     report = race.race(
         module or MODULES[device],
-        [race.Contestant(name, name, ENVIRONMENT) for name in (SUBJECT, *against)],
+        [race.Contestant(SUBJECT, SUBJECT, ENVIRONMENT), *(race.Contestant(each, each, RIVALS) for each in against)],
         wanted,
         truth,
         threads=threads,
