@@ -11,9 +11,9 @@ import numpy as np
 from .. import memory
 from ..microkernel import STENCIL_ROWS
 from ..parallel import run
-from ..routine import address, data
+from ..routine import address, data, table
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
-from . import planes, planes_gradient, windows
+from . import planes, planes_gradient, windows, winograd, winograd_gradient
 from . import weight_gradient as tiles_gradient
 from .correlate import Correlation, Weight, pack_weight, scratch_items, store_strip, tile
 from .correlate import correlate as correlate_tiles
@@ -51,6 +51,10 @@ def correlate(
     dtype = out.dtype
     size = dtype.itemsize
     threads = numba.get_num_threads()
+    tiles = _tiles(five(source.shape), _strides(source), five(out.shape), size, groups, phases, threads)
+    if tiles is not None:
+        _in_winograd_tiles(source, weight, bias, relu, phases, forward, tiles, out)
+        return
     plan = _plan(five(source.shape), _strides(source), five(out.shape), size, groups, phases, threads)
     geometry = plan.geometry
     inner, outer, tasks = geometry.inner, geometry.outer, geometry.tasks
@@ -96,6 +100,65 @@ def correlate(
 
 
 @functools.lru_cache(maxsize=1024)
+def _tiles(
+    source: Five, strides: Five, out: Five, size: int, groups: int, phases: Phases, threads: int
+) -> winograd.Tiles | None:
+    """How Winograd's tiles are divided, where a convolution is one for them."""
+    if not winograd.suits(source, out, size, groups, phases):
+        return None
+    return winograd.divide(source, strides, out, phases, threads)
+
+
+def _in_winograd_tiles(
+    source: Array,
+    weight: Array,
+    bias: Array | None,
+    relu: bool,
+    phases: Phases,
+    forward: bool,
+    tiles: winograd.Tiles,
+    out: Array,
+) -> None:
+    dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
+    width, inner, outer = TILE_BYTES // size, tiles.inner, tiles.outer
+    panels = count_panels(outer, size)
+    shift = np.zeros(panels * width, dtype)
+    if bias is not None:
+        shift[:outer] = bias
+    k, c, _, h, w = _strides(weight)
+    items = panels * inner
+    share = -(-items // threads)
+    packed = memory.empty((panels * winograd.PARTS * tiles.weight_part // size,), dtype)
+    squares = memory.empty((-(-items // share) * 9 * VECTOR_BYTES // size,), dtype)
+    lanes = (k, c) if forward else (c, k)
+    filters = winograd.Filters(
+        data(packed),
+        data(weight),
+        *lanes,
+        h,
+        w,
+        inner,
+        outer,
+        tiles.weight_part,
+        address(phases.taps),
+        data(squares),
+        share,
+    )
+    run(winograd.pack_filters[dtype], filters, items, share)
+    piece = -(-tiles.tasks // threads)
+    pieces = -(-tiles.tasks // piece)
+    scratch, geometry = tiles.scratch_bytes, table(tiles)
+    scratches = memory.empty((pieces * scratch // size,), dtype)
+    tables = memory.empty((pieces * tiles.task_pixels,), _INT64)
+    arguments = winograd.Correlation(
+        winograd.copy_pixels[dtype], winograd.transform_source[dtype], winograd.multiply[dtype],
+        winograd.transform_sums[dtype], store_strip[dtype], data(out), data(scratches), scratch, data(tables),
+        tiles.task_pixels, data(packed), data(shift), int(relu), data(source), piece, address(geometry),
+    )  # fmt: skip
+    run(winograd.correlate[dtype], arguments, tiles.tasks, piece)
+
+
+@functools.lru_cache(maxsize=1024)
 def _plan(source: Five, strides: Five, out: Five, size: int, groups: int, phases: Phases, threads: int) -> Plan:
     return correlation(source, strides, out, size, groups, phases, threads, _suits_planes(out[1] // groups, size))
 
@@ -115,10 +178,35 @@ def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Arr
         out[...] = result
     elif not out.size or not grad.size:
         out[...] = 0
+    elif winograd_gradient.suits_gradient(five(x.shape), five(grad.shape), x.itemsize, groups, phases):
+        _gradient_in_winograd_tiles(grad, x, phases, out)
     elif _suits_planes(grad.shape[1] // groups, x.itemsize):
         _gradient_in_planes(grad, x, groups, phases, out)
     else:
         _gradient_in_tiles(grad, x, groups, phases, out)
+
+
+def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Array) -> None:
+    dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
+    work = _divide_winograd(five(x.shape), _strides(x), five(grad.shape), _strides(grad), phases)
+    tasks, outer = work.parts * work.slices, work.grad.inner
+    piece, share = -(-tasks // threads), -(-outer // threads)
+    pieces = max(-(-tasks // piece), -(-outer // share))
+    scratch = winograd_gradient.scratch_bytes(work)
+    sums = memory.empty((tasks * winograd_gradient.PARTS * work.sums // size,), dtype)
+    scratches = memory.empty((pieces * scratch // size,), dtype)
+    source, grads = table(work.source), table(work.grad)
+    arguments = winograd_gradient.Gradient(
+        winograd.copy_pixels[dtype], winograd.transform_source[dtype], winograd_gradient.transform_grad[dtype],
+        winograd_gradient.multiply[dtype], data(out), data(x), data(grad), data(sums), data(scratches), scratch, piece,
+        address(phases.taps), work.source.inner, outer, work.source.tasks, work.parts, work.slices,
+        work.slice_channels, work.line, work.sums, address(source), address(grads),
+    )  # fmt: skip
+    run(winograd_gradient.gradient[dtype], arguments, tasks, piece)
+    run(winograd_gradient.merge[dtype], arguments._replace(piece=share), outer, share)
+
+
+_divide_winograd = functools.lru_cache(maxsize=1024)(winograd_gradient.divide_gradient)
 
 
 def _gradient_in_tiles(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
