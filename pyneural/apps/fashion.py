@@ -52,7 +52,7 @@ INPUT = "a picture of one piece of clothing on an even ground"
 SOURCE = Path("/usr/share/datasets/fashion-mnist")
 SIDE, SHIFT = 28, 1
 VALIDATION, SPLIT_SEED = 5000, 0
-CHANNELS = (64, 128)  # at a half and a quarter of the size
+CHANNELS = (32, 64, 128)  # at the images' size, at a half and a quarter of it
 NAMES = (
     "T-shirt or top", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
@@ -137,20 +137,20 @@ def _conv(inputs: int, outputs: int, size: int, made: dict[str, Any], stride: in
 
 
 class Network(nn.Module):
-    """(N, 1, H, W) -> (N, 10) logits; H and W are even. The largest layers are half as high and wide."""
+    """(N, 1, H, W) -> (N, 10) logits: at each size a convolution and a residual block."""
 
     def __init__(self, device: Any, dtype: Any) -> None:
         super().__init__()
         made: dict[str, Any] = {"device": device, "dtype": dtype}
-        half, quarter = CHANNELS
-        self.stem, self.down = _conv(1, half, 5, made, stride=2), _conv(half, quarter, 3, made, stride=2)
-        self.fine, self.coarse = Block(half, made), nn.Sequential(Block(quarter, made), Block(quarter, made))
-        self.dropout, self.out = nn.Dropout(0.2), nn.Linear(quarter, len(NAMES), **made)
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip((1, *CHANNELS), CHANNELS, strict=False):
+            stride = 2 if layers else 1
+            layers += [_conv(inputs, outputs, 3, made, stride), nn.ReLU(), Block(outputs, made)]
+        self.body, self.dropout = nn.Sequential(*layers), nn.Dropout(0.2)
+        self.out = nn.Linear(CHANNELS[-1], len(NAMES), **made)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.fine(relu(self.stem(2.0 * images - 0.6)))
-        x = self.coarse(relu(self.down(x)))
-        logits: Tensor = self.out(self.dropout(x.mean(dim=(2, 3))))
+        logits: Tensor = self.out(self.dropout(self.body(2.0 * images - 0.6).mean(dim=(2, 3))))
         return logits
 
 
