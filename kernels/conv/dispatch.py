@@ -52,8 +52,7 @@ def correlate(
     size = dtype.itemsize
     threads = numba.get_num_threads()
     tiles = _tiles(five(source.shape), _strides(source), five(out.shape), size, groups, phases, threads)
-    if tiles is not None:
-        _in_winograd_tiles(source, weight, bias, relu, phases, forward, tiles, out)
+    if tiles is not None and _in_winograd_tiles(source, weight, bias, relu, phases, forward, tiles, out):
         return
     plan = _plan(five(source.shape), _strides(source), five(out.shape), size, groups, phases, threads)
     geometry = plan.geometry
@@ -118,7 +117,8 @@ def _in_winograd_tiles(
     forward: bool,
     tiles: winograd.Tiles,
     out: Array,
-) -> None:
+) -> bool:
+    """Whether all results are finite; if not, ``out`` is to be computed in another way."""
     dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
     width, inner, outer = TILE_BYTES // size, tiles.inner, tiles.outer
     panels = count_panels(outer, size)
@@ -149,13 +149,15 @@ def _in_winograd_tiles(
     pieces = -(-tiles.tasks // piece)
     scratch, geometry = tiles.scratch_bytes, table(tiles)
     scratches = memory.empty((pieces * scratch // size,), dtype)
-    tables = memory.empty((pieces * tiles.task_pixels,), _INT64)
+    words = 1 + tiles.task_pixels
+    tables = memory.empty((pieces * words,), _INT64)
     arguments = winograd.Correlation(
         winograd.copy_pixels[dtype], winograd.transform_source[dtype], winograd.multiply[dtype],
         winograd.transform_sums[dtype], store_strip[dtype], data(out), data(scratches), scratch, data(tables),
-        tiles.task_pixels, data(packed), data(shift), int(relu), data(source), piece, address(geometry),
+        words, data(packed), data(shift), int(relu), data(source), piece, address(geometry),
     )  # fmt: skip
     run(winograd.correlate[dtype], arguments, tiles.tasks, piece)
+    return not tables[::words].any()
 
 
 @functools.lru_cache(maxsize=1024)
@@ -178,15 +180,18 @@ def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Arr
         out[...] = result
     elif not out.size or not grad.size:
         out[...] = 0
-    elif winograd_gradient.suits_gradient(five(x.shape), five(grad.shape), x.itemsize, groups, phases):
-        _gradient_in_winograd_tiles(grad, x, phases, out)
+    elif winograd_gradient.suits_gradient(
+        five(x.shape), five(grad.shape), x.itemsize, groups, phases
+    ) and _gradient_in_winograd_tiles(grad, x, phases, out):
+        return
     elif _suits_planes(grad.shape[1] // groups, x.itemsize):
         _gradient_in_planes(grad, x, groups, phases, out)
     else:
         _gradient_in_tiles(grad, x, groups, phases, out)
 
 
-def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Array) -> None:
+def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Array) -> bool:
+    """As `_in_winograd_tiles`."""
     dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
     work = _divide_winograd(five(x.shape), _strides(x), five(grad.shape), _strides(grad), phases)
     tasks, outer = work.parts * work.slices, work.grad.inner
@@ -204,6 +209,7 @@ def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Arra
     )  # fmt: skip
     run(winograd_gradient.gradient[dtype], arguments, tasks, piece)
     run(winograd_gradient.merge[dtype], arguments._replace(piece=share), outer, share)
+    return not scratches.view(_INT64)[: -(-outer // share) * scratch // 8 : scratch // 8].any()
 
 
 _divide_winograd = functools.lru_cache(maxsize=1024)(winograd_gradient.divide_gradient)

@@ -295,11 +295,24 @@ def multiply(kind: Any, columns: int, tiles: int, source: int, weight: int, sums
 
 @Routine
 def transform_sums(
-    kind: Any, lanes: int, rows: int, columns: int, across: int, sums: int, results: int, square: int, geometry: int
+    kind: Any,
+    lanes: int,
+    rows: int,
+    columns: int,
+    across: int,
+    sums: int,
+    results: int,
+    square: int,
+    flag: int,
+    geometry: int,
 ) -> None:
-    """The sums of ``across`` tiles a row into ``rows`` x ``columns`` pixels of one tile's width at ``results``."""
+    """The sums of ``across`` tiles a row into ``rows`` x ``columns`` pixels of one tile's width at ``results``.
+
+    The word at ``flag`` becomes 1 where a result is infinite or NaN.
+    """
     g = fields(Tiles, geometry)
     like = kind(0)
+    lost = False
     for i in range(0, rows, SIDE):
         for j in range(across):
             whole = i + SIDE <= rows and (j + 1) * SIDE <= columns
@@ -307,22 +320,30 @@ def transform_sums(
             first = results + (i * columns + j * SIDE) * TILE_BYTES
             for lane in range(0, lanes * itemsize(like), VECTOR_BYTES):
                 if whole:
-                    transform_results(
+                    lost |= transform_results(
                         like, tile + lane, 6 * g.sums, g.sums, first + lane, columns * TILE_BYTES, TILE_BYTES
                     )
                 else:
-                    transform_results(like, tile + lane, 6 * g.sums, g.sums, square, SIDE * VECTOR_BYTES, VECTOR_BYTES)
+                    lost |= transform_results(
+                        like, tile + lane, 6 * g.sums, g.sums, square, SIDE * VECTOR_BYTES, VECTOR_BYTES
+                    )
                     for m in range(min(SIDE, rows - i)):
                         for n in range(min(SIDE, columns - j * SIDE)):
                             copy_vector(
                                 like, square + (m * SIDE + n) * VECTOR_BYTES,
                                 first + (m * columns + n) * TILE_BYTES + lane,
                             )  # fmt: skip
+    if lost:
+        put_word(flag, 0, 1)
 
 
 @Routine
 def correlate(kind: Any, arguments: int, start: int, stop: int) -> None:
-    """Tasks ``start...``: some rows and columns of tiles of some images."""
+    """Tasks ``start...``: some rows and columns of tiles of some images.
+
+    The first word of each piece's table tells whether a result is infinite or NaN: then what others are is not right,
+    as an infinite source pixel makes NaN of all results of its tiles.
+    """
     h = fields(Correlation, arguments)
     g = fields(Tiles, h.geometry)
     size: int = itemsize(kind(0))
@@ -335,7 +356,9 @@ def correlate(kind: Any, arguments: int, start: int, stop: int) -> None:
     sums = parts + PARTS * g.part
     results = sums + PARTS * g.sums
     window = results + (tiles * SIDE * SIDE + VECTOR_BYTES // size) * TILE_BYTES
-    where = h.tables + start // h.piece * h.table_words * 8
+    flag = h.tables + start // h.piece * h.table_words * 8
+    where = flag + 8
+    put_word(flag, 0, 0)
     for task in range(start, stop):
         column, rest = task % g.column_blocks * g.task_columns, task // g.column_blocks
         row, image = rest % g.row_blocks * g.task_rows, rest // g.row_blocks * g.task_images
@@ -366,7 +389,7 @@ def correlate(kind: Any, arguments: int, start: int, stop: int) -> None:
             for n in range(images):
                 call(
                     kind, h.back, lanes, height, breadth, across, sums + n * down * across * TILE_BYTES,
-                    results + n * height * breadth * TILE_BYTES, edge, h.geometry,
+                    results + n * height * breadth * TILE_BYTES, edge, flag, h.geometry,
                 )  # fmt: skip
             call(
                 kind, h.assist, h.out + (image * g.outer + channel) * plane * size, plane * size, where, total, lanes,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..microkernel import panel_tile, panel_tile_narrow
-from ..routine import Routine, call, clear, fields, word
+from ..routine import Routine, call, clear, fields, put_word, word
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, store
 from .plan import TAP, Five, Phases
 from .winograd import SIDE, SIZE, Tiles, divide, odd_lines, suits, whole
@@ -180,12 +180,17 @@ def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
 
 @Routine
 def merge(kind: Any, arguments: int, start: int, stop: int) -> None:
-    """Filters ``start...`` of the result: the parts' sums together, transformed back, for each source channel."""
+    """Filters ``start...`` of the result: the parts' sums together, transformed back, for each source channel.
+
+    The first word of each piece's scratch tells, as in `winograd.correlate`, whether an item is infinite or NaN.
+    """
     h = fields(Gradient, arguments)
     like = kind(0)
     size: int = itemsize(like)
     lanes = VECTOR_BYTES // size
-    total = h.scratch + start // h.piece * h.scratch_bytes
+    flag = h.scratch + start // h.piece * h.scratch_bytes
+    lost = False
+    total = flag + VECTOR_BYTES
     square = total + PARTS * VECTOR_BYTES
     for channel in range(start, stop):
         slice, row = channel // h.slice_channels, channel % h.slice_channels
@@ -201,9 +206,12 @@ def merge(kind: Any, arguments: int, start: int, stop: int) -> None:
                         for lane in range(lanes):
                             value = load(like, target + lane * size) + load(like, source + lane * size)
                             store(value, target + lane * size)
-            transform_gradients(like, total, 6 * VECTOR_BYTES, VECTOR_BYTES, square, 3 * VECTOR_BYTES, VECTOR_BYTES)
+            lost |= transform_gradients(
+                like, total, 6 * VECTOR_BYTES, VECTOR_BYTES, square, 3 * VECTOR_BYTES, VECTOR_BYTES
+            )
             for tap in range(9):
                 at = h.taps + tap * TAP * 8
                 place = h.out + ((channel * h.inner + c) * 9 + word(at, 1) * 3 + word(at, 2)) * size
                 for lane in range(min(lanes, h.inner - c)):
                     store(load(like, square + tap * VECTOR_BYTES + lane * size), place + lane * 9 * size)
+    put_word(flag, 0, int(lost))

@@ -123,18 +123,32 @@ def _make(name: str, rows: int, doc: str) -> Any:
             for line, values in zip(places(target, target_row, target_column, len(found)), found, strict=True):
                 for place, value in zip(line, values, strict=True):
                     emit.store(value, place)
-            return context.get_dummy_value()
+            return _lost(emit, [value for values in found for value in values])
 
-        return types.void(like, *[types.intp] * 6), codegen
+        return types.boolean(like, *[types.intp] * 6), codegen
 
     transform.__doc__ = doc
     return transform
 
 
+def _lost(emit: Emitter, values: Values) -> ir.Value:
+    """Whether any lane is infinite or NaN: all bits of its exponent are set. ``x - x`` would be taken for zero."""
+    builder = emit.builder
+    integer = ir.IntType(8 * emit.itemsize)
+    ones = 0x7F800000 if emit.itemsize == 4 else 0x7FF0000000000000
+    exponent = ir.Constant(ir.VectorType(integer, emit.lanes), [ones] * emit.lanes)
+    found = ir.Constant(ir.VectorType(ir.IntType(1), emit.lanes), [False] * emit.lanes)
+    for value in values:
+        bits = builder.and_(builder.bitcast(value, exponent.type), exponent)
+        found = builder.or_(found, builder.icmp_unsigned("==", bits, exponent))
+    lanes = builder.bitcast(found, ir.IntType(emit.lanes))
+    return builder.icmp_unsigned("!=", lanes, ir.Constant(lanes.type, 0))
+
+
+# Each tells whether one of its results is infinite or NaN.
+
 transform_items = _make(
-    "items",
-    6,
-    "6x6 vectors, at ``source + i*row + j*column``, into as many at ``target``: a tile of the input.",
+    "items", 6, "6x6 vectors, at ``source + i*row + j*column``, into as many at ``target``: a tile of the input."
 )
 transform_taps = _make("taps", 3, "3x3 vectors into 6x6: a convolution's filter.")
 transform_grads = _make("taps", 4, "4x4 vectors into 6x6: a tile of the result's gradient, which filters the input.")
