@@ -213,6 +213,12 @@ def _norms() -> list[Case]:
             _case(f"group_norm, {title}", images, channels, channels, num_groups=8),
             _case(f"group_norm_backward, {title}", images, images, channels, stat, stat),
         ]
+    state = (512, 1024)
+    wide = (512, 4096)
+    cases += [
+        _case("lstm_cell, batch of 512", wide, wide, state),
+        _case("lstm_cell_backward, batch of 512", state, state, wide, state, state),
+    ]
     for title, images in (
         ("small channels", (4, 256, 32, 32)),
         ("large channels", (16, 64, 56, 56)),

@@ -120,6 +120,11 @@ def _conv2d_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     x = _normal(rng, (1, 2, 6, 6), dtype)
     x[0, 0, 1, 1], x[0, 1, 5, 5] = np.nan, np.inf
     yield Sample((x, _normal(rng, (3, 2, 3, 3), dtype)), {"activation": "relu"}, "nan, inf")
+    x, weight, bias = (_normal(rng, each, dtype) for each in ((2, 16, 14, 11), (8, 16, 3, 3), (8,)))
+    yield Sample((x, weight, bias), {"padding": 1, "activation": "relu"}, "many channels, bias, relu")
+    x = x.copy()
+    x[0, 3, 5, 5], x[1, 7, 0, 0] = np.nan, np.inf
+    yield Sample((x, weight), {"padding": 1}, "many channels, nan, inf")
 
 
 def _conv2d_wrong() -> Iterator[Wrong]:

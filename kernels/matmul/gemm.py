@@ -183,7 +183,8 @@ class Product(NamedTuple):
     The first ``whole`` strips of ``a`` are read where they lie: contiguous rows need no copy, but for the
     last strip if rows are missing. ``loose`` panels of ``b`` are copied by `pack`; where that is 0, `blocks`
     copies those it needs, a block of `DEPTH` rows over the one before. A task goes through all of its panels with
-    ``tall`` strips, which a second cache keeps, before it takes the next. ``finish`` is a routine of `epilogue` or 0.
+    ``tall`` strips, which a second cache keeps, before it takes the next. Where ``direct`` is 1, whole panels are read
+    where they lie. ``finish`` is a routine of `epilogue` or 0.
     """
 
     pack_b: int
@@ -202,6 +203,7 @@ class Product(NamedTuple):
     b: int
     b_row: int
     b_column: int
+    direct: int
     loose: int
     packed_b: int
     edges: int
@@ -257,7 +259,10 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                 for panel in range(j * panels // g.grid_columns, (j + 1) * panels // g.grid_columns):
                     column = panel * width
                     columns = min(width, n - column)
-                    if g.loose:
+                    b_step = TILE_BYTES
+                    if g.direct and columns == width:
+                        b, b_step = g.b + (g.begin + first) * g.b_row + column * size, g.b_row
+                    elif g.loose:
                         b = g.packed_b + (panel * length + first) * TILE_BYTES
                     else:
                         b = g.packed_b + panel * min(length, DEPTH) * TILE_BYTES
@@ -274,7 +279,7 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                             a = g.packed_a + ((strip - g.whole) * length + first) * ROWS * size
                             a_row, a_step = (depth * size, size) if g.a_step == size else (size, ROWS * size)
                         call(
-                            kind, g.tile, depth, a, a_row, a_step, b, TILE_BYTES, g.out + (row * n + column) * size,
+                            kind, g.tile, depth, a, a_row, a_step, b, b_step, g.out + (row * n + column) * size,
                             n * size, min(ROWS, m - row), columns, edge, g.begin + first,
                         )  # fmt: skip
                     if g.finish and g.begin + first + depth == g.k:
@@ -284,6 +289,9 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                             columns, g.bias + column * size if g.bias else 0, g.activation,
                         )  # fmt: skip
 
+
+THIN = 32
+"""Rows up to which a panel of ``b`` is used too rarely to be worth a copy."""
 
 WIDE = 256
 """Columns for each thread from which tasks have all rows: each copies its panels of ``b`` where it uses them."""

@@ -102,7 +102,9 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
     span, grid_rows, grid_columns, tall, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
     width = TILE_BYTES // size
     tasks = grid_rows * grid_columns
-    loose = panels if grid_rows > 1 else 0  # a panel for one task only is copied by that task, into its cache
+    direct = m <= gemm.THIN and b_column == size
+    # A panel for one task only is copied by that task, into its cache.
+    loose = panels if grid_rows > 1 and not direct else 0
     deep = span if loose else min(span, gemm.DEPTH)
     workspace = memory.empty((tasks * ROWS * width + span * copied * ROWS + deep * panels * width,), dtype)
     edges = data(workspace)
@@ -111,8 +113,9 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
     whole = m // ROWS if a_step == size else 0
     for begin in range(0, k, span):
         arguments = gemm.Product(
-            *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column, loose,
-            packed_b, edges, begin, min(span, k - begin), grid_rows, grid_columns, tall, shift, activation,
+            *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column,
+            int(direct), loose, packed_b, edges, begin, min(span, k - begin), grid_rows, grid_columns, tall, shift,
+            activation,
         )  # fmt: skip
         items = loose + copied
         if items:

@@ -65,6 +65,7 @@ from .pieces import chunk, split, unbind
 from .pointwise_loss import binary_cross_entropy_with_logits, huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from .pool import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .random import bernoulli, dropout, normal, rand, randint, randn, randperm, uniform
+from .recurrent import lstm_cell, lstm_layer
 from .reduce import all, amax, amin, any, argmax, argmin, cumsum, mean, prod, std, sum, var
 from .softmax import log_softmax, logsumexp, softmax
 
@@ -132,6 +133,8 @@ __all__ = [
     "log_softmax",
     "logical_not",
     "logsumexp",
+    "lstm_cell",
+    "lstm_layer",
     "lt",
     "matmul",
     "max_pool1d",

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from pyneural import functional
+from pyneural.autograd.autocast_mode import state as autocast
 from pyneural.functional import cat, empty, linear, sigmoid, stack, tanh
 from pyneural.functional.pieces import chunk, unbind
 from pyneural.tensor import Tensor
@@ -229,9 +230,20 @@ class LSTM(RNNBase):
 
     def cell(self, projected: Tensor, state: State, weight: Tensor, bias: Tensor | None) -> State:
         hidden, memory = state
-        i, f, g, o = chunk(projected + linear(hidden, weight, bias), 4, -1)
-        memory = sigmoid(f) * memory + sigmoid(i) * tanh(g)
-        return sigmoid(o) * tanh(memory), memory
+        product = linear(hidden, weight, bias)
+        return functional.lstm_cell(projected.to(memory.dtype), product.to(memory.dtype), memory)
+
+    def _run(self, input: Tensor, state: State, suffix: str, backward: bool) -> tuple[Tensor, State]:
+        hidden, memory = state
+        weights = [getattr(self, name + suffix) for name in ("weight_ih", "weight_hh")]
+        # Under autocast products are 16-bit, and what is carried from step to step keeps its digits.
+        if autocast.targets is not None or len({each.dtype for each in (input, hidden, memory, *weights)}) > 1:
+            return super()._run(input, state, suffix, backward)
+        bias = getattr(self, "bias_ih" + suffix) + getattr(self, "bias_hh" + suffix) if self.bias else None
+        projected = linear(input, weights[0], bias)
+        outputs, memories = functional.lstm_layer(projected, hidden, memory, weights[1], backwards=backward)
+        last = 0 if backward else -1
+        return outputs, (outputs[last], memories[last])
 
 
 class GRU(RNNBase):

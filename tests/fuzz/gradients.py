@@ -96,6 +96,12 @@ def _pad(x: Any, pad: Any, mode: str = "constant", value: float = 0.0) -> Any:
     return theirs.pad(x, pad, mode, value) if mode == "constant" else theirs.pad(x, pad, mode)
 
 
+def _lstm_cell(projected: Any, product: Any, memory: Any) -> Any:
+    i, f, g, o = (projected + product).chunk(4, 1)
+    following = f.sigmoid() * memory + i.sigmoid() * g.tanh()
+    return o.sigmoid() * following.tanh(), following
+
+
 OURS: dict[str, Function] = {
     "index": lambda x, key: x[key],
     "embedding": lambda weight, indices: functional.embedding(indices, weight),
@@ -136,6 +142,7 @@ THEIRS: dict[str, Function] = {
     ),
     "rms_norm": lambda x, weight, normalized_shape, eps: theirs.rms_norm(x, _shape(normalized_shape), weight, eps),
     "group_norm": lambda x, weight, bias, num_groups, eps: theirs.group_norm(x, num_groups, weight, bias, eps),
+    "lstm_cell": _lstm_cell,
     "batch_norm_train": lambda x, weight, bias, eps: theirs.batch_norm(
         x, None, None, weight, bias, training=True, eps=eps
     ),

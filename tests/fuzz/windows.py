@@ -308,6 +308,16 @@ def _group_norm_backward(d: Draw) -> Call:
     return (d.array(x.shape), x, weight, *_statistics(rows, (2,), attributes["eps"])), {}
 
 
+def _lstm(*widths: int) -> Case:
+    """Arrays so many times as wide as the memory."""
+
+    def case(d: Draw) -> Call:
+        batch, size = d.pick(0, 1, 2, 3, 9, 33), d.pick(0, 1, 2, 5, 8, 17)
+        return tuple(d.array((batch, width * size)) for width in widths), {}
+
+    return case
+
+
 def _no_specials(case: Case) -> Case:
     """What NaN and infinity become depends on the order of sums here."""
 
@@ -350,5 +360,7 @@ CASES: dict[str, Case] = {
     "avg_pool2d_backward": _avg_pool_backward,
     "adaptive_avg_pool2d": _adaptive,
     "adaptive_avg_pool2d_backward": _adaptive_backward,
+    "lstm_cell": _lstm(4, 4, 1),
+    "lstm_cell_backward": _no_specials(_lstm(1, 1, 4, 1, 1)),
     **{name: _no_specials(case) for name, case in _normalisations.items()},
 }

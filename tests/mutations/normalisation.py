@@ -90,5 +90,18 @@ NORMALISATION: tuple[Mutation, ...] = (
          "sums.reshape(2, n, c).sum(1)",
          "sums.reshape(2, n, c).sum(1, dtype=np.float16)"),
     ),
+    *in_file("kernels/recurrent/loops.py",
+        ("lstm_cell_candidate_of_the_logistic_function", "lstm_cell",
+         "gate[k] = tanh(p[k] + q[k])",
+         "gate[k] = sigmoid(p[k] + q[k])"),
+        ("lstm_cell_backward_memory_of_the_step_after", "lstm_cell_backward",
+         "by_f[k] = d[k] * old[k] * f[k] * (one - f[k])",
+         "by_f[k] = d[k] * new[k] * f[k] * (one - f[k])"),
+    ),
+    *in_file("kernels/recurrent/reference.py",
+        ("reference_lstm_cell_input_and_forget_gates_exchanged", "lstm_cell",
+         "following = f * memory.astype(wide) + i * g",
+         "following = i * memory.astype(wide) + f * g"),
+    ),
 )
 # fmt: on

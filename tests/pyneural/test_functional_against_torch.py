@@ -255,6 +255,7 @@ _ELSEWHERE = {
     *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
     *("nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits"),
     "scaled_dot_product_attention",  # test_attention.py
+    *("lstm_cell", "lstm_layer"),  # test_recurrent.py
     *("embedding", "gather", "index_select", "one_hot", "scatter_add", "take_along_dim"),  # test_embedding.py
 }
 
