@@ -265,7 +265,7 @@ def stencil(
     return types.void(like, *[types.intp] * 7, like, like), codegen
 
 
-DOT_TAPS = 8
+DOT_TAPS = 9
 """Taps that `tap_dots` sums side by side."""
 
 

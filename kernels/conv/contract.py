@@ -93,6 +93,7 @@ _SHAPES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...
     ("parallel, odd channels", (3, 17, 13, 11), (35, 17, 3, 3), {"padding": 1}),
     ("parallel, stride 2", (2, 33, 16, 19), (31, 33, 3, 3), {"stride": 2, "padding": 1}),
     ("parallel depthwise", (2, 32, 17, 23), (32, 1, 3, 3), {"groups": 32, "padding": 1}),
+    ("depthwise, whole vectors", (2, 3, 4, 16), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
     ("parallel 1x1", (3, 37, 9, 9), (40, 37, 1, 1), {}),
     ("small images, several at once", (9, 7, 5, 4), (19, 7, 3, 3), {"padding": 1}),
     ("groups of many channels", (2, 12, 6, 7), (34, 6, 3, 3), {"padding": 1, "groups": 2}),

@@ -114,10 +114,14 @@ def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
                 call(kind, h.copy, window, source, front, row, stride, h.windows)
             for lane in range(w.outer):
                 grad = h.grad + image * g.image_stride + (group * w.outer + lane) * g.channel_stride
-                call(kind, h.copy_grad, plane, grad, depth, top, 0, h.rows, g.window_columns, 1, h.grads)
+                if g.column_stride == size and w.out_width == g.window_columns:  # whole vectors, read where they lie
+                    given, given_row = grad + depth * g.depth_stride + top * g.row_stride, g.row_stride
+                else:
+                    call(kind, h.copy_grad, plane, grad, depth, top, 0, h.rows, g.window_columns, 1, h.grads)
+                    given, given_row = plane, g.window_columns * size
                 for term in range(0, h.terms, DOT_TAPS):
                     tap_dots(
-                        like, rows, w.out_width, plane, g.window_columns * size, window, w.step_rows * stride * size,
+                        like, rows, w.out_width, given, given_row, window, w.step_rows * stride * size,
                         h.table + term * 8, sums + (lane * h.terms + term) * VECTOR_BYTES,
                     )  # fmt: skip
 
