@@ -16,6 +16,7 @@ from numba.core import types
 from .. import memory
 from ..jit import SERIAL, jit
 from ..parallel import spread
+from ..vector import absolute, maxnum
 from .entry import KIND, Entries, elements, handle, repeats, size
 
 Array = Any
@@ -106,6 +107,41 @@ def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
         return True
 
     return Entries(kernel, name, _signature(2, result=result), **EXACT)
+
+
+SPAN = 512
+"""Elements that are looked at before they are computed, and lie in the first cache then."""
+
+
+def unary_entries_within(name: str, f: Scalar, beyond: Scalar, most: float) -> Entries:
+    """As `unary_entries`; neighbours of elements larger than ``most`` by magnitude are computed by ``beyond``."""
+    f, beyond = inlined(f, f"{name}_scalar"), inlined(beyond, f"{name}_beyond")
+
+    def span(arguments: Any, start: int, stop: int) -> None:
+        x, out = arguments
+        for first in range(start, stop, SPAN):
+            last = min(first + SPAN, stop)
+            some, results = x[first:last], out[first:last]
+            largest = some.dtype.type(0)
+            for i in range(some.size):
+                largest = maxnum(largest, absolute(some[i]))
+            if largest <= most:
+                for i in range(some.size):
+                    results[i] = f(some[i])
+            else:
+                for i in range(some.size):
+                    results[i] = beyond(some[i])
+
+    span = compiled(span, f"{name}_span")
+
+    def kernel(kind: Any, x: Any, out: Any) -> bool:
+        n = size(kind, out, True)
+        if n < 0 or size(kind, x, False) != n:
+            return False
+        spread(span, (elements(x, n), elements(out, n)), n, piece(n))
+        return True
+
+    return Entries(kernel, name, _signature(2), **EXACT)
 
 
 def unary_entries_with(name: str, f: Scalar) -> Entries:
@@ -295,6 +331,18 @@ def again(call: Callable[..., None], out: Array, *arrays: Array, **attributes: A
 def unary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
     """The operation ``name``: ``f`` of each element, into the dtype ``result`` where that is given."""
     entries = unary_entries(name, f, result)
+
+    def call(x: Array, *, out: Array) -> None:
+        if not entries[x.dtype](ndarray, x, out):
+            again(call, out, x)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def unary_within(name: str, f: Scalar, beyond: Scalar, most: float) -> Callable[..., None]:
+    """The operation ``name``: ``f`` of each element, or ``beyond`` where one near it is above ``most``."""
+    entries = unary_entries_within(name, f, beyond, most)
 
     def call(x: Array, *, out: Array) -> None:
         if not entries[x.dtype](ndarray, x, out):

@@ -12,8 +12,8 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .. import vector
-from .loops import binary, pair_with, unary, unary_with
+from .. import angle, vector
+from .loops import binary, pair_with, unary, unary_with, unary_within
 from .moves import cast, where
 
 Array = Any
@@ -82,8 +82,8 @@ log         = unary("log",         lambda x: vector.log(x))
 log1p       = unary("log1p",       lambda x: _log1p(x))
 sqrt        = unary("sqrt",        lambda x: vector.sqrt(x))
 rsqrt       = unary("rsqrt",       lambda x: 1 / vector.sqrt(x))
-sin         = unary("sin",         lambda x: math.sin(x))
-cos         = unary("cos",         lambda x: math.cos(x))
+sin         = unary_within("sin",  lambda x: angle.sin(x), lambda x: math.sin(x), angle.MOST)
+cos         = unary_within("cos",  lambda x: angle.cos(x), lambda x: math.cos(x), angle.MOST)
 
 _any_power = binary("pow", lambda a, b: _power(a, b))
 _powers    = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from pyneural.kernels import vector
+from pyneural.kernels import angle, vector
 from pyneural.kernels.jit import jit
 
 Array = np.ndarray
@@ -32,11 +32,13 @@ FUNCTIONS: list[tuple[str, Callable[[Any], Any], float, Callable[[Array], Array]
     ("log1p_of_exp_minus", lambda x: np.log1p(np.exp(-x)), 3.0, np.abs),
     ("erf", lambda x: special.erf(x.astype(np.float64)), 4.0, lambda x: x),
     ("normal_cdf", normal_cdf, 8.0, lambda x: np.maximum(x, x.dtype.type(-12.5))),
+    ("sin", np.sin, 2.0, lambda x: np.clip(x, -angle.MOST, angle.MOST)),
+    ("cos", np.cos, 2.0, lambda x: np.clip(x, -angle.MOST, angle.MOST)),
 ]
 
 
 def compiled(name: str) -> Any:
-    function = getattr(vector, name)
+    function = getattr(vector, name, None) or getattr(angle, name)
 
     def kernel(x: Array, out: Array) -> None:
         for i in range(x.size):
@@ -84,6 +86,8 @@ SPECIAL_VALUES = [
     ("sigmoid", [np.nan, 1.0, 0.0, 0.5, 0.5]),
     ("erf", [np.nan, 1.0, -1.0, 0.0, -0.0]),
     ("normal_cdf", [np.nan, 1.0, 0.0, 0.5, 0.5]),
+    ("sin", [np.nan, np.nan, np.nan, 0.0, -0.0]),
+    ("cos", [np.nan, np.nan, np.nan, 1.0, 1.0]),
 ]
 
 
