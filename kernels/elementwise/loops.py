@@ -87,16 +87,8 @@ def _signature(arity: int, numbers: int = 0, result: Any = None) -> Callable[[An
     return signature
 
 
-def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
-    """``entries[dtype](np.ndarray, x, out)``: ``out[i] = f(x[i])``."""
-    f = inlined(f, f"{name}_scalar")
-
-    def span(arguments: Any, start: int, stop: int) -> None:
-        x, out = arguments
-        x, out = x[start:stop], out[start:stop]
-        for i in range(out.size):
-            out[i] = f(x[i])
-
+def _unary_entries(name: str, span: Callable[..., None], result: Any = None) -> Entries:
+    """``entries[dtype](np.ndarray, x, out)``: ``span((x, out), start, stop)`` for every part of them."""
     span = compiled(span, f"{name}_span")
 
     def kernel(kind: Any, x: Any, out: Any) -> bool:
@@ -107,6 +99,19 @@ def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
         return True
 
     return Entries(kernel, name, _signature(2, result=result), **EXACT)
+
+
+def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
+    """``entries[dtype](np.ndarray, x, out)``: ``out[i] = f(x[i])``."""
+    f = inlined(f, f"{name}_scalar")
+
+    def span(arguments: Any, start: int, stop: int) -> None:
+        x, out = arguments
+        x, out = x[start:stop], out[start:stop]
+        for i in range(out.size):
+            out[i] = f(x[i])
+
+    return _unary_entries(name, span, result)
 
 
 SPAN = 512
@@ -132,16 +137,7 @@ def unary_entries_within(name: str, f: Scalar, beyond: Scalar, most: float) -> E
                 for i in range(some.size):
                     results[i] = beyond(some[i])
 
-    span = compiled(span, f"{name}_span")
-
-    def kernel(kind: Any, x: Any, out: Any) -> bool:
-        n = size(kind, out, True)
-        if n < 0 or size(kind, x, False) != n:
-            return False
-        spread(span, (elements(x, n), elements(out, n)), n, piece(n))
-        return True
-
-    return Entries(kernel, name, _signature(2), **EXACT)
+    return _unary_entries(name, span)
 
 
 def unary_entries_with(name: str, f: Scalar) -> Entries:
