@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..jit import SERIAL, jit
+from ..jit import SERIAL
 from ..parallel import spread
+from ..simd import VECTOR_BYTES, simd_jit, transpose
 from .entry import KIND, Entries, elements, handle, size
 from .loops import (
     EXACT,
@@ -27,7 +28,7 @@ from .strided import collapse, first_element, load, load_next
 Array = Any
 
 TILE = 32
-"""Side of the square in which a transposed copy goes, so that each cache line it reads is used whole."""
+"""Side of the square in which a transposed copy goes, so that each cache line it reads is used whole; whole vectors."""
 
 
 @compiled
@@ -72,6 +73,17 @@ def _copy_bands(arguments: Any, first: int, last: int) -> None:
         offset = matrix // shape[1] * steps[0] + matrix % shape[1] * steps[1]
         for left in range(0, m, TILE):
             width = min(TILE, m - left)
+            if size >= 4 and top + TILE <= n and width == TILE:
+                source = x.ctypes.data + offset + top * size + left * steps[3]
+                target = out.ctypes.data + ((matrix * n + top) * m + left) * size
+                for k in range(0, TILE, VECTOR_BYTES // size):
+                    for l in range(0, TILE, VECTOR_BYTES // size):
+                        here, there = source + k * size + l * steps[3], target + (k * m + l) * size
+                        if size == 4:
+                            transpose(np.float32(0), here, steps[3], there, m * size)
+                        else:
+                            transpose(np.float64(0), here, steps[3], there, m * size)
+                continue
             for k in range(top, min(top + TILE, n)):
                 start = offset + k * size + left * steps[3]
                 to = out[(matrix * n + k) * m + left : (matrix * n + k) * m + left + width]
@@ -79,7 +91,7 @@ def _copy_bands(arguments: Any, first: int, last: int) -> None:
                     to[l] = load(x, start + l * steps[3])
 
 
-@jit(**EXACT)  # type: ignore[untyped-decorator]
+@simd_jit(**EXACT)  # type: ignore[untyped-decorator]
 def _copy(*arguments: Any) -> None:
     """``kernel(x, shape, steps, out)``: flat ``out`` gets the elements ``steps`` bytes apart, from ``x[0]`` on."""
     x, shape, steps, out = arguments
