@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..addresses import carray, pointer
 from ..jit import SERIAL, jit
 from ..parallel import each, share, spread
+from ..routine import copy
 
 
 @jit(inline=True)
 def _join_row(row, out, addresses, widths, starts):  # type: ignore[no-untyped-def]
     for position in range(addresses.size):
-        width = widths[position]
-        source = carray(pointer(out, addresses[position] + row * width * out.itemsize), (width,))
-        target = out[row, starts[position] : starts[position] + width]
-        for k in range(width):
-            target[k] = source[k]
+        size = widths[position] * out.itemsize
+        target = out.ctypes.data + (row * out.shape[1] + starts[position]) * out.itemsize
+        copy(target, addresses[position] + row * size, size)
 
 
 @jit(inline=True)
@@ -25,10 +23,8 @@ def _join_part(task, out, addresses, widths, starts, parts):  # type: ignore[no-
     position, part = task // parts, task % parts
     address, width, start = addresses[position], widths[position], starts[position]
     first, last = width * part // parts, width * (part + 1) // parts
-    source = carray(pointer(out, address), (width,))
-    target = out[0, start : start + width]
-    for k in range(first, last):
-        target[k] = source[k]
+    size = out.itemsize
+    copy(out.ctypes.data + (start + first) * size, address + first * size, (last - first) * size)
 
 
 @jit
