@@ -15,6 +15,7 @@ TITLES = {
     "matmul": "Matrix product, float32",
     "conv": "Convolution, float32, forward and both gradients",
     "overhead": "Small operations: what a call costs",
+    "training": "Whole training steps, float32",
     "operations": "Operations, float32, forward and with the gradient",
 }
 LADDERS = {
