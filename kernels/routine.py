@@ -143,8 +143,8 @@ def copy(typing_context: Any, target: Any, source: Any, size: Any) -> Any:
     """Copy ``size`` bytes by the C library, which writes much of them past the caches; the two do not overlap."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        given = [builder.inttoptr(each, _BYTES) for each in values[:2]]
-        cgutils.raw_memcpy(builder, *given, values[2], 1)  # type: ignore[no-untyped-call]
+        to, given = (builder.inttoptr(each, _BYTES) for each in values[:2])
+        cgutils.raw_memcpy(builder, to, given, values[2], 1)  # type: ignore[no-untyped-call]
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), emit

@@ -19,6 +19,7 @@ from .correlate import Correlation, Weight, pack_weight, scratch_items, store_st
 from .correlate import correlate as correlate_tiles
 from .plan import Five, Phases, Plan, correlation, five
 from .plan import panels as count_panels
+from .winograd_transforms import PARTS
 
 Array = np.ndarray[Any, Any]
 
@@ -128,7 +129,7 @@ def _in_winograd_tiles(
     k, c, _, h, w = _strides(weight)
     items = panels * inner
     share = -(-items // threads)
-    packed = memory.empty((panels * winograd.PARTS * tiles.weight_part // size,), dtype)
+    packed = memory.empty((panels * PARTS * tiles.weight_part // size,), dtype)
     squares = memory.empty((-(-items // share) * 9 * VECTOR_BYTES // size,), dtype)
     lanes = (k, c) if forward else (c, k)
     filters = winograd.Filters(
@@ -198,7 +199,7 @@ def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Arra
     piece, share = -(-tasks // threads), -(-outer // threads)
     pieces = max(-(-tasks // piece), -(-outer // share))
     scratch = winograd_gradient.scratch_bytes(work)
-    sums = memory.empty((tasks * winograd_gradient.PARTS * work.sums // size,), dtype)
+    sums = memory.empty((tasks * PARTS * work.sums // size,), dtype)
     scratches = memory.empty((pieces * scratch // size,), dtype)
     source, grads = table(work.source), table(work.grad)
     arguments = winograd_gradient.Gradient(

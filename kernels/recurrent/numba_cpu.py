@@ -26,7 +26,7 @@ def lstm_cell_backward(
 def _run(loop: Callable[..., None], given: tuple[Array, ...], out: tuple[Array, ...]) -> None:
     """``loop`` on contiguous arrays."""
     results = [each if each.flags.carray else pool.empty(each.shape, each.dtype) for each in out]
-    loop(*[each if each.flags.carray else np.require(each, requirements="CAW") for each in given], *results)
+    loop(*[each if each.flags.carray else np.require(each, requirements=["C", "A", "W"]) for each in given], *results)
     for result, each in zip(results, out, strict=True):
         if result is not each:
             each[...] = result
