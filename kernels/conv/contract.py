@@ -125,7 +125,7 @@ def _conv2d_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     yield Sample((x, weight, bias), {"padding": 1, "activation": "relu"}, "many channels, bias, relu")
     x = x.copy()
     x[0, 3, 5, 5], x[1, 7, 0, 0] = np.nan, np.inf
-    yield Sample((x, weight), {"padding": 1}, "many channels, nan, inf")
+    yield Sample((x, weight), {"padding": 1, "activation": "relu"}, "many channels, nan, inf")
 
 
 def _conv2d_wrong() -> Iterator[Wrong]:
