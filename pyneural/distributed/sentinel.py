@@ -141,6 +141,7 @@ class Sentinel:
             return
         connection.setblocking(True)
         connection.settimeout(CONNECT)
+        _at_once(connection)
         self.selector.register(connection, selectors.EVENT_READ, _Line(connection))
 
     def _heard(self, line: _Line) -> int | None:
@@ -193,6 +194,7 @@ class Sentinel:
         for address in how["addresses"]:
             try:
                 connection = socket.create_connection((address, int(how["port"])), timeout=CONNECT)
+                _at_once(connection)
                 line = _Line(connection, 0, who=str(how["hub"]))
                 line.send({"token": self.token, "rank": self.rank, "who": self.who})
                 if (line.read() or [{}])[0] != {"welcome": True}:
@@ -267,6 +269,11 @@ class Sentinel:
         text = f"pyneural: rank {rank} of {self.size}{where} {why} {after}; the job ends\n"
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _at_once(connection: socket.socket) -> None:
+    """Send each message at once. One that is held back is dropped where its sender closes over data it has not read."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def addresses() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -143,6 +144,38 @@ def test_a_stranger_is_not_let_in(ranks: list[_Played], capfd: pytest.CaptureFix
         each.say(done=True)
         each.end()
     assert [each.result() for each in ranks] == [0, 0, 0]
+
+
+def test_a_loss_is_heard_by_who_is_talking() -> None:
+    """TCP may hold a short message back, and drops it where the connection is closed over data that nobody has read."""
+    ours, theirs = socket.socketpair()
+    killed = threading.Event()
+    hub = Sentinel(0, 3, theirs, lambda: 0, killed.set)
+    port, hub.token = hub.listen(), "t"
+    peers = []
+    for rank in (1, 2):
+        peers.append(socket.create_connection(("127.0.0.1", port)))
+        hub._accept()
+        peers[-1].sendall(json.dumps({"token": "t", "rank": rank, "who": "played"}).encode() + b"\n")
+        (line,) = [each.data for each in hub.selector.get_map().values() if each.data and each.data.rank is None]
+        hub._heard(line)
+    for step in range(20):  # none of which is read
+        hub.peers[1].send({"step": step})
+        peers[0].sendall(b'{"step": 1}\n')
+    peers[1].sendall(b'{"lost": {"rank": 2}}\n')
+    peers[1].shutdown(socket.SHUT_WR)
+    hub.peers[1].send({"step": 20})
+    assert hub._heard(hub.peers[2]) == 1
+    hub.peers[1].socket.close()
+    heard = bytearray()
+    with contextlib.suppress(OSError):
+        while more := peers[0].recv(1 << 16):
+            heard += more
+    for each in (*peers, hub.peers[2].socket, hub.listener, ours, theirs):
+        each.close()  # type: ignore[union-attr]
+    hub.selector.close()
+    assert b'{"lost": {"rank": 2}}' in heard
+    assert killed.is_set()
 
 
 def test_this_machine_has_addresses() -> None:
