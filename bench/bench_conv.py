@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from pyneural.bench.contestants import TUNED
+
 from . import harness
 
-TUNED: dict[str, str | None] = {
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-}
 CONTESTANTS = (
     harness.Contestant("pyneural", "pyneural", {}),
     harness.Contestant("PyTorch", "torch", {}),

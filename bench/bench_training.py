@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from pyneural.bench.contestants import TUNED
+
 from . import harness
-from .bench_conv import TUNED
 
 CONTESTANTS = (
     harness.Contestant("pyneural", "cpu", {}),

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from . import harness
+from .report import SUBJECT
 
 RACES = ("bench_operations", "bench_matmul", "bench_conv", "bench_overhead", "bench_training")
-SUBJECT = "pyneural"
 COMPUTE = ("linear", "bmm", "attention", "causal attention")
 """Rows of the operations that arithmetic bounds, not memory."""
 

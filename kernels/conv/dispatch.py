@@ -133,18 +133,9 @@ def _in_winograd_tiles(
     squares = memory.empty((-(-items // share) * 9 * VECTOR_BYTES // size,), dtype)
     lanes = (k, c) if forward else (c, k)
     filters = winograd.Filters(
-        data(packed),
-        data(weight),
-        *lanes,
-        h,
-        w,
-        inner,
-        outer,
-        tiles.weight_part,
-        address(phases.taps),
-        data(squares),
+        data(packed), data(weight), *lanes, h, w, inner, outer, tiles.weight_part, address(phases.taps), data(squares),
         share,
-    )
+    )  # fmt: skip
     run(winograd.pack_filters[dtype], filters, items, share)
     piece = -(-tiles.tasks // threads)
     pieces = -(-tiles.tasks // piece)
@@ -181,9 +172,7 @@ def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Arr
         out[...] = result
     elif not out.size or not grad.size:
         out[...] = 0
-    elif winograd_gradient.suits_gradient(
-        five(x.shape), five(grad.shape), x.itemsize, groups, phases
-    ) and _gradient_in_winograd_tiles(grad, x, phases, out):
+    elif _gradient_in_winograd_tiles(grad, x, groups, phases, out):
         return
     elif _suits_planes(grad.shape[1] // groups, x.itemsize):
         _gradient_in_planes(grad, x, groups, phases, out)
@@ -191,10 +180,12 @@ def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Arr
         _gradient_in_tiles(grad, x, groups, phases, out)
 
 
-def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Array) -> bool:
-    """As `_in_winograd_tiles`."""
+def _gradient_in_winograd_tiles(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> bool:
+    """Whether it is one for such tiles, and all of it is finite; if not, ``out`` is to be computed in another way."""
     dtype, size, threads = out.dtype, out.itemsize, numba.get_num_threads()
-    work = _divide_winograd(five(x.shape), _strides(x), five(grad.shape), _strides(grad), phases)
+    work = _divide_winograd(five(x.shape), _strides(x), five(grad.shape), _strides(grad), size, groups, phases)
+    if work is None:
+        return False
     tasks, outer = work.parts * work.slices, work.grad.inner
     piece, share = -(-tasks // threads), -(-outer // threads)
     pieces = max(-(-tasks // piece), -(-outer // share))
@@ -213,7 +204,14 @@ def _gradient_in_winograd_tiles(grad: Array, x: Array, phases: Phases, out: Arra
     return not scratches.view(_INT64)[: -(-outer // share) * scratch // 8 : scratch // 8].any()
 
 
-_divide_winograd = functools.lru_cache(maxsize=1024)(winograd_gradient.divide_gradient)
+@functools.lru_cache(maxsize=1024)
+def _divide_winograd(
+    x: Five, strides: Five, grad: Five, grad_strides: Five, size: int, groups: int, phases: Phases
+) -> winograd_gradient.Work | None:
+    """As `_tiles`."""
+    if not winograd_gradient.suits_gradient(x, grad, size, groups, phases):
+        return None
+    return winograd_gradient.divide_gradient(x, strides, grad, grad_strides, phases)
 
 
 def _gradient_in_tiles(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..microkernel import panel_tile, panel_tile_narrow
 from ..routine import Routine, call, clear, fields, put_word, word
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, store, transpose
-from .plan import TAP, Five, Phases
+from .plan import TAP, Five, Phases, odd_lines
 from .winograd_transforms import PARTS, transform_items, transform_results, transform_taps
 
 SIZE = 4
@@ -96,11 +96,6 @@ def whole(count: int, step: int) -> int:
     return -(-count // step) * step
 
 
-def odd_lines(nbytes: int) -> int:
-    """Rounded up to an odd number of cache lines: 36 such parts spread over the sets of a cache."""
-    return (-(-nbytes // 64) | 1) * 64
-
-
 def suits(source: Five, out: Five, size: int, groups: int, phases: Phases) -> bool:
     """Whether a convolution, or its data gradient, is one for `correlate`."""
     reach = [high - low for high, low in zip(phases.high, phases.low, strict=True)]
@@ -136,7 +131,7 @@ def divide(source: Five, strides: Five, out: Five, phases: Phases, threads: int)
     return Tiles(
         images, inner, out[1], height, width, strides[0], strides[1], strides[3], strides[4], out[3], out[4],
         phases.low[1], phases.low[2], task_images, task_rows, task_columns, row_blocks, column_blocks, line,
-        odd_lines(tiles * line), odd_lines(inner * TILE_BYTES), odd_lines(tiles * TILE_BYTES),
+        odd_lines(tiles * line, 1), odd_lines(inner * TILE_BYTES, 1), odd_lines(tiles * TILE_BYTES, 1),
     )  # fmt: skip
 
 

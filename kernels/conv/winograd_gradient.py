@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from ..microkernel import panel_tile, panel_tile_narrow
 from ..routine import Routine, call, clear, fields, put_word, word
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, store
-from .plan import TAP, Five, Phases
-from .winograd import SIDE, SIZE, Tiles, divide, odd_lines, suits, whole
+from .plan import TAP, Five, Phases, odd_lines
+from .winograd import SIDE, SIZE, Tiles, divide, suits, whole
 from .winograd_transforms import PARTS, transform_gradients, transform_grads
 
 TASKS = 8
@@ -57,9 +57,9 @@ def divide_gradient(source: Five, strides: Five, out: Five, out_strides: Five, p
     grad = tiles._replace(
         inner=outer, height=out[3], width=out[4], image_stride=out_strides[0], channel_stride=out_strides[1],
         row_stride=out_strides[3], column_stride=out_strides[4], low_row=0, low_column=0, line=grad_line,
-        part=odd_lines(tiles.task_tiles * grad_line),
+        part=odd_lines(tiles.task_tiles * grad_line, 1),
     )  # fmt: skip
-    return Work(tiles, grad, parts, -(-outer // channels), channels, line, odd_lines(channels * line))
+    return Work(tiles, grad, parts, -(-outer // channels), channels, line, odd_lines(channels * line, 1))
 
 
 class Gradient(NamedTuple):

@@ -46,6 +46,7 @@ class _Lines:
         return self._emit.multiply_add(a, self._constant(factor), c)
 
     def _pair(self, even: ir.Value, odd: ir.Value) -> Values:
+        """Their sum and their difference."""
         return [self._builder.fadd(even, odd), self._builder.fsub(even, odd)]
 
     def items(self, d: Values) -> Values:
@@ -69,8 +70,7 @@ class _Lines:
 
     def gradients(self, v: Values) -> Values:
         """3 results of the products of 6 items and 4 taps."""
-        p_sum, p_difference = self._builder.fadd(v[1], v[2]), self._builder.fsub(v[1], v[2])
-        q_sum, q_difference = self._builder.fadd(v[3], v[4]), self._builder.fsub(v[3], v[4])
+        (p_sum, p_difference), (q_sum, q_difference) = self._pair(v[1], v[2]), self._pair(v[3], v[4])
         return [
             self._builder.fadd(v[0], self._builder.fadd(p_sum, q_sum)),
             self._plus(p_difference, P, self._scaled(q_difference, Q)),
@@ -79,8 +79,7 @@ class _Lines:
 
     def results(self, v: Values) -> Values:
         """4 results of the products of 6 items and 3 taps."""
-        p_sum, p_difference = self._builder.fadd(v[1], v[2]), self._builder.fsub(v[1], v[2])
-        q_sum, q_difference = self._builder.fadd(v[3], v[4]), self._builder.fsub(v[3], v[4])
+        (p_sum, p_difference), (q_sum, q_difference) = self._pair(v[1], v[2]), self._pair(v[3], v[4])
         return [
             self._builder.fadd(v[0], self._builder.fadd(p_sum, q_sum)),
             self._plus(p_difference, P, self._scaled(q_difference, Q)),

@@ -6,7 +6,8 @@ import functools
 from contextlib import ExitStack
 from typing import Any
 
-from ..numba_launch import Kernel, cuda, exponential, flat, flat_grid, hyperbolic_tangent, written
+from ..activation.numba_scalars import logistic_of
+from ..numba_launch import Kernel, cuda, flat, flat_grid, hyperbolic_tangent, written
 from ..numba_launch import real_of as _real_of
 
 Array = Any
@@ -14,7 +15,7 @@ Array = Any
 
 @functools.cache
 def _forward(real: Any) -> Kernel:
-    one = real(1.0)
+    logistic = logistic_of(real)
 
     def lstm_cell(
         projected: Array, product: Array, memory: Array, hidden: Array, following: Array, gates: Array, size: int,
@@ -22,13 +23,13 @@ def _forward(real: Any) -> Kernel:
     ) -> None:  # fmt: skip
         for at in range(cuda.grid(1), count, cuda.gridsize(1)):
             place = at // size * 4 * size + at % size
-            i = one / (one + exponential(-(real(projected[place]) + real(product[place]))))
+            i = logistic(real(projected[place]) + real(product[place]))
             place += size
-            f = one / (one + exponential(-(real(projected[place]) + real(product[place]))))
+            f = logistic(real(projected[place]) + real(product[place]))
             place += size
             g = hyperbolic_tangent(real(projected[place]) + real(product[place]))
             place += size
-            o = one / (one + exponential(-(real(projected[place]) + real(product[place]))))
+            o = logistic(real(projected[place]) + real(product[place]))
             c = f * real(memory[at]) + i * g
             following[at] = c
             hidden[at] = o * hyperbolic_tangent(c)

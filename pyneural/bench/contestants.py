@@ -63,14 +63,15 @@ KINDS: dict[str, Kind] = {
 # OpenBLAS chooses its kernel for this processor only where nothing tells it which.
 ENVIRONMENT: dict[str, str | None] = {"OPENBLAS_CORETYPE": None, "OPENBLAS_L2_SIZE": None}
 
-# We keep freed memory mapped. Where glibc gives it back to the system, a call that returns a new array measures page
-# faults, which cost several times the call and another time in each run.
-RIVALS: dict[str, str | None] = {
-    **ENVIRONMENT,
+TUNED: dict[str, str | None] = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
+"""Tells glibc to keep freed memory mapped, as we do. Where it gives that back to the system, a call that returns a new
+array measures page faults, which cost several times the call and another time in each run."""
+
+RIVALS = {**ENVIRONMENT, **TUNED}
 
 
 def _poison(array: np.ndarray) -> None:

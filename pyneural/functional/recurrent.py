@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from pyneural.autograd.function import Function
 from pyneural.kernels import Backend
 from pyneural.tensor import Tensor
@@ -158,8 +156,8 @@ class LSTMLayerBackward(Function):
         self.save(grad_outputs, grad_memories, projected, hidden, memory, weight)
         dtype, empty, steps = memory.array.dtype, kernels.engine.empty, projected.array.shape[0]
         by_gates = empty(projected.array.shape, dtype)
-        by_hidden, total, fresh = (empty(memory.array.shape, dtype) for _ in range(3))
-        by_memory = kernels.engine.from_host(np.zeros(memory.array.shape, dtype))
+        by_hidden, total, fresh, by_memory = (empty(memory.array.shape, dtype) for _ in range(4))
+        kernels.engine.fill(by_memory, 0)
         order = _order(steps, self.backwards)
         for number in reversed(range(steps)):
             t = order[number]
