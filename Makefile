@@ -43,6 +43,8 @@ VADER := $(DATA)/vaderSentiment-3.3.2.tar.gz
 
 # Worker processes of the tests: two of them compile kernels side by side. WORKERS=0 runs all in one process.
 WORKERS ?= 2
+# A worker that crashes ends the run: pytest-xdist's replacement of it may wait for ever (pytest-xdist issue 1323).
+PYTEST := $(PY) -m pytest -n $(WORKERS) --max-worker-restart 0
 PYTEST_ARGS ?=
 
 help:
@@ -52,16 +54,16 @@ demo: $(VENV)/.installed-demo
 	$(VENV)/bin/pyneural demo
 
 test: $(VENV)/.installed-apps-test
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(PYTEST) --dist loadgroup $(PYTEST_ARGS)
 
 test-simulator: $(VENV)/.installed-apps-test
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow" \
+	$(PYTEST) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow" \
 		tests/csrc tests/gpu tests/kernels tests/pyneural/cuda tests/pyneural/learn $(PYTEST_ARGS)
 
 # The variable decides at Numba's import what its CUDA kernels are, so each has processes of its own.
 test-numba-cuda: $(VENV)/.installed-apps-test
-	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest -n $(WORKERS) -m numba_cuda tests/numba_cuda $(PYTEST_ARGS)
-	NUMBA_ENABLE_CUDASIM=0 $(PY) -m pytest -n $(WORKERS) -m numba_cuda tests/numba_cuda/test_ptx.py $(PYTEST_ARGS)
+	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m numba_cuda tests/numba_cuda $(PYTEST_ARGS)
+	NUMBA_ENABLE_CUDASIM=0 $(PYTEST) -m numba_cuda tests/numba_cuda/test_ptx.py $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.installed-apps-browser-test
 	$(PY) -m pytest tests/pyneural/explore/test_browser.py $(PYTEST_ARGS)
