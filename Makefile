@@ -58,7 +58,7 @@ test: $(VENV)/.installed-apps-test
 
 test-simulator: $(VENV)/.installed-apps-test
 	$(PYTEST) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow" \
-		tests/csrc tests/gpu tests/kernels tests/pyneural/cuda tests/pyneural/learn $(PYTEST_ARGS)
+		tests/csrc tests/gpu tests/kernels tests/pyneural/apps tests/pyneural/cuda tests/pyneural/learn $(PYTEST_ARGS)
 
 # The variable decides at Numba's import what its CUDA kernels are, so each has processes of its own.
 test-numba-cuda: $(VENV)/.installed-apps-test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -185,3 +186,21 @@ def test_import_works_without_optional_packages() -> None:
 
 def test_package_is_typed() -> None:
     assert (ROOT / "pyneural" / "py.typed").exists()
+
+
+def test_what_applications_need_is_in_their_extra() -> None:
+    """By its own name: what another package brings along today it may not bring tomorrow."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    core = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert core is not None
+    found = 0
+    for path in sorted((ROOT / "pyneural").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "need":
+                continue
+            _, package, *more = (each.value for each in node.args if isinstance(each, ast.Constant))
+            listed = re.search(rf"^{more[0] if more else 'apps'} = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
+            assert listed is not None
+            assert f'"{package}>' in listed[1] + core[1], f"{path.name} needs {package}"
+            found += 1
+    assert found > 30

@@ -11,6 +11,8 @@ import pytest
 from pyneural.kernels import backend, cuda_gemm, cuda_launch, dtypes
 from pyneural.kernels.conv import cuda_launches
 
+pytestmark = pytest.mark.simulator
+
 TILES = {each.name: each for each in (cuda_gemm.SMALL, cuda_gemm.MEDIUM, cuda_gemm.LARGE, cuda_gemm.WARPGROUP)}
 
 # Images, channels, results, groups, image, taps, stride, padding, dilation.

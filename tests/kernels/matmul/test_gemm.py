@@ -11,6 +11,8 @@ import pytest
 from pyneural.kernels import cuda_gemm, cuda_launch, dtypes
 from pyneural.kernels.matmul import cuda as launches
 
+pytestmark = pytest.mark.simulator
+
 TILES = {each.name: each for each in (cuda_gemm.SMALL, cuda_gemm.MEDIUM, cuda_gemm.LARGE, cuda_gemm.WARPGROUP)}
 DTYPES = (dtypes.float32, dtypes.float64, dtypes.float16, dtypes.bfloat16)
 

@@ -237,6 +237,7 @@ def test_its_loss_falls(app: App, rng: np.random.Generator):
     assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
 
 
+@pytest.mark.simulator
 def test_its_steps_on_the_simulator_are_those_of_the_cpu(app: App, rng: np.random.Generator):
     """The loss before any step, and the one that the first step leads to."""
     seed = int(rng.integers(2**31))
