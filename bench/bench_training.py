@@ -2,8 +2,9 @@
 
 A step clears the gradients, computes a loss and its gradients, and lets the optimizer update the weights, with a
 learning rate of 0: so every step has the same right answer, which is judged, the loss and the gradient of the first
-weight. PyTorch takes part as it is, with glibc's malloc told to keep its memory, and through ``torch.compile``. Images
-are not laid out channels_last for it: layers of this size gain nothing by it there.
+weight. The package takes part as it is and through ``pyneural.compile``, PyTorch as it is, with glibc's malloc told to
+keep its memory, and through ``torch.compile``. Images are not laid out channels_last for it: layers of this size gain
+nothing by it there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from . import harness
 
 CONTESTANTS = (
     harness.Contestant("pyneural", "cpu", {}),
+    harness.Contestant("pyneural compiled", "cpu-compile", {}),
     harness.Contestant("PyTorch", "torch", {}),
     harness.Contestant("PyTorch tuned", "torch", TUNED),
     harness.Contestant("PyTorch compiled", "torch-compile", TUNED),
@@ -134,7 +136,10 @@ def weights(model: Any, seed: int) -> dict[str, np.ndarray]:
 
 
 def step(library: Library, options: dict[str, Any], compiled: bool = False, **made: Any) -> Callable[[Any], Any]:
-    """``step(x)`` of a case: the loss and the gradient of the first weight, in one vector."""
+    """``step(x)`` of a case: the loss and the gradient of the first weight.
+
+    Compiled is what each library compiles: ours the whole step, PyTorch the forward and the backward.
+    """
     build, shape, optimizer_name = STEPS[options["name"]]
     model = build(library.nn, **made)
     parameters = dict(model.named_parameters())
@@ -154,17 +159,19 @@ def step(library: Library, options: dict[str, Any], compiled: bool = False, **ma
     def loss_of(x: Any) -> Any:
         return cross_entropy(model(x), labels)
 
-    if compiled:
+    if compiled and library.__name__ == "torch":
         loss_of = library.compile(loss_of)
 
-    def run(x: Any) -> Any:
+    def whole(x: Any) -> Any:
         optimizer.zero_grad()
         loss = loss_of(x)
         loss.backward()
         optimizer.step()
-        return loss.detach(), first.grad
+        return loss.detach()
 
-    return run
+    if compiled and library.__name__ != "torch":
+        whole = library.compile(whole)
+    return lambda x: (whole(x), first.grad)
 
 
 def flat(result: Any) -> np.ndarray:
@@ -179,7 +186,7 @@ def inputs(options: dict[str, Any]) -> np.ndarray:
 def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     """One model a case: what is made of another seed is another input of it."""
     x, name = inputs(options), options["name"]
-    if kind == "cpu":
+    if kind.startswith("cpu"):
         import pyneural as library
 
         x = library.tensor(x, device="cpu").numpy()
@@ -190,7 +197,7 @@ def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
         made = {"dtype": library.float32}
     if name not in _made:
         _made.clear()
-        _made[name] = step(library, {"name": name, "seed": options["model"]}, kind == "torch-compile", **made)
+        _made[name] = step(library, {"name": name, "seed": options["model"]}, kind.endswith("-compile"), **made)
     run, given = _made[name], library.from_numpy(x)
     return harness.Subject(lambda: run(given), flat, (x,))
 
@@ -204,7 +211,7 @@ def truth(options: dict[str, Any], arrays: tuple[np.ndarray, ...]) -> np.ndarray
 
 
 def describe(kind: str) -> dict[str, Any]:
-    return harness.versions("numba" if kind == "cpu" else "torch")
+    return harness.versions("numba" if kind.startswith("cpu") else "torch")
 
 
 def main() -> None:

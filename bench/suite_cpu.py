@@ -37,6 +37,7 @@ class Kind:
         against: the contestant.
         mean, least: the ratios aimed at, of the geometric mean and of every row; None where nothing is.
         has, lacks: beginnings of the rows' names; all rows without one.
+        subject: whose times are compared.
     """
 
     name: str
@@ -46,8 +47,10 @@ class Kind:
     least: float | None
     has: tuple[str, ...] = ("",)
     lacks: tuple[str, ...] = ()
+    subject: str = SUBJECT
 
 
+COMPILED = "pyneural compiled"
 WIDE = ("32x64x32x32 to 64, k3 s1", "32x128x16x16 to 128, k3 s1")
 KINDS = (
     Kind("memory-bound operations", "operations", "PyTorch tuned", 2.0, 0.95, lacks=COMPUTE),
@@ -59,6 +62,9 @@ KINDS = (
     Kind("small operations", "overhead", "PyTorch", None, 1.0),
     Kind("training steps", "training", "PyTorch tuned", None, 1.5),
     Kind("training steps", "training", "PyTorch compiled", None, 1.0),
+    Kind("compiled training steps", "training", "PyTorch tuned", None, 2.0, has=("MLP", "LeNet"), subject=COMPILED),
+    Kind("compiled training steps", "training", "PyTorch tuned", None, 1.6, has=("trans",), subject=COMPILED),
+    Kind("compiled training steps", "training", "PyTorch compiled", None, 1.0, subject=COMPILED),
 )
 
 
@@ -95,8 +101,12 @@ def _ratios(kind: Kind, cases: list[dict[str, Any]]) -> Iterator[tuple[str, floa
     """How many times faster than the contestant, by row."""
     for case in cases:
         name, seconds = case["case"], case["seconds"]
-        if kind.against in seconds and name.startswith(kind.has) and not (kind.lacks and name.startswith(kind.lacks)):
-            yield name, seconds[kind.against] / seconds[SUBJECT]
+        if (
+            {kind.against, kind.subject} <= seconds.keys()
+            and name.startswith(kind.has)
+            and not (kind.lacks and name.startswith(kind.lacks))
+        ):
+            yield name, seconds[kind.against] / seconds[kind.subject]
 
 
 def table(found: Sequence[Standing]) -> Table:

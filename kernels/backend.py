@@ -125,12 +125,23 @@ class Backend:
             return False
         return True
 
-    def _bind(self, operation: Operation) -> Callable[..., Any]:
+    def _kernel(self, operation: Operation) -> Callable[..., Any]:
+        """The kernel, which writes its results and refuses what the backend lacks."""
         kernel = self.implementation(operation)
         if self.name == "reference":
             kernel = _writing(operation, kernel)
-        if self.lacks:
-            kernel = _refusing(operation, kernel, self)
+        return _refusing(operation, kernel, self) if self.lacks else kernel
+
+    def unchecked(self, operation: Operation, args: tuple[Any, ...], out: Any) -> Callable[..., Any]:
+        """What a call with these arguments and results comes to once it is checked: ``run(*args, out=out, ...)``.
+
+        Without ``out`` where the operation has no result.
+        """
+        kernel = self._kernel(operation)
+        return _widening(operation, kernel) if self.engine.widen_halves and _has_half(args, out) else kernel
+
+    def _bind(self, operation: Operation) -> Callable[..., Any]:
+        kernel = self._kernel(operation)
         widened = _widening(operation, kernel) if self.engine.widen_halves else None
         check, empty, name = operation.check, self.engine.empty, operation.name
 

@@ -10,6 +10,7 @@ tensor([2., 4., 6.])
 from . import amp, autograd, data, distributed, functional, io, kernels, nn, optim
 from .autocast import autocast, is_autocast_enabled
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .compilation import compile
 from .device import Device, device, get_default_device, set_default_device
 from .functional import *  # noqa: F403
 from .interop import from_dlpack, from_numpy
@@ -32,6 +33,7 @@ __all__ = [
     "autograd",
     "bfloat16",
     "bool_",
+    "compile",
     "data",
     "device",
     "distributed",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pyneural import recording
 from pyneural.autocast import autocast, is_autocast_enabled
 from pyneural.autograd import no_grad
 from pyneural.functional import amax, amin, mul
@@ -104,6 +105,7 @@ class GradScaler:
         """
         if not self.enabled:
             return optimizer.step(*args, **kwargs)
+        recording.gives_up("GradScaler looks at the gradients")
         if args or "closure" in kwargs:
             raise ValueError("GradScaler: step takes no closure while it scales")
         if id(optimizer) in self._stepped:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from pyneural import kernels
+from pyneural.kernels.backend import Engine
 
 Array = Any
 
@@ -76,6 +78,19 @@ class Device:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.name,)
+
+
+@contextmanager
+def engines_replaced(replace: Callable[[Engine], Engine]) -> Iterator[None]:
+    """Put ``replace(engine)`` in the place of every known device's engine inside the ``with`` block."""
+    before = {each: each.engine for each in set(_devices.values())}
+    for each, engine in before.items():
+        each.engine = replace(engine)
+    try:
+        yield
+    finally:
+        for each, engine in before.items():
+            each.engine = engine
 
 
 _devices: dict[str, Device] = {}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import recording
+
 _MASK = (1 << 64) - 1
 
 
@@ -30,6 +32,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start anew from ``seed``."""
+        recording.gives_up("a random generator is seeded")
         if isinstance(seed, bool) or not hasattr(seed, "__index__"):
             raise TypeError(f"manual_seed: seed must be an int, not {type(seed).__name__}")
         self.seed = seed.__index__() & _MASK
@@ -40,7 +43,9 @@ class Generator:
         """The ``seed`` and ``offset`` of the next random operation."""
         offset = self.offset
         self.offset = (offset + 1) & _MASK
-        return {"seed": self.seed, "offset": offset}
+        state = {"seed": self.seed, "offset": offset}
+        observer = recording.current()
+        return state if observer is None else observer.drew(self, state)
 
     def state_dict(self) -> dict[str, int]:
         """The state as two integers."""
@@ -48,6 +53,7 @@ class Generator:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` gave."""
+        recording.gives_up("a random generator is set back")
         seed, offset = int(state["seed"]), int(state["offset"])
         if not (0 <= seed <= _MASK and 0 <= offset <= _MASK):
             raise ValueError(f"load_state_dict: seed (={seed}) and offset (={offset}) must be in [0, 2**64)")

@@ -199,8 +199,18 @@ softplus_backward = pair_with(
 
 
 def gelu(x: Array, *, approximate: str = "none", out: Array) -> None:
-    (_gelu_tanh if approximate == "tanh" else _gelu)(x, out=out)
+    gelu_kernel(approximate)(x, out=out)
 
 
 def gelu_backward(grad: Array, x: Array, *, approximate: str = "none", out: Array) -> None:
-    (_gelu_tanh_backward if approximate == "tanh" else _gelu_backward)(grad, x, out=out)
+    gelu_backward_kernel(approximate)(grad, x, out=out)
+
+
+def gelu_kernel(approximate: str = "none") -> Any:
+    """The kernel of one of the two formulas."""
+    return _gelu_tanh if approximate == "tanh" else _gelu
+
+
+def gelu_backward_kernel(approximate: str = "none") -> Any:
+    """Its derivative's."""
+    return _gelu_tanh_backward if approximate == "tanh" else _gelu_backward

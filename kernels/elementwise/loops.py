@@ -16,6 +16,7 @@ from numba.core import types
 from .. import memory
 from ..jit import SERIAL, jit
 from ..parallel import spread
+from ..pointwise import Pointwise
 from ..vector import absolute, maxnum
 from .entry import KIND, Entries, elements, handle, repeats, size
 
@@ -324,6 +325,13 @@ def again(call: Callable[..., None], out: Array, *arrays: Array, **attributes: A
         call(*map(flat, arrays), out=out, **attributes)
 
 
+def _named(call: Any, name: str, f: Scalar, numbers: tuple[tuple[str, float], ...] = ()) -> Callable[..., None]:
+    """The operation ``call`` under its own name, with what it does to an element as its ``pointwise``."""
+    call.__name__ = call.__qualname__ = name
+    call.pointwise = Pointwise(name, f, numbers)
+    return call  # type: ignore[no-any-return]
+
+
 def unary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
     """The operation ``name``: ``f`` of each element, into the dtype ``result`` where that is given."""
     entries = unary_entries(name, f, result)
@@ -332,8 +340,7 @@ def unary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
         if not entries[x.dtype](ndarray, x, out):
             again(call, out, x)
 
-    call.__name__ = call.__qualname__ = name
-    return call
+    return _named(call, name, f)
 
 
 def unary_within(name: str, f: Scalar, beyond: Scalar, most: float) -> Callable[..., None]:
@@ -350,7 +357,7 @@ def unary_within(name: str, f: Scalar, beyond: Scalar, most: float) -> Callable[
 
 def unary_with(name: str, f: Scalar, **defaults: float) -> Callable[..., None]:
     """The operation ``name``: ``f(x, p, q)`` of each element, with one or two attributes of these ``defaults``."""
-    return _with(name, unary_entries_with(name, f), **defaults)
+    return _with(name, f, unary_entries_with(name, f), **defaults)
 
 
 def pair(name: str, f: Scalar) -> Callable[..., None]:
@@ -361,26 +368,25 @@ def pair(name: str, f: Scalar) -> Callable[..., None]:
         if not entries[a.dtype](ndarray, a, b, out):
             again(call, out, a, b)
 
-    call.__name__ = call.__qualname__ = name
-    return call
+    return _named(call, name, f)
 
 
 def pair_with(name: str, f: Scalar, **defaults: float) -> Callable[..., None]:
     """The operation ``name``: ``f(a, b, p, q)`` of two arrays of one shape, with one or two attributes."""
-    return _with(name, pair_entries_with(name, f), **defaults)
+    return _with(name, f, pair_entries_with(name, f), **defaults)
 
 
-def _with(name: str, entries: Entries, **defaults: float) -> Callable[..., None]:
+def _with(name: str, f: Scalar, entries: Entries, **defaults: float) -> Callable[..., None]:
     first, second = (*defaults, "")[:2]
     p_default, q_default = (*defaults.values(), 0.0)[:2]
+    numbers = ((first, p_default), (second, q_default))
 
     def call(*arrays: Array, out: Array, **attributes: float) -> None:
         p, q = attributes.get(first, p_default), attributes.get(second, q_default)
         if not entries[arrays[0].dtype](ndarray, p, q, *arrays, out):
             again(call, out, *arrays, **attributes)
 
-    call.__name__ = call.__qualname__ = name
-    return call
+    return _named(call, name, f, numbers)
 
 
 def binary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
@@ -400,5 +406,4 @@ def binary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
         elif a.dtype.kind != "f" or not broadcast(strided, a, b, out):
             call(*(flat(x if x.shape == out.shape else np.broadcast_to(x, out.shape)) for x in (a, b)), out=out.ravel())
 
-    call.__name__ = call.__qualname__ = name
-    return call
+    return _named(call, name, f)

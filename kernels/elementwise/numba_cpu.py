@@ -115,7 +115,7 @@ def pow(a: Array, b: Array, *, out: Array) -> None:
     _any_power(a, b, out=out)
 
 
-def _bounds(x: Array, min: Any, max: Any) -> tuple[Any, Any]:
+def bounds(x: Array, min: Any = None, max: Any = None) -> tuple[Any, Any]:
     """The bounds as numbers, the widest of the dtype in the place of None."""
     if x.dtype.kind == "f":
         return -math.inf if min is None else float(min), math.inf if max is None else float(max)
@@ -124,13 +124,18 @@ def _bounds(x: Array, min: Any, max: Any) -> tuple[Any, Any]:
 
 
 def clamp(x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
-    low, high = _bounds(x, min, max)
+    low, high = bounds(x, min, max)
     _clamp(x, min=low, max=high, out=out)
 
 
 def clamp_backward(grad: Array, x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
-    low, high = _bounds(x, min, max)
+    low, high = bounds(x, min, max)
     _clamp_backward(grad, x, min=low, max=high, out=out)
+
+
+def clamped(name: str) -> Any:
+    """The kernel of clamp or its backward that takes both bounds as numbers."""
+    return _clamp if name == "clamp" else _clamp_backward
 
 
 __all__ = [

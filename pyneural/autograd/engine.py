@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from pyneural import recording
 from pyneural.kernels import dtypes
 from pyneural.tensor import Tensor
 
@@ -187,6 +188,9 @@ def _walk(
             if not retain:
                 node.release()
 
+    observer = recording.current()
+    if observer is not None:
+        observer.walked(retain)
     with set_grad_enabled(create), suspended():
         if watch is None:
             walk()
@@ -253,6 +257,9 @@ def _hooked(hooks: Any, gradient: Any) -> Any:
 
 
 def _accumulate(leaf: Tensor, gradient: Tensor, create: bool) -> None:
+    observer = recording.current()
+    if observer is not None:
+        observer.accumulates(leaf)
     if leaf._hooks:  # a hook may keep what it is given, or give what it keeps
         gradient = _hooked(leaf._hooks, gradient)
     if leaf.grad is None:

@@ -23,6 +23,12 @@ def register(leaf: Tensor, hook: LeafHook) -> RemovableHandle:
     return RemovableHandle(found[1], hook)
 
 
+def is_hooked(leaf: Tensor) -> bool:
+    """Whether a hook is called when a gradient of this leaf is known."""
+    found = _hooks.get(id(leaf))
+    return bool(leaf._hooks) or (found is not None and found[0]() is leaf and bool(found[1]))
+
+
 def queue_callback(callback: Callable[[bool], Any]) -> None:
     """Call ``callback(failed)`` at the end of the backward that runs now; ``failed`` after an exception.
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from pyneural import recording
 from pyneural.device import Device
 from pyneural.random import Generator
 
@@ -223,6 +224,7 @@ def current() -> ProcessGroup:
     """
     if not _group:
         raise RuntimeError("distributed: there is no group of ranks yet; call pyneural.distributed.init() first")
+    recording.gives_up("ranks talk to each other")
     return _group[0]
 
 

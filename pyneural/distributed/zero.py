@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pyneural import recording
 from pyneural.autograd import enable_grad
 from pyneural.optim import Optimizer
 from pyneural.tensor import Tensor
@@ -102,6 +103,7 @@ class ZeroRedundancyOptimizer(Optimizer):
         Raises:
             RankLost: a rank has died or does not come.
         """
+        recording.gives_up("ranks talk to each other")
         loss = None
         if closure is not None:
             with enable_grad():

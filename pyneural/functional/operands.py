@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pyneural import recording
 from pyneural.autograd.grad_mode import is_grad_enabled
 from pyneural.device import Device
 from pyneural.kernels import dtypes
@@ -22,7 +23,8 @@ Operand = Any  # a Tensor or a Python number
 
 @functools.lru_cache(maxsize=1024)
 def _constant(value: Any, dtype: np.dtype[Any], device: Device) -> Tensor:
-    return Tensor._over(device.full((), value, dtype), device)
+    with recording.paused():
+        return Tensor._over(device.full((), value, dtype), device)
 
 
 def constant(value: Any, dtype: np.dtype[Any], device: Device) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from pyneural import recording
 from pyneural.autograd import no_grad
 from pyneural.functional.transfer import destination
 from pyneural.kernels import dtypes
@@ -62,6 +63,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if recording._observers:
+            recording._observers[-1].called(self)
         if self._forward_pre_hooks:
             for hook in list(self._forward_pre_hooks.values()):
                 replaced = hook(self, args)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pyneural import recording
 from pyneural.autograd import no_grad
 from pyneural.nn import Module
 from pyneural.tensor import Tensor
@@ -60,6 +61,13 @@ class EMA:
         Raises:
             RuntimeError: the model has other parameters than it had.
         """
+        observer = recording.current()
+        if observer is None:
+            self._advance()
+        else:
+            observer.act(self, self._advance)
+
+    def _advance(self) -> None:
         followed = self._followed()
         if followed.keys() != self.averages.keys():
             changed = sorted(followed.keys() ^ self.averages.keys())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pyneural import recording
 from pyneural.autograd import enable_grad, no_grad
 from pyneural.device import Device
 from pyneural.tensor import Tensor
@@ -106,6 +107,10 @@ class Optimizer:
             RuntimeError: a parameter has moved to another device or dtype than its state.
             ValueError: a hyper-parameter was changed to a value out of range.
         """
+        observer = recording.current()
+        return self._advance(closure) if observer is None else observer.act(self, self._advance, closure)
+
+    def _advance(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():

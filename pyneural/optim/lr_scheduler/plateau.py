@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyneural import recording
+
 from ..optimizer import Optimizer
 from .schedules import integer, number
 
@@ -80,6 +82,7 @@ class ReduceLROnPlateau:
 
     def step(self, metrics: Any) -> None:
         """Note an epoch's measure, a number or a tensor of one element; NaN counts as no improvement."""
+        recording.gives_up("ReduceLROnPlateau.step listens to a measure")
         value = float(metrics)
         self.last_epoch += 1
         if self.is_better(value):

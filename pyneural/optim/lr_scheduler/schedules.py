@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from pyneural import recording
+
 from ..optimizer import Group, Optimizer
 
 
@@ -68,6 +70,13 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on to the next epoch; behind the optimizer's own step."""
+        observer = recording.current()
+        if observer is None:
+            self._advance()
+        else:
+            observer.act(self, self._advance)
+
+    def _advance(self) -> None:
         self.apply(self.last_epoch + 1)
         self.last_epoch += 1
 

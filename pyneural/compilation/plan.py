@@ -1,0 +1,208 @@
+"""A plan: a recording as calls that are ready to be made, over memory that is laid out once."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyneural.kernels.memory import ALIGNMENT
+from pyneural.tensor import Tensor
+
+from .fusion import Fused, fuse
+from .memory_plan import Life, layout
+from .recorder import Act, Copy, Draw, Fill, Kernel, Recorder, Ref, leaves, mapped
+
+
+@dataclass
+class Facts:
+    """What `explain` tells of a plan. Calls and bytes before are those of the recorded call."""
+
+    calls_before: int = 0
+    calls: int = 0
+    acts: list[str] = field(default_factory=list)
+    fused: list[tuple[str, ...]] = field(default_factory=list)
+    folded: int = 0
+    bytes_before: int = 0
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        acts = f", and in Python {', '.join(self.acts)}" if self.acts else ""
+        lines = [
+            f"  kernel calls  {self.calls_before} -> {self.calls}{acts}",
+            f"  memory        {self.bytes_before / 2**20:.2f} MiB -> {self.bytes / 2**20:.2f} MiB",
+            f"  constants     {self.folded}",
+            *(
+                f"  in one pass   {' + '.join(each)}" + (f"  ({count} times)" if count > 1 else "")
+                for each, count in Counter(self.fused).items()
+            ),
+        ]
+        return "\n".join(lines)
+
+
+class Plan:
+    """What a recording did, to be done again.
+
+    Args:
+        recorder: the recording.
+        outputs: the arrays of the tensors that the function returned, as `Recorder.place` gives them.
+        grads: of each leaf that gradients reached, the array of its ``grad`` behind the call.
+    """
+
+    def __init__(self, recorder: Recorder, outputs: list[Any], grads: list[Any]) -> None:
+        moves = sum(isinstance(step, (Fill, Copy)) for step in recorder.steps)
+        self.facts = Facts(calls_before=recorder.calls + moves, bytes_before=recorder.peak)
+        self.generators = recorder.generators
+        self._states: list[dict[str, int]] = []
+        seen = {ref.allocation for ref in leaves(grads) if isinstance(ref, Ref)}
+        constants, steps = _folded(recorder.steps, seen)
+        self.facts.folded = len(constants)
+        # What stays from call to call lies in memory of its own; results are copied at the end.
+        lasting = seen | set(constants)
+        results = {ref.allocation for ref in leaves(outputs) if isinstance(ref, Ref)} - lasting
+        ends = _last(steps)
+        lasting |= {each for each in results if each not in ends}  # memory that nothing was written to
+
+        def kept(array: Any, step: int) -> bool:
+            if not isinstance(array, Ref) or array.allocation in lasting or array.allocation in results:
+                return True
+            return ends[array.allocation] > step
+
+        self.steps = fuse(steps, kept)
+        self._place(recorder, lasting, results)
+        for allocation, value in constants.items():
+            self._memory[allocation].view(value.dtype)[...] = value
+        self.outputs = [self.array(each) for each in outputs]
+        self.grads = [self.array(each) for each in grads]
+        self.calls: list[Callable[[], Any]] = []
+        for step in self.steps:
+            self._bind(step)
+        self.facts.calls = sum(not isinstance(step, Act) for step in self.steps)
+        self.facts.acts = [step.name for step in self.steps if isinstance(step, Act)]
+        self.facts.fused = [step.names for step in self.steps if isinstance(step, Fused)]
+
+    def _place(self, recorder: Recorder, lasting: set[int], results: set[int]) -> None:
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for number, step in enumerate(self.steps):
+            for each in step.touched():
+                if isinstance(each, Ref) and each.allocation >= 0:
+                    first.setdefault(each.allocation, number)
+                    last[each.allocation] = number
+        last.update({each: len(self.steps) for each in results if each in last})
+        shared = [each for each in first if each not in lasting]
+        offsets, total = layout([Life(recorder.memory[each].nbytes, first[each], last[each]) for each in shared])
+        arena = _bytes(total)
+        self.inputs = [np.empty_like(each) for each in recorder.inputs]
+        self._memory = {-1 - number: each.reshape(-1).view(np.uint8) for number, each in enumerate(self.inputs)}
+        for allocation, offset in zip(shared, offsets, strict=True):
+            self._memory[allocation] = arena[offset : offset + recorder.memory[allocation].nbytes]
+        own = sum(each.nbytes for each in self.inputs)
+        for allocation in (each for each in lasting if each >= 0):
+            size = recorder.memory[allocation].nbytes
+            self._memory[allocation] = _bytes(size)
+            own += size
+        self.facts.bytes = total + own
+
+    def array(self, value: Any) -> Any:
+        """``value`` with its arrays in the plan's memory."""
+
+        def change(each: Any) -> Any:
+            if not isinstance(each, Ref):
+                return each
+            memory = self._memory[each.allocation]
+            return np.ndarray(each.shape, each.dtype, memory, each.offset, each.strides)
+
+        return mapped(value, change)
+
+    def _bind(self, step: Any) -> None:
+        if isinstance(step, Fused):
+            from pyneural.kernels.fused import kernel
+
+            run = kernel(step.program)
+            self.calls.append(functools.partial(run, np.ndarray, *step.numbers, *self.array(step.arrays)))
+        elif isinstance(step, Kernel):
+            self._bind_kernel(step)
+        elif isinstance(step, Fill):
+            target = self.array(step.target)
+            self.calls.append(functools.partial(target.fill, step.value))
+        elif isinstance(step, Copy):
+            self.calls.append(functools.partial(np.copyto, self.array(step.target), self.array(step.source)))
+        else:
+            self._bind_act(step)
+
+    def _bind_kernel(self, step: Kernel) -> None:
+        args, out, attributes = self.array(step.args), self.array(step.out), self.array(step.attributes)
+        # The values of indices are checked in every call, as they are in every call without a plan.
+        if any(each.dtype.kind in "iu" for each in leaves(args)):
+            self.calls.append(functools.partial(step.operation.check, *args, **attributes))
+        given = {} if out is None or step.operation.writes else {"out": out}
+        run = functools.partial(step.run, *args, **given, **attributes)
+        drawn = {key: value for key, value in step.attributes.items() if isinstance(value, Draw)}
+        if drawn:
+            states = self._states
+            self.calls.append(lambda: run(**{key: states[each.number][each.part] for key, each in drawn.items()}))
+        else:
+            self.calls.append(run)
+
+    def _bind_act(self, step: Act) -> None:
+        action, arguments = step.action, step.arguments
+        grads = [(param, None if grad is None else Tensor._over(self.array(grad), param.device))
+                 for param, grad in step.grads]  # fmt: skip
+
+        def act() -> None:
+            for param, grad in grads:
+                param.grad = grad
+            action(*arguments)
+
+        self.calls.append(act)
+
+    def run(self) -> None:
+        """Do everything once."""
+        if self.generators:
+            self._states[:] = [each.next() for each in self.generators]
+        for call in self.calls:
+            call()
+
+
+def _bytes(count: int) -> np.ndarray[Any, Any]:
+    raw = np.empty(count + ALIGNMENT, np.uint8)
+    first = -raw.ctypes.data % ALIGNMENT
+    return raw[first : first + count]
+
+
+def _folded(steps: list[Any], seen: set[int]) -> tuple[dict[int, np.generic], list[Any]]:
+    """Allocations that are only ever filled with one number, by that number, and the steps without these fills.
+
+    None that is ``seen`` between calls, where anybody may write to it.
+    """
+    writers: dict[int, list[Any]] = {}
+    for step in steps:
+        for each in step.written():
+            if isinstance(each, Ref):
+                writers.setdefault(each.allocation, []).append(step)
+    constants: dict[int, np.generic] = {}
+    for step in steps:
+        if isinstance(step, Fill) and isinstance(step.target, Ref) and step.target.contiguous:
+            allocation = step.target.allocation
+            if writers[allocation] == [step] and step.target.offset == 0 and allocation not in seen:
+                constants[allocation] = step.target.dtype.type(step.value)
+    rest = [
+        step for step in steps
+        if not (isinstance(step, Fill) and isinstance(step.target, Ref) and step.target.allocation in constants)
+    ]  # fmt: skip
+    return constants, rest
+
+
+def _last(steps: list[Any]) -> dict[int, int]:
+    """The last step that touches each allocation."""
+    last: dict[int, int] = {}
+    for number, step in enumerate(steps):
+        for each in step.touched():
+            if isinstance(each, Ref):
+                last[each.allocation] = number
+    return last

@@ -1,0 +1,512 @@
+"""`pyneural.compile`: the same bits as without it, in every call, or a reason why there is no plan."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyneural
+from pyneural import Tensor, functional, nn, optim
+from pyneural.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+STEPS = 7
+
+
+class Block(nn.Module):
+    """Convolutions with batch norm around a shortcut, and a mean over the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1, bias=False)
+        self.norm, self.out = nn.BatchNorm2d(6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.first(x))
+        x = functional.silu(x + self.norm(self.second(x)))
+        return self.out(x.mean(dim=(2, 3)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.layers, self.out = getattr(nn, kind)(3, 5, 2, batch_first=True), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.layers(x)[0][:, -1])
+
+
+class Words(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.out = nn.Embedding(11, 8), nn.Linear(8, 4)
+        self.layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12, dropout=0.1, batch_first=True), 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.layers(self.embedding(x))[:, 0])
+
+
+def perceptron() -> nn.Module:
+    return nn.Sequential(nn.Linear(9, 33), nn.GELU(), nn.Dropout(0.3), nn.Linear(33, 31, activation="relu"),
+                         nn.LayerNorm(31), nn.Tanh(), nn.Linear(31, 4))  # fmt: skip
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[np.random.Generator], np.ndarray]]] = {
+    "perceptron": (perceptron, lambda rng: rng.standard_normal((5, 9), np.float32)),
+    "convolutions": (Block, lambda rng: rng.standard_normal((5, 2, 7, 6), np.float32)),
+    "lstm": (lambda: Recurrent("LSTM"), lambda rng: rng.standard_normal((5, 4, 3), np.float32)),
+    "gru": (lambda: Recurrent("GRU"), lambda rng: rng.standard_normal((5, 4, 3), np.float32)),
+    "transformer": (Words, lambda rng: rng.integers(0, 11, (5, 6))),
+}
+
+
+def training(model: nn.Module, optimizer: optim.Optimizer, *, after: Callable[[], Any] = lambda: None) -> Any:
+    """A whole step of training."""
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(x), y, label_smoothing=0.1)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        after()
+        return loss
+
+    return step
+
+
+def curve(step: Callable[..., Any], batches: list[tuple[Tensor, ...]]) -> list[float]:
+    return [step(*batch).item() for batch in batches]
+
+
+def state(model: nn.Module) -> list[np.ndarray]:
+    return [each.numpy().copy() for each in model.state_dict().values()]
+
+
+def batches_of(make: Callable[[np.random.Generator], np.ndarray], rng: np.random.Generator) -> list[tuple[Tensor, ...]]:
+    return [(Tensor(make(rng)), Tensor(rng.integers(0, 4, 5))) for _ in range(STEPS)]
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_training_gives_the_same_bits(network: str, device: str, rng: np.random.Generator) -> None:
+    make, data = NETWORKS[network]
+    batches = [tuple(each.to(device) for each in batch) for batch in batches_of(data, rng)]
+    found = []
+    for compiled in (False, True):
+        pyneural.manual_seed(3)
+        model = make().to(device)
+        optimizer = optim.AdamW(model.parameters(), lr=0.02)
+        schedule, average = CosineAnnealingLR(optimizer, STEPS), optim.EMA(model, 0.9, warmup=True)
+
+        def after(schedule: Any = schedule, average: Any = average) -> None:
+            schedule.step()
+            average.update()
+
+        step = training(model, optimizer, after=after)
+        run = pyneural.compile(step) if compiled else step
+        losses = curve(run, batches)
+        if compiled:
+            assert (run.plans, run.reason) == (1, "")
+        found.append((losses, state(model), [each.numpy().copy() for each in average.averages.values()],
+                      [each.grad.numpy().copy() for each in model.parameters()], optimizer.param_groups[0]["lr"],
+                      pyneural.random.default_generator.state_dict()))  # fmt: skip
+    (plain, *plain_state, lr, drawn), (planned, *planned_state, lr_too, drawn_too) = found
+    assert plain == planned
+    assert (lr, drawn) == (lr_too, drawn_too)
+    for one, other in zip(plain_state, planned_state, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_on_the_simulator(rng: np.random.Generator) -> None:
+    curves = []
+    batches = [tuple(each.to("simulator") for each in batch) for batch in batches_of(NETWORKS["perceptron"][1], rng)]
+    for wrap in (lambda step: step, pyneural.compile):
+        pyneural.manual_seed(3)
+        model = nn.Sequential(nn.Linear(9, 6, activation="relu"), nn.Linear(6, 4)).to("simulator")
+        curves.append(curve(wrap(training(model, optim.SGD(model.parameters(), lr=0.1))), batches[:4]))
+    assert curves[0] == curves[1]
+
+
+def test_the_function_is_called_twice(rng: np.random.Generator) -> None:
+    calls = []
+
+    @pyneural.compile
+    def double(x: Tensor) -> Tensor:
+        calls.append(1)
+        return functional.relu(x * 2.0 + 1.0)
+
+    for _ in range(5):
+        x = rng.standard_normal((3, 33), np.float32)
+        np.testing.assert_array_equal(double(Tensor(x)).numpy(), np.maximum(x * np.float32(2) + np.float32(1), 0))
+    assert len(calls) == 2
+    assert "in one pass   mul + add + relu" in double.explain()
+    assert double.__name__ == "double"
+
+
+def test_explain_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    @pyneural.compile(explain=True)
+    def sum_of_squares(x: Tensor) -> Tensor:
+        return (x * x).sum()
+
+    assert sum_of_squares.explain() == "sum_of_squares: no plan yet"
+    for _ in range(3):
+        sum_of_squares(Tensor([1.0, 2.0]))
+    printed = capsys.readouterr().out
+    assert printed.startswith("sum_of_squares, plan 1\n  kernel calls  2 -> 2\n  memory ")
+
+
+def test_results_are_not_overwritten(rng: np.random.Generator) -> None:
+    @pyneural.compile
+    def shifted(x: Tensor) -> dict[str, Any]:
+        return {"sum": x + 1.0, "both": (x, x[1:]), "name": "shifted", "none": None}
+
+    arrays = [rng.standard_normal((4, 3), np.float32) for _ in range(5)]
+    results = [shifted(Tensor(each)) for each in arrays]
+    for array, result in zip(arrays, results, strict=True):
+        np.testing.assert_array_equal(result["sum"].numpy(), array + 1)
+        np.testing.assert_array_equal(result["both"][0].numpy(), array)
+        np.testing.assert_array_equal(result["both"][1].numpy(), array[1:])
+        assert (result["name"], result["none"]) == ("shifted", None)
+
+
+def test_arguments_of_any_strides(rng: np.random.Generator) -> None:
+    product = pyneural.compile(lambda a, b: a @ b)
+    for _ in range(4):
+        a, b = rng.standard_normal((7, 5)), rng.standard_normal((3, 5))
+        result = product(Tensor(a)[::2, 1:], Tensor(b).T[1:])
+        np.testing.assert_allclose(result.numpy(), a[::2, 1:] @ b.T[1:])
+    square = pyneural.compile(lambda a, b: a @ b.T)
+    for twice in (True, True, True, False, False, False):
+        a, b = Tensor(rng.standard_normal((7, 5))).T, Tensor(rng.standard_normal((7, 5))).T
+        other = a if twice else b
+        np.testing.assert_array_equal(square(a, other).numpy(), (a @ other.T).numpy())
+    assert square.plans == 2
+
+
+def test_each_signature_has_a_plan(rng: np.random.Generator) -> None:
+    @pyneural.compile
+    def scaled(x: Tensor, factor: float, *, shift: bool = False) -> Tensor:
+        return x * factor + 1.0 if shift else x * factor
+
+    for _ in range(3):
+        for shape in ((3,), (2, 5), (0, 4), ()):
+            for dtype in (np.float32, np.float64):
+                x = rng.standard_normal(shape).astype(dtype)
+                for factor in (2.0, 3):
+                    np.testing.assert_array_equal(scaled(Tensor(x), factor).numpy(), x * dtype(factor))
+                    expected = x * dtype(factor) + dtype(1)
+                    np.testing.assert_array_equal(scaled(Tensor(x), factor, shift=True).numpy(), expected)
+    assert scaled.plans == 4 * 2 * 2 * 2
+
+
+def test_training_and_evaluation(rng: np.random.Generator) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.BatchNorm1d(4))
+    run, x = pyneural.compile(model), Tensor(rng.standard_normal((6, 4), np.float32))
+    with pyneural.no_grad():
+        for training_mode in (True, False, True, True, False, False, True):
+            model.train(training_mode)
+            before, drawn = model.state_dict(), pyneural.random.default_generator.state_dict()
+            kept = {name: each.numpy().copy() for name, each in before.items()}
+            expected = model(x).numpy()
+            for name, each in kept.items():
+                before[name].copy_(Tensor(each))
+            pyneural.random.default_generator.load_state_dict(drawn)
+            np.testing.assert_array_equal(run(x).numpy(), expected)
+    assert run.plans == 2
+
+
+def test_parameters_may_be_loaded_and_replaced(rng: np.random.Generator) -> None:
+    model = nn.Linear(3, 2)
+    run, x = pyneural.compile(model), Tensor(rng.standard_normal((2, 3), np.float32))
+    with pyneural.no_grad():
+        for _ in range(3):
+            run(x)
+        assert run.plans == 1
+        model.load_state_dict({name: each + 1.0 for name, each in model.state_dict().items()})
+        np.testing.assert_array_equal(run(x).numpy(), model(x).numpy())
+        assert run.plans == 1
+        model.weight = nn.Parameter(model.weight.detach() * 2.0)
+        np.testing.assert_array_equal(run(x).numpy(), model(x).numpy())
+        model.to(dtype="float64").to(dtype="float32")
+        for _ in range(3):
+            np.testing.assert_array_equal(run(x).numpy(), model(x).numpy())
+
+
+def test_gradients_that_add_up(rng: np.random.Generator) -> None:
+    """Four backwards a step, the gradients cleared outside."""
+    totals = []
+    batches = batches_of(NETWORKS["perceptron"][1], rng)
+    for wrap in (lambda each: each, pyneural.compile):
+        pyneural.manual_seed(1)
+        model = nn.Sequential(nn.Linear(9, 5), nn.Linear(5, 4))
+
+        def accumulate(x: Tensor, y: Tensor, model: nn.Module = model) -> Tensor:
+            loss = functional.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        run, found = wrap(accumulate), []
+        for _ in range(3):
+            for each in model.parameters():
+                each.grad = None
+            for batch in batches[:4]:
+                run(*batch)
+            found += [each.grad.numpy().copy() for each in model.parameters()]
+        totals.append(found)
+    for one, other in zip(*totals, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_gradient_that_is_changed_outside() -> None:
+    """It is the sum's, all ones, in every call anew."""
+    weight = Tensor(np.zeros(5), requires_grad=True)
+
+    @pyneural.compile
+    def step() -> None:
+        weight.grad = None
+        (weight * 1.0).sum().backward()
+
+    for _ in range(5):
+        step()
+        assert weight.grad is not None
+        np.testing.assert_array_equal(weight.grad.numpy(), np.ones(5))
+        weight.grad.mul_(3.0)
+
+
+def test_a_rate_changed_by_hand(rng: np.random.Generator) -> None:
+    found = []
+    batches = batches_of(NETWORKS["perceptron"][1], rng)
+    for wrap in (lambda each: each, pyneural.compile):
+        pyneural.manual_seed(1)
+        model = perceptron()
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        run = wrap(training(model, optimizer))
+        losses = []
+        for number, batch in enumerate(batches):
+            optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
+            losses.append(run(*batch).item())
+        found.append(losses)
+    assert found[0] == found[1]
+
+
+def test_an_index_out_of_range_is_refused_in_every_call() -> None:
+    embedding = nn.Embedding(5, 3)
+    run = pyneural.compile(embedding)
+    with pyneural.no_grad():
+        for _ in range(3):
+            run(Tensor([0, 4]))
+        with pytest.raises(IndexError, match=r"indices holds 5 at \(1,\)"):
+            run(Tensor([0, 5]))
+
+
+def test_a_compiled_function_within_another(rng: np.random.Generator) -> None:
+    inner = pyneural.compile(lambda x: functional.tanh(x))
+    outer = pyneural.compile(lambda x: inner(x) + inner(x * 2.0))
+    x = rng.standard_normal(33)
+    for _ in range(3):
+        np.testing.assert_array_equal(outer(Tensor(x)).numpy(), (functional.tanh(Tensor(x)) + functional.tanh(
+            Tensor(x) * 2.0)).numpy())  # fmt: skip
+    assert (outer.plans, inner.plans) == (1, 0)
+
+
+def test_an_exception_leaves_nothing_behind() -> None:
+    fail = [True]
+
+    @pyneural.compile
+    def halves(x: Tensor) -> Tensor:
+        y = x / 2.0
+        if fail[0]:
+            raise ValueError("not yet")
+        return y
+
+    with pytest.raises(ValueError, match="not yet"):
+        halves(Tensor([2.0]))
+    fail[0] = False
+    for value in (2.0, 4.0, 6.0, 8.0):
+        assert halves(Tensor([value])).tolist() == [value / 2]
+    assert halves.plans == 1
+
+
+FACTOR = 2.0
+
+
+def test_names_around_the_function(rng: np.random.Generator) -> None:
+    """A global and a closed-over name that come to stand for something else."""
+    global FACTOR
+    weight = Tensor(rng.standard_normal(33))
+
+    @pyneural.compile
+    def scaled(x: Tensor) -> Tensor:
+        return x * weight * FACTOR
+
+    for round_number in range(3):
+        FACTOR, weight = 2.0 + round_number, Tensor(rng.standard_normal(33))
+        for _ in range(3):
+            x = Tensor(rng.standard_normal((2, 33)))
+            np.testing.assert_array_equal(scaled(x).numpy(), (x * weight * FACTOR).numpy())
+    assert scaled.plans == 3
+
+
+def test_an_attribute_of_a_module(rng: np.random.Generator) -> None:
+    model = nn.LeakyReLU(0.5)
+    run, x = pyneural.compile(model), Tensor(rng.standard_normal((2, 33)))
+    for slope in (0.5, 0.25, 0.5):
+        model.negative_slope = slope
+        for _ in range(3):
+            np.testing.assert_array_equal(run(x).numpy(), functional.leaky_relu(x, slope).numpy())
+
+
+@pytest.mark.usefixtures("quiet")
+def test_hooks(rng: np.random.Generator) -> None:
+    """They are called: without a plan where there are some, and no plan is used once there are."""
+    model, seen = nn.Linear(3, 3), []
+    run, x = pyneural.compile(model), Tensor(rng.standard_normal((2, 3), np.float32))
+    with pyneural.no_grad():
+        for _ in range(3):
+            run(x)
+        handle = model.register_forward_hook(lambda *_: seen.append(1))
+        for _ in range(3):
+            run(x)
+        assert len(seen) == 3
+        assert run.reason == "a module or a leaf has hooks"
+        handle.remove()
+    weight = Tensor([1.0, 2.0], requires_grad=True)
+    step = pyneural.compile(lambda x: (x * weight).sum().backward())
+    for _ in range(3):
+        step(Tensor([3.0, 4.0]))
+    weight.register_hook(lambda gradient: seen.append(gradient))
+    step(Tensor([3.0, 4.0]))
+    assert len(seen) == 4
+
+
+def _reads(x: Tensor) -> Tensor:
+    return x * 2.0 if x.sum().item() > 0 else x
+
+
+def _writes(x: Tensor) -> Tensor:
+    x[1:] = 7.0
+    return x.add_(1.0)
+
+
+COUNTER = [0.0]
+
+
+def _counts(x: Tensor) -> Tensor:
+    COUNTER[0] += 1.0
+    return x * COUNTER[0]
+
+
+def _makes_data(x: Tensor) -> Tensor:
+    COUNTER[0] += 1.0
+    return x + Tensor(np.full(2, COUNTER[0], np.float32))
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (_reads, r"it reads a value \(item, "),
+        (_writes, "(cast|fill) writes into an argument"),
+        (_counts, r"two calls differ in step 1 \((fill|mul)\): .* is .* before, .* now|another array of shape"),
+        (_makes_data, r"two calls differ in step 1 \(copy\): is another array of shape \(2,\) each time"),
+        (lambda x: COUNTER.append(0.0) or len(COUNTER), "two calls return different things"),
+        (lambda x: nn.Linear(2, 1)(x), "it returns a tensor with its graph"),
+        (lambda x: (pyneural.manual_seed(1), pyneural.randn(2))[1], "a random generator is seeded"),
+    ],
+)
+def test_what_has_no_plan_is_still_right(function: Callable[[Tensor], Any], why: str) -> None:
+    run = pyneural.compile(function)
+    for number in range(20):
+        x = np.array([number, 1.0], np.float32)
+        given = Tensor(x)
+        result = run(given)
+        if function in (_counts, _makes_data):
+            expected = x * np.float32(COUNTER[0]) if function is _counts else x + np.float32(COUNTER[0])
+            np.testing.assert_array_equal(result.numpy(), expected)
+        elif function is _writes:
+            assert result is given
+            assert given.tolist() == [number + 1, 8.0]
+        elif function is _reads:
+            np.testing.assert_array_equal(result.numpy(), x * 2)
+    assert run.plans == 0
+    assert run.reason
+    import re
+
+    assert re.search(why, run.reason), run.reason
+    assert run.explain().endswith(run.reason)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_arguments_that_no_plan_takes() -> None:
+    run = pyneural.compile(lambda x, *rest: x * 2.0)
+    assert run(Tensor([1.0], requires_grad=True)).tolist() == [2.0]
+    assert run.reason == "an argument of shape (1,) requires a gradient"
+    assert run(Tensor([1.0]), {"a": np.zeros(2)}).tolist() == [2.0]
+    assert "an argument cannot be part of a signature" in run.reason
+    with pyneural.kernels.record():
+        assert run(Tensor([1.0])).tolist() == [2.0]
+        assert "kernels are being watched" in run.reason
+    assert run(Tensor([1.0])).tolist() == [2.0]
+    assert run.reason == ""
+
+
+@pytest.mark.usefixtures("quiet")
+def test_steps_that_look_at_values(rng: np.random.Generator) -> None:
+    batches = batches_of(NETWORKS["perceptron"][1], rng)
+    model = perceptron()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    plateau = ReduceLROnPlateau(optimizer)
+    run = pyneural.compile(training(model, optimizer, after=lambda: plateau.step(1.0)))
+    curve(run, batches)
+    assert "ReduceLROnPlateau.step listens" in run.reason
+    assert plateau.last_epoch == STEPS
+    run = pyneural.compile(lambda x, y: optimizer.step(lambda: functional.cross_entropy(model(x), y)))
+    run(*batches[0])
+    assert run.reason == "SGD.step is given a closure"
+
+
+def test_the_reason_is_a_warning_once() -> None:
+    run = pyneural.compile(_reads)
+    with pytest.warns(RuntimeWarning, match="compile: _reads has no plan: it reads a value"):
+        run(Tensor([1.0, 2.0]))
+    run(Tensor([1.0, 2.0]))
+
+
+def test_only_what_can_be_called() -> None:
+    with pytest.raises(TypeError, match="compile: function must be callable, not int"):
+        pyneural.compile(3)
+
+
+def test_autocast_has_plans_of_its_own(rng: np.random.Generator) -> None:
+    model = nn.Linear(8, 4)
+    run, x = pyneural.compile(model), Tensor(rng.standard_normal((3, 8), np.float32))
+    with pyneural.no_grad():
+        for _ in range(3):
+            np.testing.assert_array_equal(run(x).numpy(), model(x).numpy())
+            with pyneural.autocast("cpu", dtype=pyneural.float16):
+                assert run(x).dtype == pyneural.float16
+                np.testing.assert_array_equal(run(x).numpy(), model(x).numpy())
+    assert run.plans == 2
+
+
+def test_memory_is_shared_by_what_is_not_needed_at_once(rng: np.random.Generator) -> None:
+    layers = nn.Sequential(*(nn.Sequential(nn.Linear(64, 64), nn.LayerNorm(64)) for _ in range(8)))
+    run, x = pyneural.compile(layers), Tensor(rng.standard_normal((256, 64), np.float32))
+    with pyneural.no_grad():
+        for _ in range(3):
+            run(x)
+    (version,) = [each for known in run._signatures.values() for each in known.versions]
+    one = 256 * 64 * 4
+    assert version.plan.facts.bytes < 4 * one  # two at a time, the result, and a norm's statistics
