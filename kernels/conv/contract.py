@@ -126,6 +126,8 @@ def _conv2d_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     x = x.copy()
     x[0, 3, 5, 5], x[1, 7, 0, 0] = np.nan, np.inf
     yield Sample((x, weight), {"padding": 1, "activation": "relu"}, "many channels, nan, inf")
+    x, weight, bias = (_normal(rng, each, dtype) for each in ((2, 12, 6, 7), (34, 6, 3, 3), (34,)))
+    yield Sample((x, weight, bias), {"padding": 1, "groups": 2, "activation": "relu"}, "groups of many channels, bias")
 
 
 def _conv2d_wrong() -> Iterator[Wrong]:

@@ -118,8 +118,7 @@ class _Version:
         self.leaves: list[tuple[Tensor, Tensor | None]] = []
         for leaf, end, place, array in zip(recorder.leaves.values(), ends, grads, self.plan.grads, strict=True):
             if end is not None and isinstance(place, Ref):
-                np.copyto(array, end.array)
-                end = leaf.tensor.grad = Tensor._over(array, end.device)
+                end = Tensor._over(array, end.device)
             self.leaves.append((leaf.tensor, end))
 
     def run(self, given: list[Tensor]) -> Any:
