@@ -46,6 +46,12 @@ def current() -> Observer | None:
     return _observers[-1] if _observers else None
 
 
+def act(owner: Any, action: Callable[..., Any], *arguments: Any) -> Any:
+    """``action(*arguments)`` of an optimizer or schedule, which the recording under way, if there is one, notes down."""
+    observer = current()
+    return action(*arguments) if observer is None else observer.act(owner, action, *arguments)
+
+
 def gives_up(reason: str) -> None:
     """Tell the recording under way, if there is one, why no plan can be made of it."""
     if _observers:

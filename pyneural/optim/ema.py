@@ -61,11 +61,7 @@ class EMA:
         Raises:
             RuntimeError: the model has other parameters than it had.
         """
-        observer = recording.current()
-        if observer is None:
-            self._advance()
-        else:
-            observer.act(self, self._advance)
+        recording.act(self, self._advance)
 
     def _advance(self) -> None:
         followed = self._followed()

@@ -107,8 +107,7 @@ class Optimizer:
             RuntimeError: a parameter has moved to another device or dtype than its state.
             ValueError: a hyper-parameter was changed to a value out of range.
         """
-        observer = recording.current()
-        return self._advance(closure) if observer is None else observer.act(self, self._advance, closure)
+        return recording.act(self, self._advance, closure)
 
     def _advance(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None

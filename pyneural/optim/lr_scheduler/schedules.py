@@ -70,11 +70,7 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on to the next epoch; behind the optimizer's own step."""
-        observer = recording.current()
-        if observer is None:
-            self._advance()
-        else:
-            observer.act(self, self._advance)
+        recording.act(self, self._advance)
 
     def _advance(self) -> None:
         self.apply(self.last_epoch + 1)
