@@ -47,7 +47,7 @@ def current() -> Observer | None:
 
 
 def act(owner: Any, action: Callable[..., Any], *arguments: Any) -> Any:
-    """``action(*arguments)`` of an optimizer or schedule, which the recording under way, if there is one, notes down."""
+    """``action(*arguments)`` of an optimizer or schedule, which a recording under way notes down."""
     observer = current()
     return action(*arguments) if observer is None else observer.act(owner, action, *arguments)
 
