@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from .activation import numba_cpu as activation
 from .elementwise import numba_cpu as elementwise
 from .elementwise.entry import KIND, Entries, elements, handle, size
 from .elementwise.loops import EXACT, compiled, inlined, piece
@@ -37,13 +36,8 @@ def work(name: str, kernel: Any, args: tuple[Any, ...], attributes: dict[str, An
         return Work(_COPY, args, ()) if args[0].dtype == out.dtype else None
     if name == "where":
         return Work(_WHERE, args, ())
-    if name in ("clamp", "clamp_backward"):
-        inner, numbers = elementwise.clamped(name), elementwise.bounds(args[-1], **attributes)
-        return Work(inner.pointwise, args, numbers)
-    if name == "gelu":
-        kernel = activation.gelu_kernel(**attributes)
-    elif name == "gelu_backward":
-        kernel = activation.gelu_backward_kernel(**attributes)
+    if hasattr(kernel, "chosen_by"):
+        kernel, attributes = kernel.chosen_by(**attributes)
     does = getattr(kernel, "pointwise", None)
     if does is None:  # also pow, which is a square or a power by the exponent's value
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..elementwise.loops import pair, pair_with, unary, unary_with
+from ..elementwise.loops import chosen_by, pair, pair_with, unary, unary_with
 from ..vector import absolute, exp, expm1_below, gelu_slope, log1p_of_exp_minus, normal_cdf, scalar, select
 from ..vector import maximum as larger
 from ..vector import minimum as smaller
@@ -198,19 +198,19 @@ softplus_backward = pair_with(
 # fmt: on
 
 
+def _gelu_formula(approximate: str = "none") -> tuple[Any, dict[str, float]]:
+    return _gelu_tanh if approximate == "tanh" else _gelu, {}
+
+
+def _gelu_slope_formula(approximate: str = "none") -> tuple[Any, dict[str, float]]:
+    return _gelu_tanh_backward if approximate == "tanh" else _gelu_backward, {}
+
+
+@chosen_by(_gelu_formula)
 def gelu(x: Array, *, approximate: str = "none", out: Array) -> None:
-    gelu_kernel(approximate)(x, out=out)
+    _gelu_formula(approximate)[0](x, out=out)
 
 
+@chosen_by(_gelu_slope_formula)
 def gelu_backward(grad: Array, x: Array, *, approximate: str = "none", out: Array) -> None:
-    gelu_backward_kernel(approximate)(grad, x, out=out)
-
-
-def gelu_kernel(approximate: str = "none") -> Any:
-    """The kernel of one of the two formulas."""
-    return _gelu_tanh if approximate == "tanh" else _gelu
-
-
-def gelu_backward_kernel(approximate: str = "none") -> Any:
-    """Its derivative's."""
-    return _gelu_tanh_backward if approximate == "tanh" else _gelu_backward
+    _gelu_slope_formula(approximate)[0](grad, x, out=out)

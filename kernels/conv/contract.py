@@ -96,8 +96,8 @@ _SHAPES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...
     ("depthwise, whole vectors", (2, 3, 4, 16), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
     ("parallel 1x1", (3, 37, 9, 9), (40, 37, 1, 1), {}),
     ("small images, several at once", (9, 7, 5, 4), (19, 7, 3, 3), {"padding": 1}),
-    ("groups of many channels", (2, 12, 6, 7), (34, 6, 3, 3), {"padding": 1, "groups": 2}),
     ("many rows", (2, 5, 40, 37), (9, 5, 3, 3), {"padding": 1}),
+    ("groups of many channels", (2, 12, 6, 7), (34, 6, 3, 3), {"padding": 1, "groups": 2}),
 )
 
 
@@ -126,8 +126,6 @@ def _conv2d_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     x = x.copy()
     x[0, 3, 5, 5], x[1, 7, 0, 0] = np.nan, np.inf
     yield Sample((x, weight), {"padding": 1, "activation": "relu"}, "many channels, nan, inf")
-    x, weight, bias = (_normal(rng, each, dtype) for each in ((2, 12, 6, 7), (34, 6, 3, 3), (34,)))
-    yield Sample((x, weight, bias), {"padding": 1, "groups": 2, "activation": "relu"}, "groups of many channels, bias")
 
 
 def _conv2d_wrong() -> Iterator[Wrong]:

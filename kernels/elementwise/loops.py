@@ -332,6 +332,16 @@ def _named(call: Any, name: str, f: Scalar, numbers: tuple[tuple[str, float], ..
     return call  # type: ignore[no-any-return]
 
 
+def chosen_by(choose: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Mark an operation as one of several kernels: ``choose(**attributes)`` gives that kernel and its attributes."""
+
+    def mark(call: Any) -> Any:
+        call.chosen_by = choose
+        return call
+
+    return mark
+
+
 def unary(name: str, f: Scalar, result: Any = None) -> Callable[..., None]:
     """The operation ``name``: ``f`` of each element, into the dtype ``result`` where that is given."""
     entries = unary_entries(name, f, result)

@@ -13,7 +13,7 @@ from numba.core import types
 from numba.extending import overload
 
 from .. import angle, vector
-from .loops import binary, pair_with, unary, unary_with, unary_within
+from .loops import binary, chosen_by, pair_with, unary, unary_with, unary_within
 from .moves import cast, where
 
 Array = Any
@@ -115,27 +115,36 @@ def pow(a: Array, b: Array, *, out: Array) -> None:
     _any_power(a, b, out=out)
 
 
-def bounds(x: Array, min: Any = None, max: Any = None) -> tuple[Any, Any]:
+def _bounds(x: Array, min: Any, max: Any) -> tuple[Any, Any]:
     """The bounds as numbers, the widest of the dtype in the place of None."""
     if x.dtype.kind == "f":
-        return -math.inf if min is None else float(min), math.inf if max is None else float(max)
+        return _floating_bounds(min, max)
     info = np.iinfo(x.dtype)
     return info.min if min is None else int(min), info.max if max is None else int(max)
 
 
+def _within(min: float | None = None, max: float | None = None) -> tuple[Any, dict[str, float]]:
+    return _clamp, dict(zip(("min", "max"), _floating_bounds(min, max), strict=True))
+
+
+def _within_backward(min: float | None = None, max: float | None = None) -> tuple[Any, dict[str, float]]:
+    return _clamp_backward, dict(zip(("min", "max"), _floating_bounds(min, max), strict=True))
+
+
+def _floating_bounds(min: float | None, max: float | None) -> tuple[float, float]:
+    return -math.inf if min is None else float(min), math.inf if max is None else float(max)
+
+
+@chosen_by(_within)
 def clamp(x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
-    low, high = bounds(x, min, max)
+    low, high = _bounds(x, min, max)
     _clamp(x, min=low, max=high, out=out)
 
 
+@chosen_by(_within_backward)
 def clamp_backward(grad: Array, x: Array, *, min: float | None = None, max: float | None = None, out: Array) -> None:
-    low, high = bounds(x, min, max)
+    low, high = _bounds(x, min, max)
     _clamp_backward(grad, x, min=low, max=high, out=out)
-
-
-def clamped(name: str) -> Any:
-    """The kernel of clamp or its backward that takes both bounds as numbers."""
-    return _clamp if name == "clamp" else _clamp_backward
 
 
 __all__ = [
