@@ -17,8 +17,12 @@ DTYPES = (np.float32, np.float64)
 
 
 def normal_cdf(x: Any) -> Any:
-    """By the scaled complementary error function: SciPy's own loses digits in the tail to the argument's rounding."""
-    tail = special.erfcx(np.abs(x).astype(np.float64) * np.sqrt(0.5)) * np.exp(-x * x / 2) / 2
+    """Below -1 by Laplace's continued fraction, in long doubles: SciPy's loses digits there."""
+    far = np.maximum(-x, 1)
+    fraction = far
+    for term in range(400, 0, -1):
+        fraction = far + term / fraction
+    tail = np.exp(-far * far / 2) / (fraction * np.sqrt(2 * np.longdouble(np.pi)))
     return np.where(x > -1, special.ndtr(x.astype(np.float64)), tail)
 
 
