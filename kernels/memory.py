@@ -60,10 +60,15 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
     return np.ndarray(shape, dtype, buffer.view(_Lease))  # type: ignore[no-any-return]
 
 
-def _allocate(size: int) -> _Buffer:
+def aligned(size: int) -> np.ndarray:
+    """``size`` fresh bytes from an address on that is a multiple of `ALIGNMENT`, outside the pool."""
     raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(_Buffer)
+    return raw[start : start + size]
+
+
+def _allocate(size: int) -> _Buffer:
+    return aligned(size).view(_Buffer)
 
 
 def empty_cache() -> int:

@@ -72,14 +72,13 @@ class paused:
 
 
 class observed:
-    """Inside this ``with`` block ``observer`` is told; None: nobody is."""
+    """Inside this ``with`` block ``observer`` is told."""
 
-    def __init__(self, observer: Observer | None) -> None:
+    def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
     def __enter__(self) -> None:
-        self._before = _observers[:]
-        _observers[:] = [] if self._observer is None else [self._observer]
+        _observers.append(self._observer)
 
     def __exit__(self, *exception: object) -> None:
-        _observers[:] = self._before
+        _observers.pop()

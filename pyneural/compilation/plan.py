@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyneural.kernels.memory import ALIGNMENT
+from pyneural.kernels.memory import aligned
 from pyneural.tensor import Tensor
 
 from .fusion import Fused, fuse
@@ -64,13 +64,13 @@ class Plan:
         # What stays from call to call lies in memory of its own; results are copied at the end.
         lasting = seen | set(constants)
         results = {ref.allocation for ref in leaves(outputs) if isinstance(ref, Ref)} - lasting
-        ends = _last(steps)
-        lasting |= {each for each in results if each not in ends}  # memory that nothing was written to
+        lives = _lives(steps)
+        lasting |= {each for each in results if each not in lives}  # memory that nothing was written to
 
         def kept(array: Any, step: int) -> bool:
             if not isinstance(array, Ref) or array.allocation in lasting or array.allocation in results:
                 return True
-            return ends[array.allocation] > step
+            return lives[array.allocation][1] > step
 
         self.steps = fuse(steps, kept)
         self._place(recorder, lasting, results)
@@ -86,17 +86,11 @@ class Plan:
         self.facts.fused = [step.names for step in self.steps if isinstance(step, Fused)]
 
     def _place(self, recorder: Recorder, lasting: set[int], results: set[int]) -> None:
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for number, step in enumerate(self.steps):
-            for each in step.touched():
-                if isinstance(each, Ref) and each.allocation >= 0:
-                    first.setdefault(each.allocation, number)
-                    last[each.allocation] = number
-        last.update({each: len(self.steps) for each in results if each in last})
-        shared = [each for each in first if each not in lasting]
-        offsets, total = layout([Life(recorder.memory[each].nbytes, first[each], last[each]) for each in shared])
-        arena = _bytes(total)
+        lives = _lives(self.steps)
+        lives.update({each: (lives[each][0], len(self.steps)) for each in results if each in lives})
+        shared = [each for each in lives if each >= 0 and each not in lasting]
+        offsets, total = layout([Life(recorder.memory[each].nbytes, *lives[each]) for each in shared])
+        arena = aligned(total)
         self.inputs = [np.empty_like(each) for each in recorder.inputs]
         self._memory = {-1 - number: each.reshape(-1).view(np.uint8) for number, each in enumerate(self.inputs)}
         for allocation, offset in zip(shared, offsets, strict=True):
@@ -104,7 +98,7 @@ class Plan:
         own = sum(each.nbytes for each in self.inputs)
         for allocation in (each for each in lasting if each >= 0):
             size = recorder.memory[allocation].nbytes
-            self._memory[allocation] = _bytes(size)
+            self._memory[allocation] = aligned(size)
             own += size
         self.facts.bytes = total + own
 
@@ -169,12 +163,6 @@ class Plan:
             call()
 
 
-def _bytes(count: int) -> np.ndarray[Any, Any]:
-    raw = np.empty(count + ALIGNMENT, np.uint8)
-    first = -raw.ctypes.data % ALIGNMENT
-    return raw[first : first + count]
-
-
 def _folded(steps: list[Any], seen: set[int]) -> tuple[dict[int, np.generic], list[Any]]:
     """Allocations that are only ever filled with one number, by that number, and the steps without these fills.
 
@@ -198,11 +186,11 @@ def _folded(steps: list[Any], seen: set[int]) -> tuple[dict[int, np.generic], li
     return constants, rest
 
 
-def _last(steps: list[Any]) -> dict[int, int]:
-    """The last step that touches each allocation."""
-    last: dict[int, int] = {}
+def _lives(steps: list[Any]) -> dict[int, tuple[int, int]]:
+    """The first and the last step that touch each allocation."""
+    lives: dict[int, tuple[int, int]] = {}
     for number, step in enumerate(steps):
         for each in step.touched():
             if isinstance(each, Ref):
-                last[each.allocation] = number
-    return last
+                lives[each.allocation] = lives.get(each.allocation, (number,))[0], number
+    return lives

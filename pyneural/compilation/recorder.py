@@ -20,7 +20,7 @@ from pyneural import recording
 from pyneural.device import engines_replaced
 from pyneural.kernels import Backend, Operation
 from pyneural.kernels.backend import Engine, replaced
-from pyneural.kernels.memory import ALIGNMENT
+from pyneural.kernels.memory import aligned
 from pyneural.tensor import Tensor
 
 Array = Any
@@ -105,29 +105,30 @@ class Kernel:
 
 
 @dataclass
-class Fill:
-    """One number everywhere in an array."""
+class _Move:
+    """What an engine writes without a kernel."""
 
     target: Any
-    value: Any
-    name = "fill"
 
     def written(self) -> list[Any]:
         return leaves(self.target)
-
-    touched = written
 
 
 @dataclass
-class Copy:
+class Fill(_Move):
+    """One number everywhere in an array."""
+
+    value: Any
+    name = "fill"
+    touched = _Move.written
+
+
+@dataclass
+class Copy(_Move):
     """An array's elements into another one of its shape and dtype."""
 
-    target: Any
     source: Any
     name = "copy"
-
-    def written(self) -> list[Any]:
-        return leaves(self.target)
 
     def touched(self) -> list[Any]:
         return [*leaves(self.target), *leaves(self.source)]
@@ -305,9 +306,7 @@ class Recorder:
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """An array in memory of its own."""
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-        first = -raw.ctypes.data % ALIGNMENT
-        memory = raw[first : first + nbytes].view(Memory)
+        memory = aligned(nbytes).view(Memory)
         array = np.ndarray(shape, dtype, memory)  # type: ignore[var-annotated]
         if nbytes:
             self._know(len(self.memory), memory)

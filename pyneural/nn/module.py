@@ -63,8 +63,9 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if recording._observers:
-            recording._observers[-1].called(self)
+        observer = recording.current()
+        if observer is not None:
+            observer.called(self)
         if self._forward_pre_hooks:
             for hook in list(self._forward_pre_hooks.values()):
                 replaced = hook(self, args)
