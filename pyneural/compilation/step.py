@@ -128,7 +128,7 @@ class _Version:
         self.plan.run()
         for leaf, grad in self.leaves:
             leaf.grad = grad
-        tensors = [_copy(array, each) if copied else each for array, each, copied in self.results]
+        tensors = [Tensor._over(array, each.device)._copy() if copied else each for array, each, copied in self.results]
         return put_together(self.structure, iter(tensors))
 
 
@@ -252,13 +252,6 @@ class Compiled:
             return f"{self._name}: no plan" + (f": {self.reason}" if self.reason else " yet")
         texts = [f"{self._name}, plan {number}\n{each.plan.facts}" for number, each in enumerate(versions, 1)]
         return "\n".join(texts)
-
-
-def _copy(array: Any, like: Tensor) -> Tensor:
-    """A tensor of its own, beside ``like``."""
-    copy = like.device.empty(array.shape, array.dtype)
-    np.copyto(copy, array)
-    return Tensor._over(copy, like.device)
 
 
 def _distinct(tensors: list[Tensor]) -> list[Tensor]:
