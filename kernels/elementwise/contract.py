@@ -79,6 +79,7 @@ def _pow_samples(rng: np.random.Generator, dtype: DType) -> Iterator[Sample]:
         yield Sample((nonzero(rng, (16, 16), dtype), exponents), {}, "whole exponents")
         values = special(dtype, 15)
         yield Sample((values[:, None], values.repeat(2)), {}, "special values")
+        yield Sample((values, np.array([0.5], dtype)), {}, "special values, exponent 0.5")
 
 
 def _clamp_bounds(dtype: DType) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
+
 Array = Any
 
 
@@ -31,7 +33,12 @@ def div(a: Array, b: Array) -> Array:
 
 @np.errstate(all="ignore")
 def pow(a: Array, b: Array) -> Array:
-    return np.power(a, b)
+    result = np.power(a, b)
+    if not dtypes.is_floating(result.dtype):
+        return result
+    # NumPy takes the square root where one exponent serves all bases: of -0.0 and of minus infinity it is another.
+    root = np.equal(b, 0.5) & (np.equal(a, 0.0) | np.equal(a, -np.inf))
+    return np.asarray(np.where(root, np.abs(a), result), result.dtype)
 
 
 @np.errstate(all="ignore")

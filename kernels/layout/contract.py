@@ -389,6 +389,8 @@ def _put_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sam
     x, rows = normal(rng, (4, 6), dtype), np.array([3, 0, 3])
     yield Sample((x.T, normal(rng, (), dtype)), {"key": (rows,)}, "transposed, one value")
     yield Sample((x, normal(rng, (3, 1), dtype)), {"key": (rows,)}, "broadcast values")
+    twice = np.asarray(rng.integers(0, 4, (5, 3))).T
+    yield Sample((x, normal(rng, (5,), dtype)), {"key": (twice, twice[::-1])}, "twice, by transposed indices")
 
 
 def _wrong_put() -> Iterator[Wrong]:

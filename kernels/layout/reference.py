@@ -43,8 +43,19 @@ def index_backward(grad: Array, *, key: Any, input_shape: tuple[int, ...]) -> Ar
 
 def index_put(x: Array, values: Array, *, key: Any, accumulate: bool = False) -> None:
     if not accumulate:
-        x[key] = values
+        x[_in_order(key)] = values
         return
     wide = x.astype(dtypes.accumulator(x.dtype))
     np.add.at(wide, key, values.astype(wide.dtype))
     x[...] = wide.astype(x.dtype)
+
+
+def _in_order(key: Any) -> Any:
+    """The key with its integer arrays broadcast and contiguous: NumPy goes through others in the order of memory."""
+    parts = key if isinstance(key, tuple) else (key,)
+    is_numbers = [isinstance(each, np.ndarray) and each.dtype != dtypes.bool_ for each in parts]
+    shape = np.broadcast_shapes(*(each.shape for each, yes in zip(parts, is_numbers, strict=True) if yes))
+    return tuple(
+        np.array(np.broadcast_to(each, shape), order="C") if yes else each
+        for each, yes in zip(parts, is_numbers, strict=True)
+    )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import vector
+from ..activation.numba_cpu import gelu_tanh
 from ..jit import jit
 from ..routine import Routine, call, fields, span
 from ..simd import itemsize
@@ -18,20 +19,16 @@ CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 """The number by which a kernel knows an activation."""
 
 RELU, _GELU, _GELU_TANH, _SILU, _SIGMOID, _TANH = (CODES[name] for name in ACTIVATIONS[1:])
-_SQRT_2_OVER_PI = float(np.sqrt(2.0 / np.pi))
 
 
 @jit(inline=True)  # type: ignore[untyped-decorator]
 def _row(row: Array, activation: int) -> None:
-    kind = row.dtype.type
     if activation == _GELU:
         for j in range(row.size):
             row[j] = row[j] * vector.normal_cdf(row[j])
     elif activation == _GELU_TANH:
         for j in range(row.size):
-            x = row[j]
-            inner = kind(_SQRT_2_OVER_PI) * (x + kind(0.044715) * x * x * x)
-            row[j] = kind(0.5) * x * (kind(1) + vector.tanh(inner))
+            row[j] = gelu_tanh(row[j])
     elif activation == _SILU:
         for j in range(row.size):
             row[j] = row[j] * vector.sigmoid(row[j])

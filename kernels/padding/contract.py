@@ -42,6 +42,7 @@ def _pad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[Sam
         ((2, 3, 4, 2), (0, 1, 1, 0, 0, 2, 2, 1)),
         ((0, 3), (1, 1, 2, 0)),
         ((3, 4), (-2, -2)),
+        ((2, 1), (0, 0, 1, -3)),
         ((11, 29, 61), (2, 1, 3, 4)),
     )
     for shape, pad in cases:

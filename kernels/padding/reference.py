@@ -19,7 +19,8 @@ def pad(x: Array, *, pad: tuple[int, ...], mode: str = "constant", value: float 
     before, after = [0] * x.ndim, [0] * x.ndim
     for position in range(len(pad) // 2):
         before[x.ndim - 1 - position], after[x.ndim - 1 - position] = pad[2 * position], pad[2 * position + 1]
-    cropped = x[tuple(slice(max(-b, 0), n - max(-a, 0)) for n, b, a in zip(x.shape, before, after, strict=True))]
+    kept = [slice(max(-b, 0), max(n + min(a, 0), 0)) for n, b, a in zip(x.shape, before, after, strict=True)]
+    cropped = x[tuple(kept)]
     if 0 in cropped.shape:  # a dimension may be cropped away wholly and then grow again
         return np.full([n + b + a for n, b, a in zip(x.shape, before, after, strict=True)], value, x.dtype)
     amounts = [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)]
@@ -42,5 +43,5 @@ def _sources(shape: tuple[int, ...], pad: tuple[int, ...], mode: str) -> list[Ar
             sources[dim] = sources[dim][max(-before, 0) : n - max(-after, 0)]
             before, after = max(before, 0), max(after, 0)
         wide = np.pad(sources[dim], (max(before, 0), max(after, 0)), mode=_NUMPY[mode]) if n else sources[dim]
-        sources[dim] = wide[max(-before, 0) : wide.size - max(-after, 0)]
+        sources[dim] = wide[max(-before, 0) : max(wide.size - max(-after, 0), 0)]
     return sources

@@ -1,7 +1,8 @@
 """The compiled loops of adaptive average pooling over (planes, H, W) arrays.
 
 A window is a range of rows times a range of columns; ``rows`` and ``columns`` are (windows, 2): first
-and one past the last. Rows are added up whole, so the inner loops run along contiguous memory.
+and one past the last. Rows are added up whole, so the inner loops run along contiguous memory. Sums are of runs
+of elements and then of these: the bound of the error of n is n / 16 + 16 units, not n (Higham 2002, chapter 4).
 """
 
 from __future__ import annotations
@@ -11,24 +12,33 @@ import numpy as np
 from ..jit import SERIAL, jit
 from ..parallel import spread
 
+RUN = 16
+
 
 @jit(inline=True)
 def _average(arguments, start, stop):  # type: ignore[no-untyped-def]
     x, out, rows, columns = arguments
-    total = np.empty(x.shape[2], x.dtype)
+    total, part = np.empty(x.shape[2], x.dtype), np.empty(x.shape[2], x.dtype)
     for plane in range(start, stop):
         for r in range(out.shape[1]):
             total[:] = 0.0
-            for row in range(rows[r, 0], rows[r, 1]):
-                line = x[plane, row]
+            for first in range(rows[r, 0], rows[r, 1], RUN):
+                part[:] = 0.0
+                for row in range(first, min(first + RUN, rows[r, 1])):
+                    line = x[plane, row]
+                    for k in range(total.size):
+                        part[k] += line[k]
                 for k in range(total.size):
-                    total[k] += line[k]
+                    total[k] += part[k]
             height = rows[r, 1] - rows[r, 0]
             for c in range(out.shape[2]):
                 window = total[columns[c, 0] : columns[c, 1]]
                 value = x.dtype.type(0.0)
-                for k in range(window.size):
-                    value += window[k]
+                for first in range(0, window.size, RUN):
+                    run = x.dtype.type(0.0)
+                    for k in range(first, min(first + RUN, window.size)):
+                        run += window[k]
+                    value += run
                 out[plane, r, c] = value / x.dtype.type(height * window.size)
 
 

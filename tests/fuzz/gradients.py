@@ -93,7 +93,10 @@ def _index(x: Any, key: Any) -> Any:
 
 
 def _pad(x: Any, pad: Any, mode: str = "constant", value: float = 0.0) -> Any:
-    return theirs.pad(x, pad, mode, value) if mode == "constant" else theirs.pad(x, pad, mode)
+    padded = theirs.pad(x, pad, mode, value) if mode == "constant" else theirs.pad(x, pad, mode)
+    if mode == "reflect" and not padded.numel():
+        reject()  # PyTorch 2.13 leaves the gradient as the memory was
+    return padded
 
 
 def _lstm_cell(projected: Any, product: Any, memory: Any) -> Any:
@@ -158,6 +161,10 @@ THEIRS: dict[str, Function] = {
 }
 
 
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
 def _shape(value: Any) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
 
@@ -183,18 +190,19 @@ def verify_gradient(operation: Operation, sample: Sample, rng: np.random.Generat
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            expected = (THEIRS.get(name) or _function(name))(*other[0], **other[1])
-            cotangent = rng.standard_normal(tuple(expected.shape))
+            expected = _tuple((THEIRS.get(name) or _function(name))(*other[0], **other[1]))
+            cotangents = [np.asarray(rng.standard_normal(tuple(each.shape))) for each in expected]
             # Where the value is no number, such as a variance of too few, what its slope is is a matter of taste.
-            if expected.requires_grad and bool(torch.isfinite(expected).all()):
-                seed = torch.from_numpy(np.asarray(cotangent))
-                want = torch.autograd.grad(expected, hers.leaves, seed, allow_unused=True)
+            if all(each.requires_grad and bool(torch.isfinite(each).all()) for each in expected):
+                seeds = [torch.from_numpy(each) for each in cotangents]
+                want = torch.autograd.grad(expected, hers.leaves, seeds, allow_unused=True)
     except (RuntimeError, NotImplementedError, ValueError, IndexError, TypeError):
         reject()  # PyTorch does not take it
     found = OURS.get(name) or getattr(functional, name)
-    y = found(*ours[0], **ours[1])
-    _close(y, expected, f"value of {describe(operation, sample)}")
-    have = grad(y, mine.leaves, Tensor(cotangent), allow_unused=True) if want else ()
+    results = _tuple(found(*ours[0], **ours[1]))
+    for y, each in zip(results, expected, strict=True):
+        _close(y, each, f"value of {describe(operation, sample)}")
+    have = grad(results, mine.leaves, [Tensor(each) for each in cotangents], allow_unused=True) if want else ()
     for number, (h, w) in enumerate(zip(have, want, strict=True)):
         _close(h, w, f"gradient {number} of {describe(operation, sample)}")
 

@@ -231,7 +231,8 @@ def _losses(app: App, device: str, count: int, seed: int, **settings: Any) -> li
     return history.losses
 
 
-def test_its_loss_falls(app: App, rng: np.random.Generator):
+def test_its_loss_falls(app: App, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(app, "PATIENCE", None, raising=False)  # what so few samples validate is luck
     losses = _losses(app, "cpu", 100, int(rng.integers(2**31)), epochs=8, batch_size=25)
     assert len(losses) == 32
     assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
