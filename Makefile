@@ -8,7 +8,7 @@
 # make gpu-check   on a machine with an NVIDIA GPU: contracts, sanitizers, counters, benchmarks; installs nothing
 # make docs    write docs/operations.md anew from the contracts
 # make site    the documentation as a site in build/site/html; a link that leads nowhere is an error
-# make fields  train every application three times on real data and write docs/fields.md; an interrupted one goes on
+# make fields  train every application on real data and write docs/fields.md; an interrupted training goes on
 # make data    fetch what applications read from packages' source archives, into ~/.cache/pyneural/data
 # make budget  registers, spills and machine code of every kernel for sm_80 and sm_90a; needs nvcc
 # make cubin   every kernel for every architecture, in build/cubin; needs nvcc, takes many minutes once
@@ -95,8 +95,10 @@ site: $(VENV)/.installed-docs
 	$(PY) docs/site.py
 	$(PY) -m mkdocs build --quiet --strict -f build/site/mkdocs.yml
 
+# FIELDS="digits --seeds 0 1 2" trains some, with more seeds.
+FIELDS ?=
 fields: $(VENV)/.installed-apps $(VADER)
-	$(PY) -m bench.fields
+	$(PY) -m bench.fields $(FIELDS)
 	$(PY) docs/fields.py
 
 # BUDGET="--dtype float32" compiles a part.

@@ -14,14 +14,14 @@ RESULTS = TARGET.parents[1] / "bench" / "results" / "fields"
 
 _HEAD = """# Applications on real data
 
-Generated from `bench/results/fields/*.json` by `python docs/fields.py`; `python -m bench.fields` trains every
-application three times on a CPU and writes those files. Scores are on held-out data: the median of the seeds, and in
-brackets the lowest and the highest. The baseline is others' software on the same held-out data, in the same run; that
-of `driving` is the script that taught it, which is told where road and car are. Of the decisions of `driving`, for each
-of which there are the 20 ms of a frame, the time of the slowest in a hundred is shown, from frame to answer. Times are
-those of one machine under whatever else ran there, and tell an order of magnitude. A bar is what a test holds the
-median to. That of `scan` is a floor under its own scores: to be 2 dB better than the best filter was the aim, and was
-not reached.
+Generated from `bench/results/fields/*.json` by `python docs/fields.py`; `make fields` trains every application once
+on a CPU, `python -m bench.fields --seeds 0 1 2` three times, and they write those files. Scores are on held-out data:
+the median of the seeds, and in brackets the lowest and the highest. The baseline is others' software on the same
+held-out data, in the same run; that of `driving` is the script that taught it, which is told where road and car are.
+Of the decisions of `driving`, for each of which there are the 20 ms of a frame, the time of the slowest in a hundred
+is shown, from frame to answer. Times are those of one machine under whatever else ran there, and tell an order of
+magnitude. A bar is what a test holds the median to. That of `scan` is a floor under its own scores: to be 2 dB better
+than the best filter was the aim, and was not reached.
 
 The bar of `video` is 2 dB over the last frame once more. Its `psnr` is that of the mean error of all frames, which
 those of fast motion rule; `psnr mean of frames` is the mean of the frames' own, where it gains 1.2 dB. Most of the gain
@@ -49,12 +49,13 @@ def page(results: Path = RESULTS) -> str:
             continue
         result = json.loads(path.read_text(encoding="utf-8"))
         lines += _rows(name, result)
-        machine = result["machine"]
-        notes.append(
-            f"- `{name}`: {what}. {machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit "
-            f"{machine['commit']}."
-        )
+        where = dict.fromkeys(_place(each["machine"]) for each in result["reports"])
+        notes.append(f"- `{name}`: {what}. {'; '.join(where)}.")
     return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _place(machine: dict[str, Any]) -> str:
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}"
 
 
 def _number(value: float) -> str:

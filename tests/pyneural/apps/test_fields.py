@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from bench import fields as bench
 from pyneural.apps import APPS, find
 from pyneural.apps.app import reached
 from tests.conftest import docs_script
@@ -44,15 +45,24 @@ def test_every_bar_is_reached_by_the_median_of_three_seeds(name: str):
 
 
 def test_a_row(fields: ModuleType, tmp_path: Path):
-    reports = [
-        {"seed": seed, "seconds": 10.0 + seed, "test": {"accuracy": value}, "baseline": {"accuracy": 0.5}}
-        for seed, value in enumerate((0.9, 0.7, 0.8))
-    ]
     machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
-    (tmp_path / "digits.json").write_text(
-        json.dumps({"machine": machine, "bars": {"accuracy": 0.75}, "reports": reports})
-    )
+    reports = [
+        {"seed": seed, "seconds": 10.0 + seed, "test": {"accuracy": value}, "baseline": {"accuracy": 0.5},
+         "machine": {**machine, "commit": commit}}
+        for seed, (value, commit) in enumerate(((0.9, "abc"), (0.7, "abc"), (0.8, "def")))
+    ]  # fmt: skip
+    (tmp_path / "digits.json").write_text(json.dumps({"bars": {"accuracy": 0.75}, "reports": reports}))
     text = fields.page(tmp_path)
     assert "| `digits` | accuracy | 0.8000 (0.7000, 0.9000) | 0.5000 | 0.7500 | 0, 1, 2 | 11 |" in text
-    assert "P, 2 cores, 2026-01-02, commit abc." in text
+    assert "P, 2 cores, 2026-01-02, commit abc; P, 2 cores, 2026-01-02, commit def." in text
     assert "| `diagnosis` | not measured |" in text
+
+
+def test_a_report_takes_the_place_of_its_seed_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(bench, "RESULTS", tmp_path)
+    monkeypatch.setattr(bench.harness, "ROOT", tmp_path)
+    for seed, value in ((2, "old"), (0, "first"), (2, "new")):
+        bench.keep("digits", {"seed": seed, "test": value})
+    kept = json.loads((tmp_path / "digits.json").read_text(encoding="utf-8"))
+    assert kept["bars"] == find("digits").BARS
+    assert [(each["seed"], each["test"]) for each in kept["reports"]] == [(0, "first"), (2, "new")]
