@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, compare, cuda, explore, learn, scale, train, tune
+from . import bench, compare, cuda, explore, learn, scale, train, tune, warm_up
 from .console import reported
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ cuda.register(app)
 explore.register(app)
 bench.register(app)
 tune.register(app)
+warm_up.register(app)
 train.register(app)
 compare.register(app)
 scale.register(app)

@@ -44,10 +44,34 @@ def few_images(monkeypatch: pytest.MonkeyPatch, reference_device: None) -> None:
 def test_help_and_version():
     result = _run("--help")
     assert result.exit_code == 0
-    for command in ("doctor", "devices", "demo", "train", "evaluate", "predict", "bench", "tune"):
+    for command in ("doctor", "devices", "demo", "train", "evaluate", "predict", "bench", "tune", "warm-up"):
         assert command in result.output
     assert _run("--version").output == f"pyneural {pyneural.__version__}\n"
     assert _run("train", "--help").exit_code == 0
+
+
+def test_warm_up_compiles_for_later_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYNEURAL_CACHE_DIR", str(tmp_path))
+    first, second = (_run("warm-up", "relu", "dropout", "--dtype", "float64", "--jobs", 2) for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+    made = len(list(tmp_path.rglob("*.nbc")))
+    assert made > 0
+    assert f"float64: {made} kernels compiled" in first.output
+    assert "float64: 0 kernels compiled" in second.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "there is no operation 'nothing'"),
+        (["relu", "--dtype", "float8"], "--dtype (='float8') must be one of float64, float32"),
+        (["relu", "--jobs", -1], "--jobs (=-1) must be at least 0"),
+    ],
+)
+def test_warm_up_refuses(arguments: list[Any], message: str):
+    result = _run("warm-up", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 def test_help_imports_nothing_heavy():
