@@ -43,6 +43,12 @@ def bench(
     threads: Annotated[
         int, typer.Option("--threads", help="Of every contestant on the host; all cores without it.")
     ] = 0,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds", help="Turns of every contestant in every case, 12 without it; two runs of more agree better."
+        ),
+    ] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for JSON and pictures.")] = Path("runs/bench"),
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -65,9 +71,12 @@ def bench(
             _compare(*compare, threshold)
         else:
             at_least(0, threads=threads)
+            if rounds:
+                at_least(2, rounds=rounds)  # a spread needs two
             if replay and device != "cuda":
                 raise Misuse(f"--replay is of CUDA graphs, and --device is {device}")
-            _run(operations or [], sizes, against, dtype, device, replay, threads or os.cpu_count() or 1, out)
+            cores = threads or os.cpu_count() or 1
+            _run(operations or [], sizes, against, dtype, device, replay, cores, rounds, out)
 
 
 def _split(text: str) -> list[str]:
@@ -75,7 +84,15 @@ def _split(text: str) -> list[str]:
 
 
 def _run(
-    operations: list[str], sizes: str, against: str, dtype: str, device: str, replay: bool, threads: int, out: Path
+    operations: list[str],
+    sizes: str,
+    against: str,
+    dtype: str,
+    device: str,
+    replay: bool,
+    threads: int,
+    rounds: int,
+    out: Path,
 ) -> None:
     from pyneural.apps.extras import need
     from pyneural.bench import pictures, suite, workloads
@@ -93,7 +110,8 @@ def _run(
     need("matplotlib", "matplotlib", "bench")  # rather now than after the race
     where = folder(out)
     try:
-        report = suite.run(names, dtypes, asked, rivals, threads, device=device, replay=replay)
+        more: dict[str, Any] = {"rounds": rounds} if rounds else {}
+        report = suite.run(names, dtypes, asked, rivals, threads, device=device, replay=replay, **more)
     except ArithmeticError as error:
         raise Failure(f"refused, not timed: {error}") from None
     suite.write(where / "bench.json", report)

@@ -29,7 +29,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_race_is_printed_written_and_drawn(tmp_path: Path, quick: None) -> None:
     pytest.importorskip("matplotlib")
-    result = _run("matmul", "gelu", "--sizes", "8:16", "--against", "numpy,scipy", "--threads", 1, "--out", tmp_path)
+    result = _run("matmul", "gelu", "--sizes", "8:16", "--against", "numpy,scipy", "--threads", 1, "--rounds", 3,
+                  "--out", tmp_path)  # fmt: skip
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "bench.json").read_text())
     found = [(row["operation"], row["size"], sorted(row["ratio"])) for row in report["rows"]]
@@ -37,6 +38,7 @@ def test_a_race_is_printed_written_and_drawn(tmp_path: Path, quick: None) -> Non
     assert found == [("matmul", 8, both), ("matmul", 16, both), ("gelu", 8, ["scipy"]), ("gelu", 16, ["scipy"])]
     for row in report["rows"]:
         assert all(seconds > 0 for seconds in row["seconds"].values())
+        assert {len(turns) for turns in row["rounds"].values()} == {3}
         assert all(0 <= error <= 1e-5 for error in row["error"].values())
     assert report["ceilings"]["bytes"] > 0
     assert report["ceilings"]["flops"]["float32"] > 0
@@ -65,6 +67,7 @@ def test_a_wrong_kernel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("exp", "--sizes", "x"), "sizes (='x') must be like 256:4096"),
         (("exp", "--device", "tpu"), "--device (='tpu') must be one of cpu, cuda"),
         (("exp", "--threads", "-1"), "--threads (=-1) must be at least 0"),
+        (("exp", "--rounds", "1"), "--rounds (=1) must be at least 2"),
         (("exp", "--compare", "a.json", "b.json"), "--compare reads two reports and runs no operation"),
         (("--compare", "no-such-a.json", "no-such-b.json"), "there is no file no-such-a.json"),
     ],
