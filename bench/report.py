@@ -36,12 +36,15 @@ SUBJECT = "pyneural"
 
 
 def tables(folder: pathlib.Path = harness.RESULTS) -> str:
-    """Every result as a Markdown table: how many times faster pyneural is than each contestant."""
+    """Every result as a Markdown table: how many times faster pyneural is than each contestant, and its memory."""
     parts = []
     for name, title in TITLES.items():
         path = folder / f"{name}.json"
         if path.exists():
             parts.append(_table(title, json.loads(path.read_text())))
+    path = folder / "memory.json"
+    if path.exists():
+        parts.append(_memory(json.loads(path.read_text())))
     for name, (title, rival) in LADDERS.items():
         path = folder / f"{name}.json"
         if path.exists():
@@ -50,14 +53,12 @@ def tables(folder: pathlib.Path = harness.RESULTS) -> str:
 
 
 def _table(title: str, result: dict[str, Any]) -> str:
-    machine = result["machine"]
     columns: list[tuple[dict[str, Any], str]] = [
         (race, name) for race in result["races"] for name in race["contestants"] if name != SUBJECT
     ]
     heads = [f"{name}, {_threads(race)}" for race, name in columns]
     lines = [
-        f"**{title}.** Times faster than each contestant (below 1: slower). {machine['processor']}, "
-        f"{machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}.",
+        f"**{title}.** Times faster than each contestant (below 1: slower). {_where(result)}.",
         "",
         "| case | " + " | ".join(heads) + " |",
         "|---|" + "---:|" * len(heads),
@@ -74,13 +75,34 @@ def _table(title: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"Contestants: {'; '.join(details)}."])
 
 
+def _memory(result: dict[str, Any]) -> str:
+    """What each contestant of `bench.bench_memory` holds at most."""
+    names = list(result["contestants"])
+    lines = [
+        "**Peak memory of training steps, float32.** MiB of pages at most, above a process that has loaded all code "
+        "and holds no model; kept are parameters, gradients and the optimizer's state. "
+        f"{result['threads']} threads, {_where(result)}.",
+        "",
+        "| case | kept | " + " | ".join(names) + " |",
+        "|---|---:|" + "---:|" * len(names),
+    ]
+    for case in result["cases"]:
+        found = (case["kept"], *(case["bytes"][name] for name in names))
+        lines.append(f"| {case['case']} | " + " | ".join(f"{each / 2**20:.1f}" for each in found) + " |")
+    return "\n".join(lines)
+
+
+def _where(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}"
+
+
 def _ladder(title: str, rival: str, result: dict[str, Any]) -> str:
     """A CPU's ladder: a row for each rung, how many times faster than the ``rival`` it is at each size."""
-    machine, cases = result["machine"], [case for race in result["races"] for case in race["cases"]]
+    cases = [case for race in result["races"] for case in race["cases"]]
     rungs = [name for name in cases[0]["seconds"] if not name.startswith(rival)]
     lines = [
-        f"{title} on as many threads: one, for the last rung two. "
-        f"{machine['processor']}, {machine['cores']} cores, {machine['time'][:10]}, commit {machine['commit']}.",
+        f"{title} on as many threads: one, for the last rung two. {_where(result)}.",
         "",
         "| rung | " + " | ".join(case["case"] for case in cases) + " |",
         "|---|" + "---:|" * len(cases),

@@ -15,8 +15,8 @@ import numpy as np
 from numba.core import types
 
 from .elementwise import numba_cpu as elementwise
-from .elementwise.entry import KIND, Entries, elements, handle, size
 from .elementwise.loops import EXACT, compiled, inlined, piece
+from .entry import KIND, Entries, elements, handle, size
 from .parallel import spread
 from .pointwise import Pointwise, Program, Work
 from .vector import select

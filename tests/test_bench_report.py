@@ -39,6 +39,15 @@ def test_the_ladder_is_held_against_as_many_threads(tmp_path: pathlib.Path) -> N
     assert "| last | 2.000 |" in text
 
 
+def test_memory_is_in_mebibytes(tmp_path: pathlib.Path) -> None:
+    machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
+    contestants: dict[str, dict[str, str]] = {"pyneural": {}, "Other": {}}
+    case = {"case": "MLP", "kept": 2**20, "bytes": {"pyneural": 3 * 2**20, "Other": 5 * 2**19}}
+    content = {"machine": machine, "threads": 2, "contestants": contestants, "cases": [case]}
+    (tmp_path / "memory.json").write_text(json.dumps(content))
+    assert "| MLP | 1.0 | 3.0 | 2.5 |" in report.tables(tmp_path)
+
+
 def test_missing_markers_are_refused() -> None:
     with pytest.raises(ValueError, match="bench:begin"):
         report.rewritten("nothing", "x")

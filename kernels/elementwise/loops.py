@@ -14,11 +14,11 @@ import numpy as np
 from numba.core import types
 
 from .. import memory
+from ..entry import KIND, Entries, elements, handle, repeats, size
 from ..jit import SERIAL, jit
 from ..parallel import spread
 from ..pointwise import Pointwise
 from ..vector import absolute, maxnum
-from .entry import KIND, Entries, elements, handle, repeats, size
 
 Array = Any
 ndarray = np.ndarray

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import memory
+from ..entry import KIND, Entries, elements, handle, size
 from ..jit import SERIAL
 from ..parallel import spread
 from ..simd import VECTOR_BYTES, simd_jit, transpose
-from .entry import KIND, Entries, elements, handle, size
 from .loops import (
     EXACT,
     NATIVE,

@@ -21,6 +21,11 @@ CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 RELU, _GELU, _GELU_TANH, _SILU, _SIGMOID, _TANH = (CODES[name] for name in ACTIVATIONS[1:])
 
 
+def routine(activation: int) -> Routine:
+    """The one that finishes a block: with this activation, and a bias if there is one."""
+    return finish if activation > RELU else finish_plain
+
+
 @jit(inline=True)  # type: ignore[untyped-decorator]
 def _row(row: Array, activation: int) -> None:
     if activation == _GELU:

@@ -13,17 +13,18 @@ from ..jit import SERIAL
 from ..parallel import run
 from ..routine import address, data, table
 from ..simd import ROWS, TILE_BYTES
-from . import epilogue, gemm, gemv
+from . import epilogue, gemm, gemv, small
 
 Array = np.ndarray[Any, Any]
-
-PARALLEL = 1 << 19
-"""Multiplications from which one product is worth more than one thread (measured on 2 cores)."""
+ndarray = np.ndarray
 
 _NO_OFFSET = table([0])
 
 
 def matmul(a: Array, b: Array, *, out: Array) -> None:
+    dtype = out.dtype
+    if small.product[dtype](ndarray, small.routines[dtype], 0, 0, 0, 0, a, b, out, out):
+        return
     if not out.flags.c_contiguous:
         result = memory.empty(out.shape, out.dtype)
         matmul(a, b, out=result)
@@ -47,6 +48,11 @@ def matmul(a: Array, b: Array, *, out: Array) -> None:
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: str | None = None, out: Array) -> None:
+    dtype, code = out.dtype, epilogue.CODES[activation]
+    routine = 0 if bias is None and not code else epilogue.routine(code)[dtype]
+    biased, held = (0, out) if bias is None else (1, bias)
+    if small.product[dtype](ndarray, small.routines[dtype], 1, routine, code, biased, x, weight, held, out):
+        return
     if not out.flags.c_contiguous:
         result = memory.empty(out.shape, out.dtype)
         linear(x, weight, bias, activation=activation, out=result)
@@ -55,15 +61,14 @@ def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: st
     rows = out.size // max(weight.shape[0], 1)
     shift = None if bias is None else np.ascontiguousarray(bias)
     flat = x if x.ndim == 2 else x.reshape(rows, weight.shape[1])
-    _product(flat, weight.T, out, shift, epilogue.CODES[activation])
+    _product(flat, weight.T, out, shift, code)
 
 
 def _finish(bias: Array | None, activation: int, dtype: np.dtype[Any]) -> tuple[int, int]:
     """The routine that finishes a block of the result, or 0, and the address of the bias, or 0."""
     if bias is None and not activation:
         return 0, 0
-    routine = epilogue.finish if activation > epilogue.RELU else epilogue.finish_plain
-    return routine[dtype], 0 if bias is None else data(bias)
+    return epilogue.routine(activation)[dtype], 0 if bias is None else data(bias)
 
 
 @functools.cache
@@ -88,7 +93,7 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
     size = dtype.itemsize
     (a_row, a_step), (b_row, b_column) = a.strides, b.strides
     routines = *_routines(dtype), finish
-    if m * n * k < PARALLEL:
+    if m * n * k < small.MOST:
         workspace = memory.empty((gemm.serial_items(k, size),), dtype)
         zero = address(_NO_OFFSET)
         single = (
@@ -152,7 +157,7 @@ def _batch(a: Array, b: Array, out: Array) -> None:
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     count = out.size // (m * n)
     threads = numba.get_num_threads()
-    if (m * n * k >= PARALLEL and count < 2 * threads) or m * n * k >= 16 * PARALLEL:
+    if (m * n * k >= small.MOST and count < 2 * threads) or m * n * k >= 16 * small.MOST:
         flat = out.reshape(count, m, n)
         wide_a = np.broadcast_to(a, (*batch, m, k))
         wide_b = np.broadcast_to(b, (*batch, k, n))
@@ -160,7 +165,7 @@ def _batch(a: Array, b: Array, out: Array) -> None:
             _product(wide_a[index], wide_b[index], flat[position])
         return
     dtype = out.dtype
-    piece = -(-count // (4 * threads)) if count * m * n * k >= PARALLEL // 4 else count
+    piece = -(-count // (4 * threads)) if count * m * n * k >= small.MOST // 4 else count
     workspace = memory.empty((-(-count // piece) * gemm.serial_items(k, out.itemsize),), dtype)
     a_offsets, b_offsets = _offsets(a, batch), _offsets(b, batch)
     arguments = gemm.Products(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from ..elementwise.entry import KIND, Entries, elements, handle, size
 from ..elementwise.loops import CHUNK, EXACT, NATIVE, compiled, inlined, piece, written_out
+from ..entry import KIND, Entries, elements, handle, size
 from ..jit import jit
 from ..parallel import spread
 from ..vector import absolute, log1p_of_exp_minus, maximum, scalar, select

@@ -46,7 +46,9 @@ def bench(
     rounds: Annotated[
         int,
         typer.Option(
-            "--rounds", help="Turns of every contestant in every case, 12 without it; two runs of more agree better."
+            "--rounds",
+            help="Turns of every contestant in every case, 12 without it. Of more, each dozen has its own processes, "
+            "and two runs agree better.",
         ),
     ] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for JSON and pictures.")] = Path("runs/bench"),

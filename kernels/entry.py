@@ -17,8 +17,8 @@ from numba import extending
 from numba.core import cgutils, types
 from numba.np import numpy_support
 
-from ..jit import jit
-from ..vector import intrinsic
+from .jit import jit
+from .vector import intrinsic
 
 # Their own annotations, where they have any, fit no use of them.
 _cgutils: Any = cgutils
@@ -36,6 +36,7 @@ _BYTE = ir.IntType(8)
 _HEAD: int = object.__basicsize__
 _TYPE = _HEAD - 8
 _DATA, _NDIM, _DIMENSIONS, _FLAGS = (_HEAD + offset for offset in (0, 8, 16, 48))
+_STRIDES = _DIMENSIONS + 8
 _CONTIGUOUS, _WRITEABLE = 0x1, 0x400
 
 
@@ -91,7 +92,17 @@ def size(typing_context: Any, kind: Any, handle: Any, writes: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _rank(typing_context: Any, handle: Any) -> Any:
+def is_array(typing_context: Any, kind: Any, handle: Any) -> Any:
+    """Whether an object is of the type ``kind`` itself, which is ``np.ndarray``."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.icmp_unsigned("==", _field(builder, values[1], _TYPE, _WORD), values[0])
+
+    return types.boolean(kind, handle), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def rank(typing_context: Any, handle: Any) -> Any:
     """An array's number of dimensions."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -100,26 +111,47 @@ def _rank(typing_context: Any, handle: Any) -> Any:
     return types.int64(handle), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _length(typing_context: Any, handle: Any, dim: Any) -> Any:
-    """An array's length along ``dim``."""
+def _emit_item(field: int) -> Callable[..., Any]:
+    """One of an array's dimensions or strides."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        dimensions = builder.inttoptr(_field(builder, values[0], _DIMENSIONS, _WORD), _WORD.as_pointer())
-        return builder.load(builder.gep(dimensions, [values[1]]))
+        items = builder.inttoptr(_field(builder, values[0], field, _WORD), _WORD.as_pointer())
+        return builder.load(builder.gep(items, [values[1]]))
 
-    return types.int64(handle, types.int64), emit
+    return emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def length(typing_context: Any, handle: Any, dim: Any) -> Any:
+    """An array's length along ``dim``."""
+    return types.int64(handle, types.int64), _emit_item(_DIMENSIONS)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def stride(typing_context: Any, handle: Any, dim: Any) -> Any:
+    """An array's stride along ``dim``, in bytes."""
+    return types.int64(handle, types.int64), _emit_item(_STRIDES)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def address(typing_context: Any, handle: Any) -> Any:
+    """Where an array's first element lies."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _field(builder, values[0], _DATA, _WORD)
+
+    return types.int64(handle), emit
 
 
 @jit(inline=True)  # type: ignore[untyped-decorator]
 def repeats(x: Any, out: Any) -> bool:
     """Whether the elements of ``x``, over and over, are those of ``x`` broadcast to the shape of ``out``."""
-    own = _rank(x)
-    shift = _rank(out) - own
+    own = rank(x)
+    shift = rank(out) - own
     dim = 0
-    while dim < own and _length(x, dim) == 1:
+    while dim < own and length(x, dim) == 1:
         dim += 1
-    while dim < own and _length(x, dim) == _length(out, dim + shift):
+    while dim < own and length(x, dim) == length(out, dim + shift):
         dim += 1
     return bool(dim == own)
 
