@@ -98,6 +98,36 @@ def run(routine: int, arguments: Iterable[int], count: int, piece: int) -> None:
     _run(routine, values.buffer_info()[0], count, piece)
 
 
+Task = tuple[int, Iterable[int], int, int]
+"""Arguments of `run`."""
+
+
+def repeated(tasks: Iterable[Task]) -> Callable[[], None]:
+    """A function that runs the ``tasks`` again at each call, with arguments that were laid out once."""
+    tables = [(routine, array.array("q", arguments), count, piece) for routine, arguments, count, piece in tasks]
+    calls = [(routine, values.buffer_info()[0], count, piece) for routine, values, count, piece in tables]
+
+    def again(tables: Any = tables) -> None:  # which keeps them alive
+        for each in calls:
+            _run(*each)
+
+    return again
+
+
+def prepared_by(prepare: Callable[..., Callable[[], None] | None]) -> Callable[[Any], Any]:
+    """Of a kernel that is called again and again with the same arrays: what makes a function that does only its work.
+
+    ``prepare(*arguments, empty, out, ...)`` gets the kernel's arguments and, in place of `memory.empty`, who hands out
+    workspace that is the kernel's while it runs. It returns None for what it has no shorter way for.
+    """
+
+    def decorate(kernel: Any) -> Any:
+        kernel.prepare = prepare
+        return kernel
+
+    return decorate
+
+
 def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     """``value`` with arrays that own nothing: counting references to them would take longer than a short task."""
     if isinstance(kind, types.Array):

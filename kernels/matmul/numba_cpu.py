@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -10,17 +11,45 @@ import numpy as np
 
 from .. import memory, tuning
 from ..jit import SERIAL
-from ..parallel import run
+from ..parallel import Task, prepared_by, repeated, run
 from ..routine import address, data, table
 from ..simd import ROWS, TILE_BYTES
 from . import epilogue, gemm, gemv, small
 
 Array = np.ndarray[Any, Any]
 ndarray = np.ndarray
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 
 _NO_OFFSET = table([0])
 
 
+def _prepare_matmul(a: Array, b: Array, *, empty: Empty, out: Array) -> Callable[[], None] | None:
+    return _prepared(a, b, None, 0, empty, out)
+
+
+def _prepare_linear(
+    x: Array, weight: Array, bias: Array | None = None, *, activation: str | None = None, empty: Empty, out: Array
+) -> Callable[[], None] | None:
+    return _prepared(x, weight.T, bias, epilogue.CODES[activation], empty, out)
+
+
+def _prepared(
+    a: Array, b: Array, bias: Array | None, activation: int, empty: Empty, out: Array
+) -> Callable[[], None] | None:
+    """What repeats a product on several threads, of arrays that it reads where they lie."""
+    known = all(each.flags.c_contiguous for each in (out, *(() if bias is None else (bias,))))
+    if not known or b.ndim != 2 or a.ndim < 2 or not (a.ndim == 2 or a.flags.c_contiguous) or not out.size:
+        return None
+    flat = a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a
+    if 1 in (flat.shape[0], b.shape[1]) or flat.size * b.shape[1] < small.MOST:
+        return None
+    arrays = (a, b, bias, out)
+    workspace, tasks = _tasks(flat, b, out, *_finish(bias, activation, out.dtype), activation, empty)
+    again = repeated(tasks)
+    return lambda kept=(arrays, workspace): again()  # type: ignore[misc]
+
+
+@prepared_by(_prepare_matmul)
 def matmul(a: Array, b: Array, *, out: Array) -> None:
     dtype = out.dtype
     if small.product[dtype](ndarray, small.routines[dtype], 0, 0, 0, 0, a, b, out, out):
@@ -47,6 +76,7 @@ def matmul(a: Array, b: Array, *, out: Array) -> None:
         _batch(a, b, out)
 
 
+@prepared_by(_prepare_linear)
 def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: str | None = None, out: Array) -> None:
     dtype, code = out.dtype, epilogue.CODES[activation]
     routine = 0 if bias is None and not code else epilogue.routine(code)[dtype]
@@ -90,42 +120,54 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
             rows = epilogue.Rows(finish, data(out), n, shift, activation)
             run(epilogue.finish_rows[dtype], rows, m, m)
         return
-    size = dtype.itemsize
-    (a_row, a_step), (b_row, b_column) = a.strides, b.strides
-    routines = *_routines(dtype), finish
     if m * n * k < small.MOST:
-        workspace = memory.empty((gemm.serial_items(k, size),), dtype)
+        (a_row, a_step), (b_row, b_column) = a.strides, b.strides
+        workspace = memory.empty((gemm.serial_items(k, dtype.itemsize),), dtype)
         zero = address(_NO_OFFSET)
         single = (
-            *routines, data(out), data(workspace), m, n, k, data(a), zero, a_row, a_step, data(b), zero, b_row,
-            b_column, shift, activation, 1,
+            *_routines(dtype), finish, data(out), data(workspace), m, n, k, data(a), zero, a_row, a_step,
+            data(b), zero, b_row, b_column, shift, activation, 1,
         )  # fmt: skip
         run(gemm.products[dtype], single, 1, 1)
         return
+    workspace, tasks = _tasks(a, b, out, finish, shift, activation, memory.empty)
+    for each in tasks:
+        run(*each)
+
+
+def _tasks(
+    a: Array, b: Array, out: Array, finish: int, shift: int, activation: int, empty: Empty
+) -> tuple[Array, list[Task]]:
+    """A product on several threads as what `run` is given, and the workspace of that."""
+    (m, k), n, dtype = a.shape, b.shape[1], out.dtype
+    size = dtype.itemsize
+    (a_row, a_step), (b_row, b_column) = a.strides, b.strides
     threads = numba.get_num_threads()
     block = tuning.matmul(m, n, k, dtype, threads)
     span, grid_rows, grid_columns, tall, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
     width = TILE_BYTES // size
-    tasks = grid_rows * grid_columns
+    blocks = grid_rows * grid_columns
     direct = m <= gemm.THIN and b_column == size
     # A panel for one task only is copied by that task, into its cache.
     loose = panels if grid_rows > 1 and not direct else 0
     deep = span if loose else min(span, gemm.DEPTH)
-    workspace = memory.empty((tasks * ROWS * width + span * copied * ROWS + deep * panels * width,), dtype)
+    workspace = empty((blocks * ROWS * width + span * copied * ROWS + deep * panels * width,), dtype)
     edges = data(workspace)
-    packed_b = edges + tasks * ROWS * TILE_BYTES
+    packed_b = edges + blocks * ROWS * TILE_BYTES
     packed_a = packed_b + panels * deep * TILE_BYTES
     whole = m // ROWS if a_step == size else 0
+    tasks: list[Task] = []
     for begin in range(0, k, span):
         arguments = gemm.Product(
-            *routines, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a, data(b), b_row, b_column,
-            int(direct), loose, packed_b, edges, begin, min(span, k - begin), grid_rows, grid_columns, tall, shift,
-            activation,
+            *_routines(dtype), finish, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a,
+            data(b), b_row, b_column, int(direct), loose, packed_b, edges, begin, min(span, k - begin),
+            grid_rows, grid_columns, tall, shift, activation,
         )  # fmt: skip
         items = loose + copied
         if items:
-            run(gemm.pack[dtype], arguments, items, -(-items // (4 * threads)))
-        run(gemm.blocks[dtype], arguments, tasks, 1)
+            tasks.append((gemm.pack[dtype], arguments, items, -(-items // (4 * threads))))
+        tasks.append((gemm.blocks[dtype], arguments, blocks, 1))
+    return workspace, tasks
 
 
 def _vector(a: Array, x: Array, out: Array) -> None:

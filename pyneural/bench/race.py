@@ -338,7 +338,6 @@ def race(
     rounds: int,
     round_seconds: float,
     passes: int = 1,
-    generations: int = 1,
     folder: pathlib.Path | None = None,
 ) -> dict[str, Any]:
     """Time every contestant on every case with so many threads.
@@ -350,8 +349,6 @@ def race(
         round_seconds: about how long a turn lasts, measured on its first calls.
         passes: how often all cases are gone through. A machine with neighbours is in one state for seconds: turns that
             are spread over the whole race meet several. More than one keeps the inputs of all cases in memory.
-        generations: how often all that begins anew, with new processes: where a process finds its memory makes it
-            slower or faster by some percent for as long as it lives.
         folder: where the contestants run, from where their ``module`` is found; here without it.
 
     Returns:
@@ -361,22 +358,18 @@ def race(
     Raises:
         ArithmeticError: a contestant's result is wrong.
     """
-    with tempfile.TemporaryDirectory() as exchange:
-        judge = _Judge(truth, pathlib.Path(exchange))
-        heats = [_Heat(case, judge, round_seconds, keep=passes > 1) for case in cases]
-        for generation in range(generations):
-            with contextlib.ExitStack() as stack:
-                processes = {
-                    each.name: stack.enter_context(contextlib.closing(_Process(module, each, threads, folder)))
-                    for each in contestants
-                }
-                described = {name: process.ask(do="describe") for name, process in processes.items()}
-                for heat in heats:
-                    heat.meet(processes)
-                turns = [(each, number) for number in range(passes) for each in heats]
-                of = f" ({generation + 1} of {generations})" if generations > 1 else ""
-                for heat, number in track(turns, description=f"{module}, {threads} threads{of}"):
-                    heat.run(rounds, last=number == passes - 1)
+    with contextlib.ExitStack() as stack:
+        exchange = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        processes = {
+            each.name: stack.enter_context(contextlib.closing(_Process(module, each, threads, folder)))
+            for each in contestants
+        }
+        judge = _Judge(truth, exchange)
+        described = {name: process.ask(do="describe") for name, process in processes.items()}
+        heats = [_Heat(processes, case, judge, round_seconds, keep=passes > 1) for case in cases]
+        turns = [(each, number) for number in range(passes) for each in heats]
+        for heat, number in track(turns, description=f"{module}, {threads} threads"):
+            heat.run(rounds, last=number == passes - 1)
         return {"threads": threads, "contestants": described, "cases": [each.report() for each in heats]}
 
 
@@ -385,8 +378,7 @@ def race_here(
 ) -> dict[str, Any]:
     """`race` on one case between contestants in this process: for one library with itself, whose threads they share."""
     with tempfile.TemporaryDirectory() as exchange:
-        heat = _Heat(case, _Judge(truth, pathlib.Path(exchange)), round_seconds)
-        heat.meet(servers)
+        heat = _Heat(servers, case, _Judge(truth, pathlib.Path(exchange)), round_seconds)
         heat.run(rounds, last=True)
         return heat.report()
 
@@ -394,21 +386,22 @@ def race_here(
 class _Heat:
     """One case: its contestants, and what was measured of them."""
 
-    def __init__(self, case: Case, judge: _Judge, round_seconds: float, *, keep: bool = False) -> None:
-        self._case, self._judge = case, judge
+    def __init__(
+        self,
+        processes: Mapping[str, _Process | Server],
+        case: Case,
+        judge: _Judge,
+        round_seconds: float,
+        *,
+        keep: bool = False,
+    ) -> None:
+        if case.contestants is not None:
+            processes = {name: processes[name] for name in case.contestants}
+        self._processes, self._case, self._judge = processes, case, judge
         self._round_seconds, self._keep = round_seconds, keep
-        self._processes: Mapping[str, _Process | Server] = {}
-        self._turns: dict[str, list[list[float]]] = {}
+        self._turns: dict[str, list[list[float]]] = {name: [] for name in processes}
         self._errors: dict[str, float] = {}
         self._calls: dict[str, int] = {}
-        self._known: set[str] = set()
-
-    def meet(self, processes: Mapping[str, _Process | Server]) -> None:
-        """Go on with these, of which nothing is known."""
-        if self._case.contestants is not None:
-            processes = {name: processes[name] for name in self._case.contestants}
-        self._processes = processes
-        self._known.clear()
 
     def run(self, rounds: int, *, last: bool) -> None:
         """Turns of every contestant, judged before the first of all and after the ``last``.
@@ -417,19 +410,16 @@ class _Heat:
         """
         for name, process in self._processes.items():
             process.ask(do="prepare", options=self._case.options, keep=self._keep)
-            if name not in self._known:
-                self._known.add(name)
+            if name not in self._calls:
                 self._judged(name, self._judge.fresh)
                 first = statistics.median(process.ask(do="time", calls=3)["times"])
-                self._calls.setdefault(name, max(3, min(200, int(self._round_seconds / first))))
+                self._calls[name] = max(3, min(200, int(self._round_seconds / first)))
         for turn in range(rounds):
             for name, process in self._processes.items():
                 for other in self._processes.values():
                     other.rest()
                 # The first call of a turn wakes the threads.
-                self._turns.setdefault(name, []).append(
-                    process.ask(do="time", calls=1 + self._calls[name])["times"][1:]
-                )
+                self._turns[name].append(process.ask(do="time", calls=1 + self._calls[name])["times"][1:])
                 if last and turn == rounds - 1:
                     self._judged(name, self._judge.timed)
         if last:

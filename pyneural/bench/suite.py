@@ -21,8 +21,6 @@ FORMAT = 1
 """Of the JSON; `load` refuses others."""
 
 ROUNDS = 12
-"""Of one process of each contestant; with more, there are several processes one after the other."""
-
 ROUND_SECONDS = 0.015
 
 
@@ -122,10 +120,8 @@ def run(
         ArithmeticError: somebody's result is wrong.
     """
     on_card = device == "cuda"
-    generations = max(rounds // ROUNDS, 1)
-    turns = rounds // generations
     # A GPU's memory does not hold the inputs of every case.
-    passes = 1 if on_card else turns
+    passes = 1 if on_card else rounds
     before, stamp = machine.clocks(on_card), machine.machine()
     seed = int(np.random.SeedSequence().generate_state(1)[0])
     wanted = cases(names, dtypes, asked, against, seed, device, replay=replay)
@@ -135,9 +131,8 @@ def run(
         wanted,
         truth,
         threads=threads,
-        rounds=turns // passes,
+        rounds=rounds // passes,
         passes=passes,
-        generations=generations,
         round_seconds=round_seconds,
     )
     described = report["contestants"][SUBJECT]

@@ -45,11 +45,7 @@ def bench(
     ] = 0,
     rounds: Annotated[
         int,
-        typer.Option(
-            "--rounds",
-            help="Turns of every contestant in every case, 12 without it. Of more, each dozen has its own processes, "
-            "and two runs agree better.",
-        ),
+        typer.Option("--rounds", help="Turns of every contestant in every case, 12 without it."),
     ] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for JSON and pictures.")] = Path("runs/bench"),
     compare: Annotated[

@@ -58,6 +58,7 @@ class Plan:
         self.facts = Facts(calls_before=recorder.calls + moves, bytes_before=recorder.peak)
         self.generators = recorder.generators
         self._states: list[dict[str, int]] = []
+        self._scratches: dict[int, Any] = {}
         seen = {ref.allocation for ref in leaves(grads) if isinstance(ref, Ref)}
         constants, steps = _folded(recorder.steps, seen)
         self.facts.folded = len(constants)
@@ -134,6 +135,11 @@ class Plan:
         # The values of indices are checked in every call, as they are in every call without a plan.
         if any(each.dtype.kind in "iu" for each in leaves(args)):
             self.calls.append(functools.partial(step.operation.check, *args, **attributes))
+        prepare = getattr(step.run, "prepare", None)
+        again = None if prepare is None else prepare(*args, empty=self._scratch, out=out, **attributes)
+        if again is not None:
+            self.calls.append(again)
+            return
         given = {} if out is None or step.operation.writes else {"out": out}
         run = functools.partial(step.run, *args, **given, **attributes)
         drawn = {key: value for key, value in step.attributes.items() if isinstance(value, Draw)}
@@ -142,6 +148,15 @@ class Plan:
             self.calls.append(lambda: run(**{key: states[each.number][each.part] for key, each in drawn.items()}))
         else:
             self.calls.append(run)
+
+    def _scratch(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """Memory that a kernel has while it runs: kernels run one after the other, and may be given the same."""
+        nbytes = int(np.prod(shape)) * dtype.itemsize
+        size = 1 << max(nbytes - 1, 0).bit_length()
+        if size not in self._scratches:
+            self._scratches[size] = aligned(size)
+            self.facts.bytes += size
+        return self._scratches[size][:nbytes].view(dtype).reshape(shape)
 
     def _bind_act(self, step: Act) -> None:
         action, arguments = step.action, step.arguments

@@ -30,6 +30,10 @@ class Memory(np.ndarray):
     """Bytes of one allocation. Its own type, because NumPy collapses a chain of views only within one type."""
 
 
+class Lease(np.ndarray):
+    """A view of an allocation, again of its own type: all arrays over the allocation keep it alive, and only they."""
+
+
 class Ref(NamedTuple):
     """An array in memory that the function allocated, or that an argument has."""
 
@@ -307,13 +311,14 @@ class Recorder:
         """An array in memory of its own."""
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         memory = aligned(nbytes).view(Memory)
-        array = np.ndarray(shape, dtype, memory)  # type: ignore[var-annotated]
+        lease = memory.view(Lease)
+        array = np.ndarray(shape, dtype, lease)  # type: ignore[var-annotated]
         if nbytes:
             self._know(len(self.memory), memory)
             self.memory.append(memory)
             self.live += nbytes
             self.peak = max(self.peak, self.live)
-            self._watched.append(weakref.ref(array, lambda _: self._freed(nbytes)))
+            self._watched.append(weakref.ref(lease, lambda _: self._freed(nbytes)))
         return array
 
     def _know(self, number: int, memory: Array) -> None:

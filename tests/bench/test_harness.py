@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bench import harness
-from pyneural.bench.race import _Process, _runs
+from pyneural.bench.race import _runs
 from tests.bench import cheats
 
 
-def race(*kinds: str, cases: int = 1, passes: int = 1, generations: int = 1) -> dict[str, Any]:
+def race(*kinds: str, cases: int = 1, passes: int = 1) -> dict[str, Any]:
     return harness.race(
         "tests.bench.cheats",
         [harness.Contestant(kind, kind, {}) for kind in kinds],
@@ -23,7 +23,6 @@ def race(*kinds: str, cases: int = 1, passes: int = 1, generations: int = 1) -> 
         rounds=2,
         round_seconds=0.001,
         passes=passes,
-        generations=generations,
     )
 
 
@@ -44,20 +43,6 @@ def test_passes_have_rounds_of_every_case() -> None:
     for case in race("honest", cases=2, passes=3)["cases"]:
         assert len(case["rounds"]["honest"]) == 6
         assert all(seconds > 0 for seconds in case["rounds"]["honest"])
-
-
-def test_each_generation_has_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Any] = []
-
-    class Counted(_Process):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            started.append(arguments)
-
-    monkeypatch.setattr("pyneural.bench.race._Process", Counted)
-    for case in race("honest", cases=2, passes=2, generations=3)["cases"]:
-        assert len(case["rounds"]["honest"]) == 12
-    assert len(started) == 3
 
 
 @pytest.mark.parametrize("kind", [kind for kind in cheats.KINDS if kind != "honest"])
