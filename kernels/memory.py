@@ -15,6 +15,9 @@ from numpy import empty as new
 
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 SMALLEST = 32 * 1024  # bytes: below this the C allocator reuses memory without page faults
+WASTE = 2
+"""Times what was asked for that a buffer may have."""
+
 FEW = SMALLEST // 16  # elements that are below it in any dtype
 
 
@@ -54,10 +57,16 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
     size = _size_class(nbytes)
     buffers = _free.get(size)
     try:
-        buffer = buffers.pop() if buffers else _allocate(size)
+        buffer = buffers.pop() if buffers else _larger(size)
     except IndexError:  # another thread took the last one
         buffer = _allocate(size)
     return np.ndarray(shape, dtype, buffer.view(_Lease))  # type: ignore[no-any-return]
+
+
+def _larger(size: int) -> _Buffer:
+    """The smallest free buffer that is not much larger, or a new one."""
+    fitting = [each for each, buffers in list(_free.items()) if buffers and size < each <= WASTE * size]
+    return _free[min(fitting)].pop() if fitting else _allocate(size)
 
 
 def aligned(size: int) -> np.ndarray:

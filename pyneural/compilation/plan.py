@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyneural.kernels.memory import aligned
+from pyneural.kernels.memory import ALIGNMENT, aligned
 from pyneural.tensor import Tensor
 
 from .fusion import Fused, fuse
@@ -44,6 +45,26 @@ class Facts:
         return "\n".join(lines)
 
 
+@dataclass
+class Workspace:
+    """Memory that a kernel has while it runs: the same for each, as they run one after the other.
+
+    Without ``memory`` it gives away what nobody is to use, and finds how much one kernel wants at ``most``.
+    """
+
+    memory: Any = None
+    used: int = 0
+    most: int = 0
+
+    def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        nbytes, start = math.prod(shape) * dtype.itemsize, self.used
+        self.used += -(-nbytes // ALIGNMENT) * ALIGNMENT
+        self.most = max(self.most, self.used)
+        if self.memory is None:
+            return np.empty(shape, dtype)
+        return self.memory[start : start + nbytes].view(dtype).reshape(shape)
+
+
 class Plan:
     """What a recording did, to be done again.
 
@@ -58,7 +79,6 @@ class Plan:
         self.facts = Facts(calls_before=recorder.calls + moves, bytes_before=recorder.peak)
         self.generators = recorder.generators
         self._states: list[dict[str, int]] = []
-        self._scratches: dict[int, Any] = {}
         seen = {ref.allocation for ref in leaves(grads) if isinstance(ref, Ref)}
         constants, steps = _folded(recorder.steps, seen)
         self.facts.folded = len(constants)
@@ -79,6 +99,12 @@ class Plan:
             self._memory[allocation].view(value.dtype)[...] = value
         self.outputs = [self.array(each) for each in outputs]
         self.grads = [self.array(each) for each in grads]
+        wanted = Workspace()
+        for step in self.steps:
+            if isinstance(step, Kernel):
+                self._prepared(step, wanted)
+        self._workspace = Workspace(aligned(wanted.most))
+        self.facts.bytes += wanted.most
         self.calls: list[Callable[[], Any]] = []
         for step in self.steps:
             self._bind(step)
@@ -135,8 +161,7 @@ class Plan:
         # The values of indices are checked in every call, as they are in every call without a plan.
         if any(each.dtype.kind in "iu" for each in leaves(args)):
             self.calls.append(functools.partial(step.operation.check, *args, **attributes))
-        prepare = getattr(step.run, "prepare", None)
-        again = None if prepare is None else prepare(*args, empty=self._scratch, out=out, **attributes)
+        again = self._prepared(step, self._workspace)
         if again is not None:
             self.calls.append(again)
             return
@@ -149,14 +174,15 @@ class Plan:
         else:
             self.calls.append(run)
 
-    def _scratch(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """Memory that a kernel has while it runs: kernels run one after the other, and may be given the same."""
-        nbytes = int(np.prod(shape)) * dtype.itemsize
-        size = 1 << max(nbytes - 1, 0).bit_length()
-        if size not in self._scratches:
-            self._scratches[size] = aligned(size)
-            self.facts.bytes += size
-        return self._scratches[size][:nbytes].view(dtype).reshape(shape)
+    def _prepared(self, step: Kernel, workspace: Workspace) -> Callable[[], Any] | None:
+        """The kernel as `parallel.prepared_by` makes it, if it has that."""
+        prepare = getattr(step.run, "prepare", None)
+        if prepare is None:
+            return None
+        workspace.used = 0
+        args, out, attributes = self.array(step.args), self.array(step.out), self.array(step.attributes)
+        again: Callable[[], Any] | None = prepare(*args, empty=workspace, out=out, **attributes)
+        return again
 
     def _bind_act(self, step: Act) -> None:
         action, arguments = step.action, step.arguments
