@@ -102,12 +102,15 @@ Task = tuple[int, Iterable[int], int, int]
 """Arguments of `run`."""
 
 
-def repeated(tasks: Iterable[Task]) -> Callable[[], None]:
-    """A function that runs the ``tasks`` again at each call, with arguments that were laid out once."""
+def repeated(tasks: Iterable[Task], *arrays: Any) -> Callable[[], None]:
+    """A function that runs the ``tasks`` again at each call, with arguments that were laid out once.
+
+    It keeps the ``arrays`` alive, which addresses among the arguments lead to.
+    """
     tables = [(routine, array.array("q", arguments), count, piece) for routine, arguments, count, piece in tasks]
     calls = [(routine, values.buffer_info()[0], count, piece) for routine, values, count, piece in tables]
 
-    def again(tables: Any = tables) -> None:  # which keeps them alive
+    def again(kept: Any = (tables, arrays)) -> None:
         for each in calls:
             _run(*each)
 

@@ -102,6 +102,7 @@ def _linear_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
         args = (normal(3, 4), normal(5, 4), normal(5))
         yield Sample(args, {"activation": activation}, f"activation {activation}")
     yield Sample((normal(3, 4), normal(5, 4)), name="no bias")
+    yield Sample((normal(3, 4), normal(5, 4), normal(10)[::2]), name="strided bias")
     yield Sample((normal(3, 4), normal(5, 4)), {"activation": "gelu"}, "no bias, gelu")
     yield Sample((normal(3, 5), normal(5, 5), normal(5)), name="square weight")
     yield Sample((normal(7), normal(2, 7), normal(2)), name="1-D x")

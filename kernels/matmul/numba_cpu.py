@@ -43,10 +43,8 @@ def _prepared(
     flat = a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a
     if 1 in (flat.shape[0], b.shape[1]) or flat.size * b.shape[1] < small.MOST:
         return None
-    arrays = (a, b, bias, out)
     workspace, tasks = _tasks(flat, b, out, *_finish(bias, activation, out.dtype), activation, empty)
-    again = repeated(tasks)
-    return lambda kept=(arrays, workspace): again()  # type: ignore[misc]
+    return repeated(tasks, workspace, a, b, bias, out)
 
 
 @prepared_by(_prepare_matmul)
