@@ -51,6 +51,22 @@ def test_nan_infinity_and_a_wrong_shape_never_pass(ones: Sample) -> None:
         assert not judge("exp", Sample((1e4 * ones.args[0],)), lambda x: np.full_like(x, np.nan)).ok
 
 
+def test_an_overflow_on_the_way_to_a_number_may_happen_or_not() -> None:
+    sample = Sample((np.array([1e30, 1e30, 1e-30, 1e-30], np.float32),))
+    for right in (1.0, np.inf):  # the plain evaluation, from left to right, is infinite
+        assert judge("prod", sample, lambda x, right=right, **_: np.asarray(right)).ok
+    for wrong in (1.001, -np.inf, np.nan):
+        assert not judge("prod", sample, lambda x, wrong=wrong, **_: np.asarray(wrong)).ok
+
+
+def test_an_infinity_times_what_is_below_the_range_is_nan_or_infinite() -> None:
+    sample = Sample((np.array([np.inf], np.float32), np.array([-16.0], np.float32)), {"approximate": "tanh"})
+    for right in (-np.inf, np.nan):
+        assert judge("gelu_backward", sample, lambda *_, right=right, **__: np.asarray([right])).ok
+    for wrong in (np.inf, 0.0):
+        assert not judge("gelu_backward", sample, lambda *_, wrong=wrong, **__: np.asarray([wrong])).ok
+
+
 def test_an_output_left_alone_is_seen(ones: Sample) -> None:
     report = accuracy.compare(OPERATIONS["exp"], ones, _backend("exp", lambda x, out: None))
     assert "nan" in report.message
