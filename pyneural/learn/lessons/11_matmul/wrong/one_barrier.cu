@@ -4,7 +4,7 @@
 // look: the tiles are written once for each pair: all must have read the old ones, and wait for the new
 // says: line 20: race: thread 15 of block 0 writes shared bt[15], which thread (15, 15) of the same block read (line 22) with no __syncthreads() between ((32, 48) times (48, 16))
 // look: the tiles are written once for each pair: all must have read the old ones, and wait for the new
-// says: line 24: c[0, 1] is ..., not ...; 510 of 512 elements are wrong ((32, 48) times (48, 16)); this one is the work of thread (1, 0) of block (0, 0)
+// says: line 24: c[0, 1] is ..., not ...; ... of 512 elements are wrong ((32, 48) times (48, 16)); this one is the work of thread (1, 0) of block (0, 0)
 // look: which element each thread computes, for the thread named
 
 constexpr int SIDE = 16;
