@@ -56,8 +56,7 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-apps-test
 	$(PYTEST) --dist loadgroup $(PYTEST_ARGS)
 
-# The lessons have processes of their own: twice one crashed in Python's garbage collector while it went through their
-# wrong answers, after thousands of other tests; the cause is not known.
+# The lessons have processes of their own: what their hundreds of wrong kernels do to a process reaches no other test.
 SIMULATED := $(PYTEST) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow"
 test-simulator: $(VENV)/.installed-apps-test
 	$(SIMULATED) tests/csrc tests/gpu tests/kernels tests/pyneural/apps tests/pyneural/cuda $(PYTEST_ARGS)

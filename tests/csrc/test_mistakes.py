@@ -292,3 +292,19 @@ def test_an_endless_loop_ends_with_a_finding(module: cuda.Module, name: str, arg
     assert time.monotonic() - start < 60
     with pytest.raises(cuda.LaunchError, match=f"{name}: it did not end within 0\\.2 seconds"):
         module[name][1, 32](*arguments, timeout=0.2)
+
+
+def test_what_is_written_past_a_local_array_leads_the_simulator_nowhere():
+    """Above the kernel's frame lie those of the simulator: a pointer of theirs, half overwritten, would lead there."""
+    kernel = cuda.compile(
+        "__global__ void past(int* a, int at, int value) {\n"
+        "  int l[8];\n  for (int i = 0; i < 8; ++i) l[i] = i;\n"
+        "  l[at] = value;\n  a[threadIdx.x] = l[threadIdx.x % 8];\n}",
+        "simulator",
+    )["past"]
+    elsewhere = np.zeros(1 << 22, np.int32)
+    middle = np.uint32((elsewhere.ctypes.data + elsewhere.nbytes // 2) & 0xFFFFFFFF).astype(np.int32)
+    for at in range(8, 64):
+        report = cuda.sanitize(kernel, timeout=60.0)[1, 32](np.zeros(32, np.int32), np.int32(at), middle)
+        assert [each.kind for each in report.findings] == ["out_of_bounds"], f"l[{at}]"
+        assert not elsewhere.any(), f"l[{at}]"

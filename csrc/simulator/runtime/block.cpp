@@ -26,17 +26,28 @@ Worker::Worker() : threads(MAX_THREADS), stacks(MAX_THREADS), fibers_(MAX_THREAD
 
 Worker::~Worker() { ::free(dynamic_shared); }
 
+// A wrong kernel that writes past the end of a local array reaches the frames above its own, and in them the registers
+// that it has to restore: what this function knows after the call comes from thread-local memory, by calls that are not
+// inlined, so that no register holds any of it across the call.
 void fiber_main() {
-  Worker* w = worker;
-  Fiber* me = w->starting_;
+  const auto next = [](Fiber* fiber) __attribute__((noinline)) { return worker->start_next(fiber) != nullptr; };
+  const auto run = []() __attribute__((noinline)) { worker->launch->entry(worker->launch->args); };
+  const auto finished = []() __attribute__((noinline)) {
+    Thread* t = worker->current();
+    Fiber* fiber = t->fiber;
+    worker->finish(t);
+    return fiber;
+  };
+  const auto filled = []() __attribute__((noinline)) { return worker->filled_; };
+  Fiber* me = worker->starting_;
   for (;;) {
-    while (Thread* t = w->start_next(me)) {
-      w->launch->entry(w->launch->args);
-      w->finish(t);
-      if (w->filled_) break;
+    while (next(me)) {
+      run();
+      me = finished();
+      if (filled()) break;
     }
     pnsim_current = nullptr;
-    w->dispatch(me);
+    worker->dispatch(me);
   }
 }
 
