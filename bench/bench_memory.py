@@ -23,12 +23,8 @@ from rich.table import Table
 
 from . import bench_training, harness
 
-KINDS = {
-    "pyneural": "cpu",
-    "pyneural compiled": "cpu-compile",
-    "PyTorch": "torch",
-    "PyTorch compiled": "torch-compile",
-}
+# PyTorch tuned differs by its allocator alone, and that is set here.
+KINDS = {each.name: each.kind for each in bench_training.CONTESTANTS if each.name != "PyTorch tuned"}
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0"}
 THREADS = 2
 STATES = {"SGD": 1, "AdamW": 2}

@@ -12,15 +12,13 @@ import numpy as np
 from .. import memory, tuning
 from ..jit import SERIAL
 from ..parallel import Task, prepared_by, repeated, run
-from ..routine import address, data, table
+from ..routine import data
 from ..simd import ROWS, TILE_BYTES
 from . import epilogue, gemm, gemv, small
 
 Array = np.ndarray[Any, Any]
 ndarray = np.ndarray
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
-
-_NO_OFFSET = table([0])
 
 
 def _prepare_matmul(a: Array, b: Array, *, empty: Empty, out: Array) -> Callable[[], None] | None:
@@ -119,16 +117,13 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
             run(epilogue.finish_rows[dtype], rows, m, m)
         return
     if m * n * k < small.MOST:
-        (a_row, a_step), (b_row, b_column) = a.strides, b.strides
-        workspace = memory.empty((gemm.serial_items(k, dtype.itemsize),), dtype)
-        zero = address(_NO_OFFSET)
-        single = (
-            *_routines(dtype), finish, data(out), data(workspace), m, n, k, data(a), zero, a_row, a_step,
-            data(b), zero, b_row, b_column, shift, activation, 1,
-        )  # fmt: skip
-        run(gemm.products[dtype], single, 1, 1)
+        # Plain arrays, which the entry takes: others it may have refused.
+        a, b, out, held = (each.view(ndarray) for each in (a, b, out, out if bias is None else bias))
+        biased = int(bias is not None)
+        done = small.product[dtype](ndarray, small.routines[dtype], 0, finish, activation, biased, a, b, held, out)
+        assert done, f"a product of {a.shape} and {b.shape} was refused"
         return
-    workspace, tasks = _tasks(a, b, out, finish, shift, activation, memory.empty)
+    _workspace, tasks = _tasks(a, b, out, finish, shift, activation, memory.empty)  # which lives until they are done
     for each in tasks:
         run(*each)
 

@@ -66,8 +66,6 @@ def _product(
     inner, columns, b_row, b_column = length(b, 0), length(b, 1), stride(b, 0), stride(b, 1)
     if transposed:
         inner, columns, b_row, b_column = columns, inner, b_column, b_row
-    if inner == 0:
-        return False
     rows, a_row, a_step = count // columns, inner * itemsize, itemsize
     if rank(a) == 2:
         a_row, a_step = stride(a, 0), stride(a, 1)

@@ -38,9 +38,9 @@ def verify(operation: Operation, sample: Sample) -> None:
     if operation.writes:
         return
     before = _bytes((sample.args, sample.kwargs))
-    results = _tuple(getattr(subject, operation.name)(*sample.args, **sample.kwargs))
+    results = as_tuple(getattr(subject, operation.name)(*sample.args, **sample.kwargs))
     assert _bytes((sample.args, sample.kwargs)) == before, f"an input was changed: {describe(operation, sample)}"
-    specs = _tuple(operation.check(*sample.args, **sample.kwargs))
+    specs = as_tuple(operation.check(*sample.args, **sample.kwargs))
     whole = [accuracy.poisoned(tuple(2 * n + 1 for n in spec.shape), spec.dtype) for spec in specs]
     views = tuple(each[(*(slice(1, None, 2) for _ in each.shape), ...)] for each in whole)
     getattr(subject, operation.name)(*sample.args, **sample.kwargs, out=views if len(views) > 1 else views[0])
@@ -75,5 +75,6 @@ def _bytes(value: Any) -> list[bytes]:
     return [value.tobytes()] if isinstance(value, np.ndarray) else []
 
 
-def _tuple(value: Any) -> tuple[Any, ...]:
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """One result or several as a tuple."""
     return value if isinstance(value, tuple) else (value,)

@@ -16,7 +16,7 @@ from pyneural import Tensor, functional
 from pyneural.autograd import grad
 from pyneural.kernels import OPERATIONS, Operation, Sample, dtypes
 
-from .calls import describe
+from .calls import as_tuple, describe
 
 Function = Callable[..., Any]
 
@@ -161,10 +161,6 @@ THEIRS: dict[str, Function] = {
 }
 
 
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
 def _shape(value: Any) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
 
@@ -190,7 +186,7 @@ def verify_gradient(operation: Operation, sample: Sample, rng: np.random.Generat
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            expected = _tuple((THEIRS.get(name) or _function(name))(*other[0], **other[1]))
+            expected = as_tuple((THEIRS.get(name) or _function(name))(*other[0], **other[1]))
             cotangents = [np.asarray(rng.standard_normal(tuple(each.shape))) for each in expected]
             # Where the value is no number, such as a variance of too few, what its slope is is a matter of taste.
             if all(each.requires_grad and bool(torch.isfinite(each).all()) for each in expected):
@@ -199,7 +195,7 @@ def verify_gradient(operation: Operation, sample: Sample, rng: np.random.Generat
     except (RuntimeError, NotImplementedError, ValueError, IndexError, TypeError):
         reject()  # PyTorch does not take it
     found = OURS.get(name) or getattr(functional, name)
-    results = _tuple(found(*ours[0], **ours[1]))
+    results = as_tuple(found(*ours[0], **ours[1]))
     for y, each in zip(results, expected, strict=True):
         _close(y, each, f"value of {describe(operation, sample)}")
     have = grad(results, mine.leaves, [Tensor(each) for each in cotangents], allow_unused=True) if want else ()
