@@ -246,6 +246,8 @@ class Reader:
             return f"{who} uses {f['array']}[{f['index']}], but its last element is [{f['extent'] - 1}]"
         if f["detail"] == "null":
             return f"{who} {verb} through a null pointer (address {f['text']})"
+        if f["detail"] == "local":
+            return f"{who} {verb} local memory that is not its own"
         if f["detail"] == "wild" or not f["array"]:
             return f"{who} {verb} address {f['text']}, which is in no array"
         what = self.element(f)

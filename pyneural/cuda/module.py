@@ -58,6 +58,16 @@ class Sources:
         lines = self.originals.get(file, "").split("\n")
         return lines[line - 1] if 0 < line <= len(lines) else ""
 
+    def rows(self) -> set[tuple[str, int]]:
+        """Lines that name a shared array of several dimensions: an inner index may pass from one row to the next."""
+        found: set[tuple[str, int]] = set()
+        for (name, file, first), array in self.unit.arrays.items():
+            lines = self.originals.get(file, "").split("\n")
+            if array.dims > 1:
+                named = enumerate(lines[first - 1 : array.end], first)
+                found.update((file, line) for line, text in named if re.search(rf"\b{name}\b", text))
+        return found
+
 
 def gather(text: str, file: str, folder: pathlib.Path | None, include: list[pathlib.Path]) -> Sources:
     """Rewrites `text` and every header of the user's that it includes."""
@@ -307,7 +317,7 @@ class Build:
         lib = ctypes.CDLL(str(path))
         self.lib = lib
         self.elf = elf.Library(path)
-        self.symbols = describe(self.elf, self.module.sources.unit)
+        self.symbols = describe(self.elf, self.module.sources)
         check_shared(self.elf, self.module.sources.unit, self.module.file)
         anchor = ctypes.cast(lib.pnsim_anchor, ctypes.c_void_p)
         self.handle = runtime.library().pnsim_module_add(anchor, self.symbols.encode())
@@ -380,9 +390,10 @@ def enclosing(name: str) -> str:
     return found
 
 
-def describe(library: elf.Library, unit: Unit) -> str:
+def describe(library: elf.Library, sources: Sources) -> str:
     """The variables of a library for the simulator (csrc/simulator/runtime/module.h)."""
-    rows = []
+    unit = sources.unit
+    rows = [f"R {line} {file}" for file, line in sources.rows()]
     owners: list[str] = []  # of the shared arrays: the function each stands in
     for symbol in library.symbols:
         if "pnsim_tls_anchor" in symbol.name:

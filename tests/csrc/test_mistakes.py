@@ -294,17 +294,57 @@ def test_an_endless_loop_ends_with_a_finding(module: cuda.Module, name: str, arg
         module[name][1, 32](*arguments, timeout=0.2)
 
 
-def test_what_is_written_past_a_local_array_leads_the_simulator_nowhere():
-    """Above the kernel's frame lie those of the simulator: a pointer of theirs, half overwritten, would lead there."""
-    kernel = cuda.compile(
-        "__global__ void past(int* a, int at, int value) {\n"
-        "  int l[8];\n  for (int i = 0; i < 8; ++i) l[i] = i;\n"
-        "  l[at] = value;\n  a[threadIdx.x] = l[threadIdx.x % 8];\n}",
-        "simulator",
-    )["past"]
-    elsewhere = np.zeros(1 << 22, np.int32)
-    middle = np.uint32((elsewhere.ctypes.data + elsewhere.nbytes // 2) & 0xFFFFFFFF).astype(np.int32)
-    for at in range(8, 64):
-        report = cuda.sanitize(kernel, timeout=60.0)[1, 32](np.zeros(32, np.int32), np.int32(at), middle)
-        assert [each.kind for each in report.findings] == ["out_of_bounds"], f"l[{at}]"
-        assert not elsewhere.any(), f"l[{at}]"
+LOCAL = """__device__ __noinline__ void put(int* p, int at, int value) { p[at] = value; }
+__global__ void past(int* a, int at, int value) {
+  int l[8];
+  for (int i = 0; i < 8; ++i) l[i] = i;
+  l[at] = value;
+  a[threadIdx.x] = l[threadIdx.x % 8];
+}
+__global__ void far(int* a, int at, int value) {
+  int l[8];
+  for (int i = 0; i < 8; ++i) l[i] = i;
+  put(l, at, value);
+  a[threadIdx.x] = l[threadIdx.x % 8];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def local() -> cuda.Module:
+    return cuda.compile(LOCAL, "simulator")
+
+
+def test_no_write_past_a_local_array_is_made(local: cuda.Module) -> None:
+    """Above the kernel's frame lie the address it returns to, and what the simulator needs after that."""
+    for at in (*range(8, 64), 1000, 1 << 20, -1, -1000):
+        report = cuda.sanitize(local["past"], timeout=60.0)[1, 32](np.zeros(32, np.int32), at, -559038737)
+        message = f"thread 0 of block 0 uses l[{at}], but its last element is [7]"
+        assert [(each.message, each.line) for each in report.findings] == [(message, 5)]
+    a = np.zeros(32, np.int32)
+    assert not cuda.sanitize(local["past"])[1, 32](a, 7, 70).findings
+    np.testing.assert_array_equal(a, [0, 1, 2, 3, 4, 5, 6, 70] * 4)
+    with pytest.raises(cuda.LaunchError, match=r"<source>:5: index 8 is past the end of an array of type .*int ?\[8\]"):
+        cuda.profile(local["past"])[1, 32](np.zeros(32, np.int32), 8, 1)
+
+
+def test_no_write_by_a_pointer_past_the_local_memory_is_made(local: cuda.Module) -> None:
+    for at in (*range(48, 256, 13), 5000, 1 << 17):
+        report = cuda.sanitize(local["far"], timeout=60.0)[1, 32](np.zeros(32, np.int32), at, -559038737)
+        message = "thread 0 of block 0 writes local memory that is not its own"
+        assert [(each.message, each.line) for each in report.findings] == [(message, 1)], f"p[{at}]"
+
+
+@pytest.mark.parametrize("store", ["s[0][threadIdx.x]", "(*rows)[0][threadIdx.x]"])
+def test_a_walk_over_the_rows_of_a_shared_array(store: str) -> None:
+    text = "__global__ void walk(float* y) {\n  __shared__ float s[4][8];\n  float (*rows)[4][8] = &s;\n"
+    text += f"  {store} = threadIdx.x;\n  __syncthreads();\n  y[threadIdx.x] = s[threadIdx.x / 8][threadIdx.x % 8];\n}}"
+    kernel = cuda.compile(text, "simulator")["walk"]
+    y = np.zeros(32, np.float32)
+    report = cuda.sanitize(kernel)[1, 32](y)
+    if "rows" in store:  # known to be shared by the name alone
+        assert report.kinds == {"out_of_bounds"}
+    else:
+        assert not report.findings
+        np.testing.assert_array_equal(y, np.arange(32))
+        assert cuda.profile(kernel)[1, 32](y)

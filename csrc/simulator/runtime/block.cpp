@@ -26,12 +26,15 @@ Worker::Worker() : threads(MAX_THREADS), stacks(MAX_THREADS), fibers_(MAX_THREAD
 
 Worker::~Worker() { ::free(dynamic_shared); }
 
-// A wrong kernel that writes past the end of a local array reaches the frames above its own, and in them the registers
-// that it has to restore: what this function knows after the call comes from thread-local memory, by calls that are not
-// inlined, so that no register holds any of it across the call.
+// A plain build does not check where a wrong kernel writes. Past the end of a local array it reaches the frames above its
+// own, and in them the registers that it has to restore: what this function knows after the call comes from thread-local
+// memory, by calls that are not inlined, so that no register holds any of it across the call.
 void fiber_main() {
   const auto next = [](Fiber* fiber) __attribute__((noinline)) { return worker->start_next(fiber) != nullptr; };
-  const auto run = []() __attribute__((noinline)) { worker->launch->entry(worker->launch->args); };
+  const auto run = []() __attribute__((noinline)) {
+    worker->current()->fiber->frames = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+    worker->launch->entry(worker->launch->args);
+  };
   const auto finished = []() __attribute__((noinline)) {
     Thread* t = worker->current();
     Fiber* fiber = t->fiber;

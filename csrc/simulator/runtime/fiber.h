@@ -8,6 +8,7 @@ namespace pnsim {
 struct Fiber {
   void* sp = nullptr;     // saved stack pointer while it does not run
   char* stack = nullptr;  // lowest address
+  uintptr_t frames = 0;   // the kernel's lie below
 };
 
 constexpr size_t STACK_BYTES = 256 * 1024;

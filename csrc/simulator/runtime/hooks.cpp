@@ -19,7 +19,8 @@ inline void touch(uintptr_t a, unsigned size, int kind, const Where& at) {
   Worker& w = *worker;
   Thread& t = *w.current();
   if (w.launch->mode == SANITIZE) {
-    if (a - reinterpret_cast<uintptr_t>(t.fiber->stack) < STACK_BYTES) {  // its own local memory
+    const uintptr_t stack = reinterpret_cast<uintptr_t>(t.fiber->stack);
+    if (a - stack < t.fiber->frames - stack) {  // its own local memory
       if ((++t.steps & 0xfff) == 0 && cancel_requested) check_cancel(at.pc);
       if (t.accumulating) flight::check_accumulators(w, t, a, size, kind, at);
       return;

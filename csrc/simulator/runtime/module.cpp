@@ -107,6 +107,8 @@ extern "C" const void* pnsim_module_add(void (*anchor)(char**, const void**), co
         if (end_of == p) break;
         used.push_back(number);
       }
+    } else if (sscanf(line.c_str(), "R %llu %n", &offset, &name) == 1 && name) {
+      m->rows.emplace(line.substr(size_t(name)), int(offset));
     } else if (sscanf(line.c_str(), "C %llu %llu %llu %n", &offset, &size, &element, &name) == 3 && name)
       regions::add(reinterpret_cast<void*>(m->image_base + offset), size, line.c_str() + name, unsigned(element), regions::CONSTANT, true);
     else if (sscanf(line.c_str(), "D %llu %llu %llu %n", &offset, &size, &element, &name) == 3 && name)

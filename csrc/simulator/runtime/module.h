@@ -1,7 +1,9 @@
 // A compiled kernel library as the checkers see it: where its shared and device variables lie.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "regions.h"
@@ -21,6 +23,7 @@ struct Module {
   std::vector<Symbol> shared;   // static shared arrays, offsets within the thread-local block
   std::vector<Symbol> guards;   // the compiler's notes on which of them have been constructed
   std::map<std::string, std::vector<size_t>> used;  // by each kernel: numbers of shared arrays
+  std::set<std::pair<std::string, int>> rows;  // files and lines that name a shared array of several dimensions
   std::string dynamic_name = "dynamic shared memory";
   unsigned dynamic_element = 4;
 };
@@ -42,7 +45,8 @@ struct SharedArrays {
 extern "C" {
 // `symbols`: lines "tls VALUE", "image VALUE", "dynamic ELEMENT NAME", "S OFFSET SIZE ELEMENT NAME" (shared),
 // "G OFFSET SIZE" (a guard of a shared array),
-// "K KERNEL NUMBERS" (the shared arrays it can use),
+// "K KERNEL NUMBERS" (the shared arrays it can use), "R LINE FILE" (a line that names a shared array of several
+// dimensions),
 // "D OFFSET SIZE ELEMENT NAME" (device variables), "C OFFSET SIZE ELEMENT NAME" (constant ones)
 const void* pnsim_module_add(void (*anchor)(char**, const void**), const char* symbols);
 }

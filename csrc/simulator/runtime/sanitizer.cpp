@@ -142,6 +142,7 @@ __attribute__((noinline)) void outside(const Access& x) {
     const long long past = (long long)(x.a - s.statics.base) - (long long)s.statics.size;
     if (past >= 0 && past < 4096) out_of_bounds(x, &s.statics, "");
   }
+  if (x.a - reinterpret_cast<uintptr_t>(x.w.stacks.base()) < x.w.stacks.size()) out_of_bounds(x, nullptr, "local");
   Dl_info info;
   if (regions::is_null(x.a)) out_of_bounds(x, nullptr, "null");
   if (dladdr(reinterpret_cast<void*>(x.a), &info) && info.dli_fname && !x.write()) return;  // constants

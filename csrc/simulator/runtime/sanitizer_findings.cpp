@@ -156,11 +156,18 @@ void pnsim_forget(const void* object) {
   if (pnsim_current && worker->launch->mode == SANITIZE) s.clocks.forget(object);
 }
 
-// Of -fsanitize=bounds: an index past the end of an array whose size the compiler knows.
+// Of -fsanitize=bounds: an index past the end of an array whose size the compiler knows. The access is not made: past
+// a local array lie the frames of the kernel's callers. A walk over the rows of a shared array as if they were one is
+// none past its end, which the check of the whole array tells.
 void pnsim_bounds(const char* file, int line, int, const char* type, long long index) {
   if (!pnsim_current) return;
   Worker& w = *worker;
-  if (w.launch->mode != SANITIZE) return;
+  const Module* m = static_cast<const Module*>(w.launch->module);
+  const bool row = m && m->rows.count({file, line});
+  if (w.launch->mode != SANITIZE) {
+    if (row) return;
+    w.abort("%s:%d: index %lld is past the end of an array of type %s", file, line, index, type);
+  }
   Finding f;
   f.kind = "out_of_bounds";
   f.detail = "declared";
@@ -172,6 +179,7 @@ void pnsim_bounds(const char* file, int line, int, const char* type, long long i
   strncpy(f.text, type, sizeof f.text - 1);
   f.space = "local";
   report(f);
+  if (!row) w.exit_thread();
 }
 
 }  // extern "C"
