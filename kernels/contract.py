@@ -67,6 +67,8 @@ class Operation:
         error: how accuracy is judged, ``"elementwise"`` (each element relative to itself),
             ``"norm"`` (relative to the largest reference element) or ``"exact"``.
         ulps: error allowed beside twice the plain evaluation's, in units of the dtype's epsilon.
+        times: ``times(*args, **attributes)``: how often the plain evaluation's error is allowed in float32, where an
+            algorithm with fewer products may err more than twice as much.
         gradient: how often ``pyneural.functional.<name>`` can be differentiated: 0, 1, or 2 where
             the second derivative is tested as well.
         writes: names of the parameters that the operation changes in place.
@@ -84,6 +86,7 @@ class Operation:
     gradient: int
     writes: tuple[str, ...]
     source: str
+    times: Callable[..., float] = lambda *_, **__: 2.0
 
     @property
     def signature(self) -> inspect.Signature:
@@ -108,6 +111,7 @@ def operation(
     gradient: int = 0,
     writes: tuple[str, ...] = (),
     source: str = "",
+    times: Callable[..., float] = lambda *_, **__: 2.0,
 ) -> Callable[[Callable[..., Results]], Callable[..., Results]]:
     """Declare the decorated function as the contract of an operation (see `Operation`)."""
     if error not in ("elementwise", "norm", "exact"):
@@ -120,7 +124,9 @@ def operation(
                 f"operation: {name!r} is declared twice, in {OPERATIONS[name].family} and {check.__module__}"
             )
         family = check.__module__.rsplit(".", 2)[-2]
-        OPERATIONS[name] = Operation(name, family, check, samples, wrong, dtypes, error, ulps, gradient, writes, source)
+        OPERATIONS[name] = Operation(
+            name, family, check, samples, wrong, dtypes, error, ulps, gradient, writes, source, times
+        )
         return check
 
     return declare

@@ -10,15 +10,13 @@ import numpy as np
 from ..cuda_launch import DIVIDER, MOST_BLOCKS, contiguous, divider, empty, launch, written
 from ..dtypes import float32
 from ..matmul.contract import ACTIVATIONS
+from .contract import FEWEST_TILED
 
 Array = Any
 
 # Constants of winograd.cu.
 _OUTS, _TILES, _INNER, _PARTS, _THREADS = 64, 32, 4, 16, 256
 _FILTER_OUTS, _FILTER_INS = 32, 8
-
-_FEWEST = 8
-"""Channels to sum: below, transforming the results costs as much as the products that are saved."""
 
 MOST_TILES = 2**31 - _TILES  # flat indices of tiles, of whole blocks, are ints
 
@@ -38,7 +36,7 @@ def fits(
         and weight.shape[2:] == (3, 3)
         and tuple(stride) == tuple(dilation) == (1, 1)
         and max(padding) <= 2
-        and ins >= _FEWEST
+        and ins >= FEWEST_TILED
         and outs > _OUTS // 2  # else most of a block's channels would be none
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import check
 from ..contract import Sample, Spec, Wrong, operation
-from ..conv.contract import check_groups, same_floating
+from ..conv.contract import check_groups, same_floating, times_plain
 
 Array = Any
 Three = tuple[int, int, int]
@@ -114,6 +114,7 @@ def _conv3d_wrong() -> Iterator[Wrong]:
     samples=_conv3d_samples,
     wrong=_conv3d_wrong,
     ulps=8.0,  # one term after the other: rounding errors grow with taps times channels
+    times=lambda x, weight, *_, **attributes: times_plain("forward", weight.shape[2:], x.shape[1], attributes),
     gradient=2,
     source="y[n,k,o,p,q] = b[k] + sum_ctrs x[n, c, o*stride + t*dilation - padding, ...] w[k,c,t,r,s]",
 )
@@ -193,6 +194,7 @@ def _conv3d_dgrad_wrong() -> Iterator[Wrong]:
     samples=_conv3d_dgrad_samples,
     wrong=_conv3d_dgrad_wrong,
     ulps=8.0,  # as conv3d
+    times=lambda grad, weight, **attributes: times_plain("dgrad", weight.shape[2:], grad.shape[1], attributes),
     source="dx[n,c,d,h,w] = sum_ktrs grad[n,k,o,p,q] w[k,c,t,r,s] over h = p*stride + r*dilation - padding, ...",
 )
 def conv3d_dgrad(
@@ -253,6 +255,7 @@ def _conv3d_wgrad_wrong() -> Iterator[Wrong]:
     samples=_conv3d_wgrad_samples,
     wrong=_conv3d_wgrad_wrong,
     ulps=8.0,  # sums run over all pixels of all volumes, far longer than those of the other two
+    times=lambda grad, x, **attributes: times_plain("wgrad", attributes["kernel_size"], x.shape[1], attributes),
     source="dw[k,c,t,r,s] = sum_nopq grad[n,k,o,p,q] x[n, c, o*stride + t*dilation - padding, ...]",
 )
 def conv3d_wgrad(

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 
+from pyneural.kernels import OPERATIONS, Sample, accuracy
 from pyneural.kernels.backend import backend
 from pyneural.kernels.conv import dispatch, winograd, winograd_gradient
 from pyneural.kernels.conv.plan import forward_phases
@@ -71,6 +72,45 @@ def _close(result: Array, truth: Array) -> None:
     """To rounding: 0.6 to 2.5 millionths were seen, a plain sum's are 0.3 to 1."""
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, truth, rtol=0, atol=1e-5 * np.abs(truth).max())
+
+
+@pytest.mark.parametrize("spread", [0.0, 2.0], ids=["one scale", "many scales"])
+@pytest.mark.parametrize("kept", [1.0, 0.25, 0.06], ids=["dense", "pooled", "sparse"])
+@pytest.mark.parametrize("sizes", [(32, 32, 64, 8), (2, 128, 128, 14), (2, 16, 32, 32)], ids=str)
+def test_accuracy_as_in_training(
+    sizes: tuple[int, int, int, int], kept: float, spread: float, rng: np.random.Generator
+) -> None:
+    """Max-pooling and ReLU leave few gradients, and the losses of images differ by orders of magnitude."""
+    n, c, k, side = sizes
+    grad = rng.standard_normal((n, k, side, side)) * (rng.random((n, k, side, side)) < kept)
+    grad *= np.exp(spread * rng.standard_normal((n, 1, 1, 1)))
+    x, weight = np.maximum(rng.standard_normal((n, c, side, side)), 0), rng.standard_normal((k, c, 3, 3))
+    options = {"padding": 1, **USUAL}
+    for name, sample in {
+        "conv2d": Sample((x, weight), options),
+        "conv2d_dgrad": Sample((grad, weight), {"input_size": (side, side), **options}),
+        "conv2d_wgrad": Sample((grad, x), {"kernel_size": 3, **options}),
+    }.items():
+        single = accuracy.cast_sample(sample, np.dtype(np.float32))
+        report = accuracy.compare(OPERATIONS[name], single, backend("numba_cpu"))
+        assert report.ok, report.message
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "times"),
+    [
+        ((9, 8, 3, 3), {}, 16), ((9, 8, 1, 3, 3), {"stride": (1, 1, 1)}, 16), ((9, 7, 3, 3), {}, 2),
+        ((9, 8, 3, 3), {"stride": (1, 2)}, 2), ((9, 8, 3, 3), {"dilation": 2}, 2), ((8, 4, 3, 3), {"groups": 2}, 2),
+        ((9, 8, 3, 1), {}, 2), ((9, 8, 3, 3, 3), {}, 2),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_only_tiles_may_err_more_than_twice_as_much_as_a_sum(
+    shape: tuple[int, ...], options: dict[str, Any], times: float
+) -> None:
+    x = np.ones((1, shape[1] * options.get("groups", 1), *shape[2:]), np.float32)
+    operation = OPERATIONS["conv2d" if len(shape) == 4 else "conv3d"]
+    assert operation.times(x, np.ones(shape, np.float32), **options) == times
 
 
 @pytest.mark.usefixtures("guarded")
