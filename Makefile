@@ -1,5 +1,6 @@
 # make demo    train a network on real images through our kernels, in about a minute
 # make test    the tests; ends with pytest's summary
+# make test-apps   those of the applications: each trains a little on its real data
 # make test-simulator   the CUDA kernels in every dtype, on the device cuda, by NVRTC, the ladders and the lessons: minutes of compilation
 # make test-numba-cuda   Numba's CUDA kernels: in its simulator, and compiled to PTX where there is a toolkit
 # make test-browser   the explorer's page in Chromium (apt-get install chromium), and its accessibility
@@ -20,8 +21,8 @@
 # (.venv/bin/python -m pip install torch adds it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-simulator test-numba-cuda test-browser lint bench gpu-check docs site fields data budget cubin \
-	kernels clean
+.PHONY: help demo test test-apps test-simulator test-numba-cuda test-browser lint bench gpu-check docs site fields data \
+	budget cubin kernels clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -54,7 +55,10 @@ demo: $(VENV)/.installed-demo
 	$(VENV)/bin/pyneural demo
 
 test: $(VENV)/.installed-apps-test
-	$(PYTEST) --dist loadgroup $(PYTEST_ARGS)
+	$(PYTEST) --dist loadgroup --ignore tests/pyneural/apps $(PYTEST_ARGS)
+
+test-apps: $(VENV)/.installed-apps-test
+	$(PYTEST) --dist loadgroup tests/pyneural/apps $(PYTEST_ARGS)
 
 # The lessons have processes of their own: what their hundreds of wrong kernels do to a process reaches no other test.
 SIMULATED := $(PYTEST) --dist loadgroup -m "(simulator or every_dtype or nvrtc) and not slow"

@@ -120,8 +120,8 @@ def repeated(tasks: Iterable[Task], *arrays: Any) -> Callable[[], None]:
 def prepared_by(prepare: Callable[..., Callable[[], None] | None]) -> Callable[[Any], Any]:
     """Of a kernel that is called again and again with the same arrays: what makes a function that does only its work.
 
-    ``prepare(*arguments, empty, out, ...)`` gets the kernel's arguments and, in place of `memory.empty`, who hands out
-    workspace that is the kernel's while it runs. It returns None for what it has no shorter way for.
+    ``prepare(*arguments, empty, out, ...)`` gets the kernel's arguments and, in place of `memory.scratch`, who hands
+    out memory that is the kernel's while it runs. It returns None for what it has no shorter way for.
     """
 
     def decorate(kernel: Any) -> Any:

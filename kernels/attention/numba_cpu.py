@@ -43,8 +43,8 @@ def scaled_dot_product_attention(
     if chunks:
         items = forward_items(sizes, attn_mask is not None, query.itemsize)
         forward(
-            results[0].reshape(-1), results[1].reshape(-1), memory.empty((chunks * items,), query.dtype), chunks, sizes,
-            _operand(query), _operand(key), _operand(value), _offsets(batch, (query, key, value), attn_mask),
+            results[0].reshape(-1), results[1].reshape(-1), memory.scratch((chunks * items,), query.dtype), chunks,
+            sizes, _operand(query), _operand(key), _operand(value), _offsets(batch, (query, key, value), attn_mask),
             flags, added, mask_strides, bool(is_causal), _scale(query, scale),
         )  # fmt: skip
     _copy_back(out, results)
@@ -70,7 +70,7 @@ def scaled_dot_product_attention_backward(
     whole, chunks = backward_plan(entries, sizes, _threads(entries, sizes))
     items = backward_items(sizes, attn_mask is not None, whole, grad.itemsize)
     backward(
-        *(each.reshape(-1) for each in results), memory.empty((chunks * items,), grad.dtype), whole, chunks, sizes,
+        *(each.reshape(-1) for each in results), memory.scratch((chunks * items,), grad.dtype), whole, chunks, sizes,
         *(_operand(each) for each in (grad, query, key, value, output)),
         _offsets(batch, (grad, query, key, value, output), attn_mask), np.ascontiguousarray(logsumexp).reshape(-1),
         flags, added, mask_strides, bool(is_causal), _scale(query, scale),
@@ -131,7 +131,7 @@ def _offset_table(
 
 
 def _contiguous(out: tuple[Array, ...]) -> tuple[Array, ...]:
-    return tuple([each if each.flags.c_contiguous else memory.empty(each.shape, each.dtype) for each in out])
+    return tuple([each if each.flags.c_contiguous else memory.scratch(each.shape, each.dtype) for each in out])
 
 
 def _copy_back(out: tuple[Array, ...], results: tuple[Array, ...]) -> None:

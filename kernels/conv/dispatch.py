@@ -43,7 +43,7 @@ def correlate(
 ) -> None:
     """A convolution, or, not ``forward``, its data gradient, into ``out``."""
     if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
+        result = memory.scratch(out.shape, out.dtype)
         correlate(source, weight, bias, relu, groups, phases, forward, result)
         out[...] = result
         return
@@ -65,7 +65,7 @@ def correlate(
     pieces = -(-tasks // piece)
     if in_planes:
         shift = np.zeros(groups * outer, dtype) if bias is None else np.ascontiguousarray(bias)
-        packed = memory.empty((weight.size,), dtype)
+        packed = memory.scratch((weight.size,), dtype)
         pack, items = planes.pack_rows[dtype], groups * outer
         copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
         routines = copy[dtype], planes.rows[dtype], 0
@@ -77,14 +77,14 @@ def correlate(
         if bias is not None:
             padded[:, :outer] = bias.reshape(groups, outer)
         shift = padded
-        packed = memory.empty((groups * panels * phases.count * inner * width,), dtype)
+        packed = memory.scratch((groups * panels * phases.count * inner * width,), dtype)
         pack, items = pack_weight[dtype], groups * panels * phases.count
         routines = windows.copy_window[dtype], tile[dtype], store_strip[dtype]
         main, scratch = correlate_tiles[dtype], scratch_items(geometry, size)
         words = 2 * phases.count + 2 * geometry.task_pixels
-        own = memory.empty((pieces * words,), _INT64)
+        own = memory.scratch((pieces * words,), _INT64)
         tables = data(own)
-    scratches = memory.empty((pieces * scratch,), dtype)
+    scratches = memory.scratch((pieces * scratch,), dtype)
     run(
         pack,
         Weight(data(packed), data(weight), *strides, inner, outer, taps, phases.count),
@@ -129,8 +129,8 @@ def _in_winograd_tiles(
     k, c, _, h, w = _strides(weight)
     items = panels * inner
     share = -(-items // threads)
-    packed = memory.empty((panels * PARTS * tiles.weight_part // size,), dtype)
-    squares = memory.empty((-(-items // share) * 9 * VECTOR_BYTES // size,), dtype)
+    packed = memory.scratch((panels * PARTS * tiles.weight_part // size,), dtype)
+    squares = memory.scratch((-(-items // share) * 9 * VECTOR_BYTES // size,), dtype)
     lanes = (k, c) if forward else (c, k)
     filters = winograd.Filters(
         data(packed), data(weight), *lanes, h, w, inner, outer, tiles.weight_part, address(phases.taps), data(squares),
@@ -140,9 +140,9 @@ def _in_winograd_tiles(
     piece = -(-tiles.tasks // threads)
     pieces = -(-tiles.tasks // piece)
     scratch, geometry = tiles.scratch_bytes, table(tiles)
-    scratches = memory.empty((pieces * scratch // size,), dtype)
+    scratches = memory.scratch((pieces * scratch // size,), dtype)
     words = 1 + tiles.task_pixels
-    tables = memory.empty((pieces * words,), _INT64)
+    tables = memory.scratch((pieces * words,), _INT64)
     arguments = winograd.Correlation(
         winograd.copy_pixels[dtype], winograd.transform_source[dtype], winograd.multiply[dtype],
         winograd.transform_sums[dtype], store_strip[dtype], data(out), data(scratches), scratch, data(tables),
@@ -167,7 +167,7 @@ def _strides(x: Array) -> Five:
 def weight_gradient(grad: Array, x: Array, groups: int, phases: Phases, out: Array) -> None:
     """The gradient of a convolution for its weight into ``out``."""
     if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
+        result = memory.scratch(out.shape, out.dtype)
         weight_gradient(grad, x, groups, phases, result)
         out[...] = result
     elif not out.size or not grad.size:
@@ -190,8 +190,8 @@ def _gradient_in_winograd_tiles(grad: Array, x: Array, groups: int, phases: Phas
     piece, share = -(-tasks // threads), -(-outer // threads)
     pieces = max(-(-tasks // piece), -(-outer // share))
     scratch = winograd_gradient.scratch_bytes(work)
-    sums = memory.empty((tasks * PARTS * work.sums // size,), dtype)
-    scratches = memory.empty((pieces * scratch // size,), dtype)
+    sums = memory.scratch((tasks * PARTS * work.sums // size,), dtype)
+    scratches = memory.scratch((pieces * scratch // size,), dtype)
     source, grads = table(work.source), table(work.grad)
     arguments = winograd_gradient.Gradient(
         winograd.copy_pixels[dtype], winograd.transform_source[dtype], winograd_gradient.transform_grad[dtype],
@@ -223,8 +223,8 @@ def _gradient_in_tiles(grad: Array, x: Array, groups: int, phases: Phases, out: 
     piece = -(-tasks // threads)
     pieces = -(-tasks // piece)
     words = work.slice_channels * phases.count + ROWS + 2 * work.images * work.rows
-    sums, scratches = memory.empty((tasks * sums_items,), dtype), memory.empty((pieces * scratch,), dtype)
-    tables = memory.empty((pieces * words,), _INT64)
+    sums, scratches = memory.scratch((tasks * sums_items,), dtype), memory.scratch((pieces * scratch,), dtype)
+    tables = memory.scratch((pieces * words,), _INT64)
     arguments = tiles_gradient.WeightGradient(
         windows.copy_window[dtype], tiles_gradient.transpose_grad[dtype], tile[dtype], data(out), data(sums),
         sums_items, data(scratches), scratch * size, data(tables), words, data(x), data(grad), *_strides(grad),
@@ -248,8 +248,8 @@ def _gradient_in_planes(grad: Array, x: Array, groups: int, phases: Phases, out:
     tasks = work.parts * groups
     piece = -(-tasks // threads)
     scratch = geometry.window_items + grads.geometry.window_items
-    sums = memory.empty((tasks * geometry.outer * terms * VECTOR_BYTES // size,), dtype)
-    scratches = memory.empty((-(-tasks // piece) * scratch,), dtype)
+    sums = memory.scratch((tasks * geometry.outer * terms * VECTOR_BYTES // size,), dtype)
+    scratches = memory.scratch((-(-tasks // piece) * scratch,), dtype)
     copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
     arguments = planes_gradient.PlaneGradient(
         copy[dtype], windows.copy_window[dtype], data(out), data(sums), terms, address(source.offsets), data(scratches),

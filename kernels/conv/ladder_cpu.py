@@ -81,7 +81,7 @@ def im2col(x: Array, weight: Array, out: Array) -> None:
     as the image: where it leaves the caches, copying it costs more than the product.
     """
     channels, terms = weight.shape[0], weight[0].size if weight.size else 0
-    columns = memory.empty((terms, *out.shape[2:]), out.dtype)
+    columns = memory.scratch((terms, *out.shape[2:]), out.dtype)
     for image, result in zip(x, out, strict=True):
         _patches(image, weight.shape[2:], columns)
         places = result[0].size if channels else 0

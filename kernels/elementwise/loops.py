@@ -264,12 +264,12 @@ def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
 
 
 def contiguous(x: Array) -> Array:
-    """``x``, or a C-contiguous copy of it in pooled memory."""
+    """``x``, or a C-contiguous copy of it in scratch memory."""
     if x.flags.c_contiguous:
         return x
     from .moves import cast
 
-    copy = memory.empty(x.shape, x.dtype)
+    copy = memory.scratch(x.shape, x.dtype)
     cast(x, dtype=x.dtype, out=copy)
     return copy
 
@@ -289,15 +289,15 @@ widen = conversion_kernel("as_int64")
 
 
 def as_int64(x: Array) -> Array:
-    """A copy of integers or booleans as int64 in pooled memory."""
-    wide = memory.empty(x.shape, np.dtype("int64"))
+    """A copy of integers or booleans as int64 in scratch memory."""
+    wide = memory.scratch(x.shape, np.dtype("int64"))
     widen(flat(x), wide.ravel())
     return wide
 
 
 def into_strided(call: Callable[..., None], out: Array, *arguments: Any, **attributes: Any) -> None:
     """Compute into contiguous memory and copy the result into an ``out`` of other strides."""
-    result = memory.empty(out.shape, out.dtype)
+    result = memory.scratch(out.shape, out.dtype)
     call(*arguments, out=result, **attributes)
     out[...] = result
 
@@ -310,7 +310,7 @@ def through_int64(call: Callable[..., None], out: Array, *arrays: Array, **attri
     if out.dtype == np.bool_:
         call(*wide, out=out, **attributes)
     else:
-        result = memory.empty(out.shape, np.dtype("int64"))
+        result = memory.scratch(out.shape, np.dtype("int64"))
         call(*wide, out=result, **attributes)
         cast(result, dtype=out.dtype, out=out)
 

@@ -145,7 +145,7 @@ def cast(x: Array, *, dtype: Any, out: Array) -> None:
     elif x.dtype == np.int64:
         _convert(flat(x), out.ravel())
     else:  # through int64, which has a conversion to and from everything
-        wide = memory.empty(x.shape, np.dtype("int64"))
+        wide = memory.scratch(x.shape, np.dtype("int64"))
         cast(x, dtype=wide.dtype, out=wide)
         cast(wide, dtype=target, out=out)
 

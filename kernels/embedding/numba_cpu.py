@@ -86,7 +86,7 @@ def _add(grad: Array, index: Array, left_out: int, mean: bool, out: Array, outer
         return
     target = _contiguous(out)
     inner = out.size // (outer * rows)
-    starts, order = memory.empty((rows + 1,), np.dtype(np.int64)), memory.empty((index.size,), np.dtype(np.int64))
+    starts, order = memory.scratch((rows + 1,), np.dtype(np.int64)), memory.scratch((index.size,), np.dtype(np.int64))
     loops.sort(_int64(index).reshape(-1), left_out, starts, order)
     slices = np.ascontiguousarray(grad).reshape(outer, index.size, inner)
     loops.add(slices, starts, order, bool(mean), target.reshape(outer, rows, inner), numba.get_num_threads())
@@ -124,7 +124,7 @@ def _words(array: Array) -> Array:
 
 
 def _contiguous(out: Array) -> Array:
-    return out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    return out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
 
 
 def _copy_back(target: Array, out: Array) -> None:

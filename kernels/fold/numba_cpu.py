@@ -99,7 +99,7 @@ def scatter(kind: Any, arguments: int, start: int, stop: int) -> None:
 
 def unfold(x: Array, *, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1, out: Array) -> None:
     if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
+        result = memory.scratch(out.shape, out.dtype)
         unfold(x, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride, out=result)
         out[...] = result
     elif out.size:
@@ -119,7 +119,7 @@ def fold(
     out: Array,
 ) -> None:
     if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
+        result = memory.scratch(out.shape, out.dtype)
         fold(
             x, output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride,
             out=result,

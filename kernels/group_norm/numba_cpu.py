@@ -31,7 +31,7 @@ def group_norm(
         scale, offset = (None if each is None else np.repeat(each, size) for each in (weight, bias))
         normalise(x, scale, offset, *out, (n, num_groups, c // num_groups * size), True, eps)
         return
-    results = [each if each.flags.c_contiguous else memory.empty(each.shape, each.dtype) for each in out]
+    results = [each if each.flags.c_contiguous else memory.scratch(each.shape, each.dtype) for each in out]
     shape = (n * num_groups, c // num_groups, size)
     contiguous = np.ascontiguousarray(x)
     planes.forward(
@@ -61,8 +61,8 @@ def group_norm_backward(
         dweight[...], dbias[...] = totals.reshape(2, c, size).sum(2)
         return
     shape = (n * groups, c // groups, size)
-    target = dx if dx.flags.c_contiguous else memory.empty(dx.shape, dx.dtype)
-    sums = memory.empty((2, *shape[:2]), dtypes.float64)
+    target = dx if dx.flags.c_contiguous else memory.scratch(dx.shape, dx.dtype)
+    sums = memory.scratch((2, *shape[:2]), dtypes.float64)
     planes.backward(
         np.ascontiguousarray(grad).reshape(shape),
         np.ascontiguousarray(x).reshape(shape),

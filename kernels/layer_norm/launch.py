@@ -30,7 +30,7 @@ def normalise(
         mean.fill(math.nan)
         rstd.fill(math.nan)
         return
-    results = [each if each.flags.c_contiguous else memory.empty(each.shape, each.dtype) for each in (y, mean, rstd)]
+    results = [each if each.flags.c_contiguous else memory.scratch(each.shape, each.dtype) for each in (y, mean, rstd)]
     rows.forward(
         np.ascontiguousarray(x).reshape(shape),
         parameter(weight, 1.0, shape[1:], x.dtype),
@@ -62,8 +62,8 @@ def differentiate(
     if x.size == 0:
         return np.zeros((2, width))
     height = rows.height_of(width)
-    target = dx if dx.flags.c_contiguous else memory.empty(dx.shape, dx.dtype)
-    totals = memory.empty((2, width), dtypes.float64)
+    target = dx if dx.flags.c_contiguous else memory.scratch(dx.shape, dx.dtype)
+    totals = memory.scratch((2, width), dtypes.float64)
     rows.backward(
         np.ascontiguousarray(grad).reshape(shape),
         np.ascontiguousarray(x).reshape(shape),
@@ -71,7 +71,7 @@ def differentiate(
         np.ascontiguousarray(mean, x.dtype).reshape(shape[:2]),
         np.ascontiguousarray(rstd, x.dtype).reshape(shape[:2]),
         target.reshape(shape),
-        memory.empty((2, -(-samples // height), *shape[1:]), x.dtype),
+        memory.scratch((2, -(-samples // height), *shape[1:]), x.dtype),
         totals,
         height,
         centred,

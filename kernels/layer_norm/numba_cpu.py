@@ -30,7 +30,7 @@ def rms_norm(
     x: Array, weight: Array | None = None, *, normalized_shape: Any, eps: float, out: tuple[Array, Array]
 ) -> None:
     y, rstd = out
-    normalise(x, weight, None, y, memory.empty(rstd.shape, rstd.dtype), rstd, _rows(x, rstd), False, eps)
+    normalise(x, weight, None, y, memory.scratch(rstd.shape, rstd.dtype), rstd, _rows(x, rstd), False, eps)
 
 
 def layer_norm_backward(

@@ -101,7 +101,7 @@ def nll_loss(
 ) -> None:
     loss, total_weight = out
     if not loss.flags.c_contiguous:
-        result = memory.empty(loss.shape, loss.dtype)
+        result = memory.scratch(loss.shape, loss.dtype)
         nll_loss(x, target, weight, ignore_index=ignore_index, reduction=reduction, out=(result, total_weight))
         loss[...] = result
         return

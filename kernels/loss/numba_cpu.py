@@ -261,7 +261,7 @@ def cross_entropy(
 ) -> None:
     loss, lse = out
     if not (loss.flags.c_contiguous and lse.flags.c_contiguous):
-        results = memory.empty(loss.shape, loss.dtype), memory.empty(lse.shape, lse.dtype)
+        results = memory.scratch(loss.shape, loss.dtype), memory.scratch(lse.shape, lse.dtype)
         attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
         cross_entropy(logits, target, weight, out=results, **attributes)
         loss[...], lse[...] = results
@@ -290,7 +290,7 @@ def cross_entropy_with_gradient(
     out: tuple[Array, Array, Array],
 ) -> None:
     if not all(each.flags.c_contiguous for each in out):
-        results = tuple(memory.empty(each.shape, each.dtype) for each in out)
+        results = tuple(memory.scratch(each.shape, each.dtype) for each in out)
         attributes: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
         cross_entropy_with_gradient(logits, target, scale, weight, out=results, **attributes)  # type: ignore[arg-type]
         for each, result in zip(out, results, strict=True):

@@ -51,7 +51,7 @@ def matmul(a: Array, b: Array, *, out: Array) -> None:
     if small.product[dtype](ndarray, small.routines[dtype], 0, 0, 0, 0, a, b, out, out):
         return
     if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
+        result = memory.scratch(out.shape, out.dtype)
         matmul(a, b, out=result)
         out[...] = result
     elif a.ndim == 2 and b.ndim == 2:
@@ -80,7 +80,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None, *, activation: st
     if small.product[dtype](ndarray, small.routines[dtype], 1, routine, code, biased, x, weight, held, out):
         return
     if not out.flags.c_contiguous:
-        result = memory.empty(out.shape, out.dtype)
+        result = memory.scratch(out.shape, out.dtype)
         linear(x, weight, bias, activation=activation, out=result)
         out[...] = result
         return
@@ -123,7 +123,7 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
         done = small.product[dtype](ndarray, small.routines[dtype], 0, finish, activation, biased, a, b, held, out)
         assert done, f"a product of {a.shape} and {b.shape} was refused"
         return
-    _workspace, tasks = _tasks(a, b, out, finish, shift, activation, memory.empty)  # which lives until they are done
+    _workspace, tasks = _tasks(a, b, out, finish, shift, activation, memory.scratch)  # which lives until they are done
     for each in tasks:
         run(*each)
 
@@ -178,7 +178,7 @@ def _vector(a: Array, x: Array, out: Array) -> None:
         run(gemv.dots[dtype], (data(out), data(a), k * size, k, data(x), k, 0), m, piece)
     else:
         chunks = 1 if a.size < SERIAL else max(-(-m // gemv.CHUNK), min(8, -(-m // 64)))
-        scratch = memory.empty((m,), dtype)
+        scratch = memory.scratch((m,), dtype)
         arguments = (data(out), data(a), m * size, m, data(x), k, data(scratch))
         run(gemv.combinations[dtype], arguments, m, -(-m // chunks))
 
@@ -201,7 +201,7 @@ def _batch(a: Array, b: Array, out: Array) -> None:
         return
     dtype = out.dtype
     piece = -(-count // (4 * threads)) if count * m * n * k >= small.MOST // 4 else count
-    workspace = memory.empty((-(-count // piece) * gemm.serial_items(k, out.itemsize),), dtype)
+    workspace = memory.scratch((-(-count // piece) * gemm.serial_items(k, out.itemsize),), dtype)
     a_offsets, b_offsets = _offsets(a, batch), _offsets(b, batch)
     arguments = gemm.Products(
         *_routines(dtype), 0, data(out), data(workspace), m, n, k,

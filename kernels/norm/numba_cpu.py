@@ -32,14 +32,14 @@ def batch_norm_train(
         return
     flat = _planes(x)
     n, c, s = flat.shape
-    center, scale = memory.empty((c,), x.dtype), memory.empty((c,), x.dtype)
+    center, scale = memory.scratch((c,), x.dtype), memory.scratch((c,), x.dtype)
     if s < SMALL_PLANE:
         exact, variance = _column_statistics(flat)
         center[...] = exact
         scale[...] = 1.0 / np.sqrt(variance + eps)
     else:
         images = _images(s)
-        moments = memory.empty((c * -(-n // images), 3), dtypes.float64)
+        moments = memory.scratch((c * -(-n // images), 3), dtypes.float64)
         loops.statistics(flat, moments, center, scale, images, float(eps))
     mean[...], rstd[...] = center, scale
     _normalise(flat, center, scale, weight, bias, y)
@@ -66,20 +66,20 @@ def batch_norm_train_backward(
     if s < SMALL_PLANE:
         width = c * s
         wide_center = np.repeat(center, s)
-        sums = memory.empty((2, -(-n // columns.HEIGHT), width), dtypes.float64)
+        sums = memory.scratch((2, -(-n // columns.HEIGHT), width), dtypes.float64)
         columns.products(flat_grad.reshape(n, width), flat.reshape(n, width), sums[0], sums[1], wide_center)
         total, product = sums[0, 0].reshape(c, s).sum(1), sums[1, 0].reshape(c, s).sum(1)
     else:
         images = _images(s)
         groups = -(-n // images)
-        sums = memory.empty((c * groups, 2), dtypes.float64)
+        sums = memory.scratch((c * groups, 2), dtypes.float64)
         loops.products(flat_grad, flat, sums, center, images)
         total, product = sums[::groups, 0], sums[::groups, 1]
     scale = rstd.astype(dtypes.float64)
     dweight[...], dbias[...] = product * scale, total
     a = scale if weight is None else scale * weight
     vectors = [_vector(each, x) for each in (a, a * scale * scale * (product / (n * s)), a * (total / (n * s)))]
-    target = dx if dx.flags.c_contiguous else memory.empty(dx.shape, dx.dtype)
+    target = dx if dx.flags.c_contiguous else memory.scratch(dx.shape, dx.dtype)
     if s < SMALL_PLANE:
         shape = (n, c * s)
         wide = [np.repeat(each, s) for each in vectors]
@@ -109,8 +109,8 @@ def _column_statistics(x: Array) -> tuple[Array, Array]:
     n, c, s = x.shape
     width = c * s
     flat = x.reshape(-1)
-    partial = memory.empty((-(-n // HEIGHT) * width,), dtypes.float64)
-    total = memory.empty((width,), dtypes.float64)
+    partial = memory.scratch((-(-n // HEIGHT) * width,), dtypes.float64)
+    total = memory.scratch((width,), dtypes.float64)
     kernel = reductions.SUM[1]
     kernel(flat, total, partial, n, width, _NO_CENTERS, float(n * s))
     mean = total.reshape(c, s).sum(1)
@@ -124,7 +124,7 @@ def _normalise(x: Array, mean: Array, rstd: Array, weight: Array | None, bias: A
     n, c, s = x.shape
     scale = rstd if weight is None else rstd * _vector(weight, x)
     offset = np.zeros(c, x.dtype) if bias is None else _vector(bias, x)
-    target = out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    target = out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
     if s < SMALL_PLANE:
         shape = (n, c * s)
         vectors = [np.repeat(each, s) for each in (mean, scale, offset)]

@@ -19,7 +19,7 @@ Array = Any
 def pad(x: Array, *, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0, out: Array) -> None:
     if out.size == 0:
         return
-    target = out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    target = out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
     words, filled = (np.ascontiguousarray(each).reshape(-1).view(WORDS[x.itemsize]) for each in (x, target))
     amounts = _amounts(pad, x.ndim)
     if mode == "constant":
@@ -41,7 +41,7 @@ def pad_backward(grad: Array, *, pad: tuple[int, ...], mode: str, input_shape: t
     for dim in reversed(range(out.ndim)):
         if any(amounts[dim]):
             outer, inner = math.prod(folded.shape[:dim]), math.prod(folded.shape[dim + 1 :])
-            smaller = memory.empty((*folded.shape[:dim], input_shape[dim], *folded.shape[dim + 1 :]), grad.dtype)
+            smaller = memory.scratch((*folded.shape[:dim], input_shape[dim], *folded.shape[dim + 1 :]), grad.dtype)
             loops.fold(
                 folded.reshape(outer, folded.shape[dim], inner),
                 smaller.reshape(outer, input_shape[dim], inner),

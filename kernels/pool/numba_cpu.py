@@ -146,7 +146,7 @@ def _counts(
 
 def _contiguous(out: Array) -> Array:
     """``out``, or scratch in its place where it has strides."""
-    return out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    return out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
 
 
 def _copy_back(target: Array, out: Array) -> None:

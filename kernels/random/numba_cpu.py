@@ -55,8 +55,8 @@ def randint(*, shape: tuple[int, ...], seed: int, offset: int, low: int, high: i
 
 
 def permutation(*, n: int, seed: int, offset: int, out: Array) -> None:
-    keys, spare_keys = memory.empty((n,), np.dtype("uint64")), memory.empty((n,), np.dtype("uint64"))
-    order, spare_order = memory.empty((n,), dtypes.int64), memory.empty((n,), dtypes.int64)
+    keys, spare_keys = memory.scratch((n,), np.dtype("uint64")), memory.scratch((n,), np.dtype("uint64"))
+    order, spare_order = memory.scratch((n,), dtypes.int64), memory.scratch((n,), dtypes.int64)
     _generate(loops.words64, None, keys, seed, offset)
     loops.sort(keys, order, spare_keys, spare_order)
     out[...] = order
@@ -77,7 +77,7 @@ def _generate(
     b: Any = _NOTHING,
     c: Any = _NOTHING,
 ) -> None:
-    target = out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    target = out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
     flat = target.reshape(-1)
     kernel(flat if x is None else x, flat, np.uint64(seed), np.uint64(offset), a, b, c)
     if target is not out:

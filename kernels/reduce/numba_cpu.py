@@ -42,7 +42,7 @@ def _direct(
     found = direct(x.shape, tuple(dim) if type(dim) is list else dim)
     if found is None:
         return False
-    partial = memory.empty((found.partial,), dtype)
+    partial = memory.scratch((found.partial,), dtype)
     divisor = float(found.count) if average else 1.0
     flat, results = x.reshape(-1), out.reshape(-1)
     if found.columns:
@@ -71,7 +71,7 @@ def std(x: Array, *, dim: Any = None, correction: float = 1, keepdim: bool = Fal
 def _deviations(kernels: loops.Kernels, x: Array, dims: tuple[int, ...], correction: float, out: Array) -> None:
     """Squared deviations from the mean, summed and divided, then finished by ``kernels``."""
     n = count(x.shape, dims)
-    centers = memory.empty(check.reduced_shape(x.shape, dims, False), dtypes.float64)
+    centers = memory.scratch(check.reduced_shape(x.shape, dims, False), dtypes.float64)
     _run(loops.SUM, x, dims, centers, dtypes.float64, empty=math.nan, divisor=float(n))
     divisor = max(float(n - correction), 0.0)
     _run(kernels, x, dims, out, dtypes.float64, empty=math.nan, divisor=divisor, centers=centers)
@@ -117,7 +117,7 @@ def _search(kernels: dict[bool, tuple[Any, Any]], x: Array, dim: int | None, out
     first, length, inner = (
         (1, x.size, 1) if axis is None else (math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
     )
-    target = out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    target = out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
     kernel = kernels[dtypes.is_floating(x.dtype)][inner > 1]
     source = flat(_whole(x), None).reshape((first, length) if inner == 1 else (first, length, inner))
     kernel(source, target.reshape(first, inner))
@@ -135,7 +135,7 @@ def _truth(x: Array, dims: tuple[int, ...], wanted: bool, out: Array) -> None:
     words = np.ascontiguousarray(x).view(dtypes.uint8) if x.dtype == dtypes.bool_ else _whole(x)
     contiguous = words.flags.c_contiguous
     layout = plan(x.shape, () if contiguous else words.strides, contiguous, dims)
-    target = out if layout.kept is None and out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    target = out if layout.kept is None and out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
     found = target.reshape(-1)
     source = flat(words, layout.order)
     if layout.run == 1 and layout.inner > 1:
@@ -143,7 +143,7 @@ def _truth(x: Array, dims: tuple[int, ...], wanted: bool, out: Array) -> None:
     else:
         shape = (layout.outer, layout.rows, layout.inner, layout.run)
         parts = -(-layout.run // truth.PART) if layout.rows == 1 else 1
-        truth.runs(source.reshape(shape), memory.empty((parts * out.size,), dtypes.bool_), found, wanted)
+        truth.runs(source.reshape(shape), memory.scratch((parts * out.size,), dtypes.bool_), found, wanted)
     _restore(target, layout, out)
 
 
@@ -177,7 +177,7 @@ def _run(
     layout = plan(x.shape, () if contiguous else x.strides, contiguous, dims)
     target = out
     if layout.kept is not None or not out.flags.c_contiguous or (out.dtype != dtype and not floating):
-        target = memory.empty(out.shape, out.dtype if floating else dtype)
+        target = memory.scratch(out.shape, out.dtype if floating else dtype)
     if centers is None:
         centers = _NO_CENTERS
     elif layout.kept is not None:
@@ -200,7 +200,7 @@ def _launch(
     kernels: loops.Kernels, x: Array, out: Array, layout: Plan, dtype: np.dtype[Any], centers: Array, divisor: float
 ) -> None:
     found = launch(layout, out.size, 0)
-    partial = memory.empty((found.partial,), dtype)
+    partial = memory.scratch((found.partial,), dtype)
     if found.columns:
         kernels[1](x, out, partial, found.rows, found.inner, centers, divisor)
     else:

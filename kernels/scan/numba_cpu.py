@@ -26,7 +26,7 @@ def _scan(x: Array, dim: int, reverse: bool, out: Array) -> None:
         return
     floating = dtypes.is_floating(x.dtype)
     source = np.ascontiguousarray(x) if floating else np.ascontiguousarray(x, dtypes.int64)
-    target = out if out.flags.c_contiguous else memory.empty(out.shape, out.dtype)
+    target = out if out.flags.c_contiguous else memory.scratch(out.shape, out.dtype)
     shape = x.shape or (1,)
     axis = check.dim("cumsum", dim, len(shape))
     outer, length, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])

@@ -119,7 +119,7 @@ def logsumexp_backward(grad: Array, x: Array, y: Array, *, dim: Any, out: Array)
     groups = _groups(x.shape, dims)
     if groups is None:
         order = _last(x.shape, dims)
-        apart = memory.empty(tuple(x.shape[i] for i in order), x.dtype)
+        apart = memory.scratch(tuple(x.shape[i] for i in order), x.dtype)
         moved = tuple(range(x.ndim - len(dims), x.ndim))
         logsumexp_backward(*(each.transpose(order) for each in (grad, x, y)), dim=moved, out=apart)
         out.transpose(order)[...] = apart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pyneural.kernels.memory import ALIGNMENT
+from pyneural.kernels.memory import rounded
 
 
 class Life(NamedTuple):
@@ -19,15 +19,32 @@ class Life(NamedTuple):
 def layout(lives: Sequence[Life]) -> tuple[list[int], int]:
     """An offset for each allocation, and the bytes of all.
 
-    Large ones come first, each into the smallest gap that holds it.
+    One after the other comes into the smallest gap that holds it, in the best of several orders.
 
-    Source: Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy by size".
+    Source: Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy by size" and "by breadth".
     """
+    most: dict[int, int] = {}  # bytes that are needed in a step
+    for life in lives:
+        for step in range(life.first, life.last + 1):
+            most[step] = most.get(step, 0) + life.nbytes
+    breadths = [max(most[step] for step in range(life.first, life.last + 1)) for life in lives]
+    orders = (
+        lambda each: (-lives[each].nbytes, lives[each].first),
+        lambda each: (-breadths[each], -lives[each].nbytes),
+        lambda each: (lives[each].first - lives[each].last, -lives[each].nbytes),
+        lambda each: lives[each].nbytes * (lives[each].first - lives[each].last - 1),
+        lambda each: (lives[each].first, -lives[each].last),
+    )
+    made = (_in_order(lives, sorted(range(len(lives)), key=order)) for order in orders)
+    return min(made, key=lambda found: found[1])
+
+
+def _in_order(lives: Sequence[Life], order: Sequence[int]) -> tuple[list[int], int]:
     offsets = [0] * len(lives)
     placed: list[tuple[int, int, Life]] = []  # first byte, byte after the last, whose
-    for number in sorted(range(len(lives)), key=lambda each: (-lives[each].nbytes, lives[each].first)):
+    for number in order:
         life = lives[number]
-        size = -(-life.nbytes // ALIGNMENT) * ALIGNMENT
+        size = rounded(life.nbytes)
         offset = _gap(
             sorted((low, high) for low, high, other in placed if other.first <= life.last and life.first <= other.last),
             size,

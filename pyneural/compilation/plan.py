@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyneural.kernels.memory import ALIGNMENT, aligned
+from pyneural.kernels.memory import aligned, lent, rounded
 from pyneural.tensor import Tensor
 
 from .fusion import Fused, fuse
@@ -47,19 +47,14 @@ class Facts:
 
 @dataclass
 class Workspace:
-    """Memory that a kernel has while it runs: the same for each, as they run one after the other.
-
-    Without ``memory`` it gives away what nobody is to use, and finds how much one kernel wants at ``most``.
-    """
+    """Memory that a kernel has while it runs. Without ``memory`` it gives away what nobody is to use, and counts."""
 
     memory: Any = None
     used: int = 0
-    most: int = 0
 
     def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         nbytes, start = math.prod(shape) * dtype.itemsize, self.used
-        self.used += -(-nbytes // ALIGNMENT) * ALIGNMENT
-        self.most = max(self.most, self.used)
+        self.used += rounded(nbytes)
         if self.memory is None:
             return np.empty(shape, dtype)
         return self.memory[start : start + nbytes].view(dtype).reshape(shape)
@@ -95,19 +90,19 @@ class Plan:
 
         self.steps = fuse(steps, kept)
         self._place(recorder, lasting, results)
+        for step in self.steps:
+            if isinstance(step, Kernel):
+                wanted = Workspace()
+                if self._prepared(step, wanted):
+                    step.scratch = wanted.used
+        self._place(recorder, lasting, results)
         for allocation, value in constants.items():
             self._memory[allocation].view(value.dtype)[...] = value
         self.outputs = [self.array(each) for each in outputs]
         self.grads = [self.array(each) for each in grads]
-        wanted = Workspace()
-        for step in self.steps:
-            if isinstance(step, Kernel):
-                self._prepared(step, wanted)
-        self._workspace = Workspace(aligned(wanted.most))
-        self.facts.bytes += wanted.most
         self.calls: list[Callable[[], Any]] = []
-        for step in self.steps:
-            self._bind(step)
+        for number, step in enumerate(self.steps):
+            self._bind(step, self._scratch.get(number))
         self.facts.calls = sum(not isinstance(step, Act) for step in self.steps)
         self.facts.acts = [step.name for step in self.steps if isinstance(step, Act)]
         self.facts.fused = [step.names for step in self.steps if isinstance(step, Fused)]
@@ -116,11 +111,20 @@ class Plan:
         lives = _lives(self.steps)
         lives.update({each: (lives[each][0], len(self.steps)) for each in results if each in lives})
         shared = [each for each in lives if each >= 0 and each not in lasting]
-        offsets, total = layout([Life(recorder.memory[each].nbytes, *lives[each]) for each in shared])
+        # What a kernel has while it runs lies where nobody else has anything at that time.
+        scratch = {n: step.scratch for n, step in enumerate(self.steps) if isinstance(step, Kernel) and step.scratch}
+        offsets, total = layout(
+            [Life(recorder.memory[each].nbytes, *lives[each]) for each in shared]
+            + [Life(nbytes, number, number) for number, nbytes in scratch.items()]
+        )
         arena = aligned(total)
+        self._scratch = {
+            number: arena[offset : offset + nbytes]
+            for (number, nbytes), offset in zip(scratch.items(), offsets[len(shared) :], strict=True)
+        }
         self.inputs = [np.empty_like(each) for each in recorder.inputs]
         self._memory = {-1 - number: each.reshape(-1).view(np.uint8) for number, each in enumerate(self.inputs)}
-        for allocation, offset in zip(shared, offsets, strict=True):
+        for allocation, offset in zip(shared, offsets, strict=False):
             self._memory[allocation] = arena[offset : offset + recorder.memory[allocation].nbytes]
         own = sum(each.nbytes for each in self.inputs)
         for allocation in (each for each in lasting if each >= 0):
@@ -140,14 +144,14 @@ class Plan:
 
         return mapped(value, change)
 
-    def _bind(self, step: Any) -> None:
+    def _bind(self, step: Any, scratch: Any) -> None:
         if isinstance(step, Fused):
             from pyneural.kernels.fused import kernel
 
             run = kernel(step.program)
             self.calls.append(functools.partial(run, np.ndarray, *step.numbers, *self.array(step.arrays)))
         elif isinstance(step, Kernel):
-            self._bind_kernel(step)
+            self._bind_kernel(step, scratch)
         elif isinstance(step, Fill):
             target = self.array(step.target)
             self.calls.append(functools.partial(target.fill, step.value))
@@ -156,17 +160,18 @@ class Plan:
         else:
             self._bind_act(step)
 
-    def _bind_kernel(self, step: Kernel) -> None:
+    def _bind_kernel(self, step: Kernel, scratch: Any) -> None:
         args, out, attributes = self.array(step.args), self.array(step.out), self.array(step.attributes)
         # The values of indices are checked in every call, as they are in every call without a plan.
         if any(each.dtype.kind in "iu" for each in leaves(args)):
             self.calls.append(functools.partial(step.operation.check, *args, **attributes))
-        again = self._prepared(step, self._workspace)
+        again = self._prepared(step, Workspace(scratch))
         if again is not None:
             self.calls.append(again)
             return
         given = {} if out is None or step.operation.writes else {"out": out}
-        run = functools.partial(step.run, *args, **given, **attributes)
+        run = functools.partial(_within, lent(scratch), step.run) if step.scratch else step.run
+        run = functools.partial(run, *args, **given, **attributes)
         drawn = {key: value for key, value in step.attributes.items() if isinstance(value, Draw)}
         if drawn:
             states = self._states
@@ -179,7 +184,6 @@ class Plan:
         prepare = getattr(step.run, "prepare", None)
         if prepare is None:
             return None
-        workspace.used = 0
         args, out, attributes = self.array(step.args), self.array(step.out), self.array(step.attributes)
         again: Callable[[], Any] | None = prepare(*args, empty=workspace, out=out, **attributes)
         return again
@@ -202,6 +206,11 @@ class Plan:
             self._states[:] = [each.next() for each in self.generators]
         for call in self.calls:
             call()
+
+
+def _within(loan: lent, run: Callable[..., Any], /, *args: Any, **attributes: Any) -> None:
+    with loan:
+        run(*args, **attributes)
 
 
 def _folded(steps: list[Any], seen: set[int]) -> tuple[dict[int, np.generic], list[Any]]:

@@ -20,10 +20,12 @@ from pyneural import recording
 from pyneural.device import engines_replaced
 from pyneural.kernels import Backend, Operation
 from pyneural.kernels.backend import Engine, replaced
-from pyneural.kernels.memory import aligned
+from pyneural.kernels.memory import aligned, lent
 from pyneural.tensor import Tensor
 
 Array = Any
+
+NOTHING = np.empty(0, np.uint8)
 
 
 class Memory(np.ndarray):
@@ -84,6 +86,7 @@ class Kernel:
     Attributes:
         run: the kernel, unchecked.
         compiled: it is Numba's for the CPU, and computes in the dtype that it is given.
+        scratch: bytes of memory that it had while it ran.
     """
 
     operation: Operation
@@ -92,6 +95,7 @@ class Kernel:
     out: Any
     attributes: dict[str, Any]
     compiled: bool
+    scratch: int
 
     @property
     def name(self) -> str:
@@ -346,12 +350,16 @@ class Recorder:
             return array
         return Ref(number, address - start, array.shape, array.strides, array.dtype)
 
-    def kernel(self, inner: Backend, operation: Operation, args: tuple[Any, ...], out: Any, given: Any) -> None:
+    def kernel(
+        self, inner: Backend, operation: Operation, args: tuple[Any, ...], out: Any, given: Any, scratch: int
+    ) -> None:
         """A kernel has run."""
         run = inner.unchecked(operation, args, out)
         compiled = inner.name == "numba_cpu" and run is inner.implementation(operation)
         self.calls += 1
-        self.steps.append(Kernel(operation, run, self.place(args), self.place(out), self.place(given), compiled))
+        self.steps.append(
+            Kernel(operation, run, self.place(args), self.place(out), self.place(given), compiled, scratch)
+        )
 
 
 class _RecordingBackend(Backend):
@@ -367,8 +375,9 @@ class _RecordingBackend(Backend):
             if recorder.suspended:
                 recorder.calls += 1
                 return plain(*args, out=out, **attributes)
-            result = bound(*args, out=out, **attributes)
-            recorder.kernel(inner, operation, args, result, attributes)
+            with lent(NOTHING) as loan:
+                result = bound(*args, out=out, **attributes)
+            recorder.kernel(inner, operation, args, result, attributes, loan.used)
             return result
 
         return call

@@ -61,13 +61,14 @@ def test_which_threads_run(stat: str | None, runs: bool, tmp_path: Path) -> None
     assert _runs(tmp_path) is runs
 
 
-def test_inputs_of_a_round_pass_the_cache() -> None:
-    cache = harness.last_level_cache()
-    assert harness.sets(cache) >= 3
-    assert harness.sets(10 * cache) == 2
-    assert harness.sets(0) == harness.MOST_SETS
-    for nbytes in (1 << 20, 3 << 20, 7 << 20):
-        assert harness.sets(nbytes) * nbytes >= min(3 * cache, harness.MOST_BYTES - nbytes, harness.MOST_SETS * nbytes)
+@pytest.mark.parametrize("cache", [1 << 20, 32 << 20, 480 << 20])
+def test_inputs_of_a_round_pass_the_cache(cache: int) -> None:
+    assert harness.sets(10 * cache, cache) == 2
+    assert harness.sets(0, cache) == harness.MOST_SETS
+    for nbytes in (1 << 20, 3 << 20, 7 << 20, cache):
+        least = min(3 * cache, harness.MOST_BYTES - nbytes, harness.MOST_SETS * nbytes)
+        assert harness.sets(nbytes, cache) * nbytes >= max(least, 2 * nbytes)
+    assert harness.sets(1 << 20) == harness.sets(1 << 20, harness.last_level_cache())
 
 
 def test_a_wrong_shape_or_a_nan_is_an_infinite_error() -> None:

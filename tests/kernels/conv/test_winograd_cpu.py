@@ -62,7 +62,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made.append((whole, count))
         return whole[:count].reshape(shape)
 
-    monkeypatch.setattr(dispatch.memory, "empty", empty)
+    monkeypatch.setattr(dispatch.memory, "scratch", empty)
     yield
     assert made
     assert all((whole[count:].view(np.uint8) == 0xA5).all() for whole, count in made)

@@ -14,7 +14,7 @@ SHAPES = ((97, 131, 71), (16, 128, 512), (128, 784, 512), (700, 33, 67))
 
 
 def _prepared(kernel: Any, *arrays: Any, out: Any, **attributes: Any) -> Any:
-    return kernel.prepare(*arrays, empty=memory.empty, out=out, **attributes)
+    return kernel.prepare(*arrays, empty=memory.scratch, out=out, **attributes)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

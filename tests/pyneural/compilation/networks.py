@@ -26,6 +26,12 @@ class Block(nn.Module):
         return self.out(x.mean(dim=(2, 3)))
 
 
+def images() -> nn.Module:
+    """Large enough for kernels to need memory of their own."""
+    return nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 18, 3, padding=1), nn.ReLU(),
+                         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18 * 36, 4))  # fmt: skip
+
+
 class Recurrent(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -53,6 +59,7 @@ def perceptron() -> nn.Module:
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[np.random.Generator], np.ndarray]]] = {
     "perceptron": (perceptron, lambda rng: rng.standard_normal((5, 9), np.float32)),
     "convolutions": (Block, lambda rng: rng.standard_normal((5, 2, 7, 6), np.float32)),
+    "images": (images, lambda rng: rng.standard_normal((5, 3, 12, 12), np.float32)),
     "lstm": (lambda: Recurrent("LSTM"), lambda rng: rng.standard_normal((5, 4, 3), np.float32)),
     "gru": (lambda: Recurrent("GRU"), lambda rng: rng.standard_normal((5, 4, 3), np.float32)),
     "transformer": (Words, lambda rng: rng.integers(0, 11, (5, 6))),

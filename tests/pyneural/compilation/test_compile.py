@@ -11,6 +11,7 @@ import pyneural
 from pyneural import Tensor, functional, nn, optim
 from pyneural.compilation.plan import _folded
 from pyneural.compilation.recorder import Copy, Fill, Ref
+from pyneural.kernels import memory
 from pyneural.optim.lr_scheduler import CosineAnnealingLR
 from tests.pyneural.compilation.networks import NETWORKS, STEPS, batches_of, curve, perceptron, state, training
 
@@ -45,6 +46,18 @@ def test_training_gives_the_same_bits(network: str, device: str, rng: np.random.
     for one, other in zip(plain_state, planned_state, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_kernels_have_the_memory_of_the_plan(rng: np.random.Generator) -> None:
+    """Nothing from the pool, and what a kernel has while it runs is counted in the plan."""
+    make, data = NETWORKS["images"]
+    batches = [tuple(each.to("cpu") for each in batch) for batch in batches_of(data, rng)]
+    model = make().to("cpu")
+    run = pyneural.compile(training(model, optim.AdamW(model.parameters())))
+    curve(run, batches)
+    memory.empty_cache()
+    curve(run, batches)
+    assert memory.cached_bytes() == 0
 
 
 def test_on_the_simulator(rng: np.random.Generator) -> None:
