@@ -89,12 +89,7 @@ class Plan:
             return lives[array.allocation][1] > step
 
         self.steps = fuse(steps, kept)
-        self._place(recorder, lasting, results)
-        for step in self.steps:
-            if isinstance(step, Kernel):
-                wanted = Workspace()
-                if self._prepared(step, wanted):
-                    step.scratch = wanted.used
+        self._count_workspaces(recorder)
         self._place(recorder, lasting, results)
         for allocation, value in constants.items():
             self._memory[allocation].view(value.dtype)[...] = value
@@ -106,6 +101,15 @@ class Plan:
         self.facts.calls = sum(not isinstance(step, Act) for step in self.steps)
         self.facts.acts = [step.name for step in self.steps if isinstance(step, Act)]
         self.facts.fused = [step.names for step in self.steps if isinstance(step, Fused)]
+
+    def _count_workspaces(self, recorder: Recorder) -> None:
+        """Of kernels that are prepared, over the memory of the recording, which is there for a last time."""
+        self._memory = dict(enumerate(recorder.memory)) | _bytes_of(recorder.inputs)
+        for step in self.steps:
+            if isinstance(step, Kernel):
+                wanted = Workspace()
+                if self._prepared(step, wanted) is not None:
+                    step.scratch = wanted.used
 
     def _place(self, recorder: Recorder, lasting: set[int], results: set[int]) -> None:
         lives = _lives(self.steps)
@@ -123,7 +127,7 @@ class Plan:
             for (number, nbytes), offset in zip(scratch.items(), offsets[len(shared) :], strict=True)
         }
         self.inputs = [np.empty_like(each) for each in recorder.inputs]
-        self._memory = {-1 - number: each.reshape(-1).view(np.uint8) for number, each in enumerate(self.inputs)}
+        self._memory = _bytes_of(self.inputs)
         for allocation, offset in zip(shared, offsets, strict=False):
             self._memory[allocation] = arena[offset : offset + recorder.memory[allocation].nbytes]
         own = sum(each.nbytes for each in self.inputs)
@@ -206,6 +210,11 @@ class Plan:
             self._states[:] = [each.next() for each in self.generators]
         for call in self.calls:
             call()
+
+
+def _bytes_of(inputs: list[Any]) -> dict[int, Any]:
+    """The memory of the arguments' arrays by their numbers, as `Ref` has them."""
+    return {-1 - number: each.reshape(-1).view(np.uint8) for number, each in enumerate(inputs)}
 
 
 def _within(loan: lent, run: Callable[..., Any], /, *args: Any, **attributes: Any) -> None:
