@@ -175,5 +175,5 @@ def empty_cache() -> int:
 
 def cached_bytes() -> int:
     """Bytes held by the pool and as this thread's scratch, and not in use by any array."""
-    scratch = 0 if _own.region is None or _own.region.live else _own.region.nbytes
-    return scratch + sum(size * len(buffers) for size, buffers in _free.items())
+    own = 0 if _own.region is None or _own.region.live else _own.region.nbytes
+    return own + sum(size * len(buffers) for size, buffers in _free.items())

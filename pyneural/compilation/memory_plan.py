@@ -26,21 +26,22 @@ def layout(lives: Sequence[Life]) -> tuple[list[int], int]:
 
     Source: Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy by size" and "by breadth".
     """
+    by_size = sorted(range(len(lives)), key=lambda each: (-lives[each].nbytes, lives[each].first))
+    if len(lives) > MANY:
+        return _in_order(lives, by_size)
     most: dict[int, int] = {}  # bytes that are needed in a step
     for life in lives:
         for step in range(life.first, life.last + 1):
             most[step] = most.get(step, 0) + life.nbytes
     breadths = [max(most[step] for step in range(life.first, life.last + 1)) for life in lives]
     orders = (
-        lambda each: (-lives[each].nbytes, lives[each].first),
         lambda each: (-breadths[each], -lives[each].nbytes),
         lambda each: (lives[each].first - lives[each].last, -lives[each].nbytes),
         lambda each: lives[each].nbytes * (lives[each].first - lives[each].last - 1),
         lambda each: (lives[each].first, -lives[each].last),
     )
-    tried = orders if len(lives) <= MANY else orders[:1]
-    made = (_in_order(lives, sorted(range(len(lives)), key=order)) for order in tried)
-    return min(made, key=lambda found: found[1])
+    others = (sorted(by_size, key=order) for order in orders)
+    return min((_in_order(lives, order) for order in (by_size, *others)), key=lambda found: found[1])
 
 
 def _in_order(lives: Sequence[Life], order: Sequence[int]) -> tuple[list[int], int]:

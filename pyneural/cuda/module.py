@@ -55,16 +55,18 @@ class Sources:
 
     def lines(self, file: str, line: int) -> str:
         """One line of the user's; empty where there is none."""
-        lines = self.originals.get(file, "").split("\n")
+        lines = self._lines_of(file)
         return lines[line - 1] if 0 < line <= len(lines) else ""
+
+    def _lines_of(self, file: str) -> list[str]:
+        return self.originals.get(file, "").split("\n")
 
     def rows(self) -> set[tuple[str, int]]:
         """Lines that name a shared array of several dimensions: an inner index may pass from one row to the next."""
         found: set[tuple[str, int]] = set()
         for (name, file, first), array in self.unit.arrays.items():
-            lines = self.originals.get(file, "").split("\n")
             if array.dims > 1:
-                named = enumerate(lines[first - 1 : array.end], first)
+                named = enumerate(self._lines_of(file)[first - 1 : array.end], first)
                 found.update((file, line) for line, text in named if re.search(rf"\b{name}\b", text))
         return found
 
