@@ -208,6 +208,20 @@ tap_tile_narrow = _make_tap_tile(1)
 """`tap_tile` of one vector's width, for the last columns."""
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def put_tile(typing: Any, like: Any, tile: Any, c: Any, c_row: Any, accumulate: Any) -> Any:
+    """``c[i, :] (+)= tile[i, :]`` of a whole tile without gaps."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        _, tile, c, c_row, accumulate = arguments
+        emit = Emitter(builder, signature.args[0])
+        sums = [emit.load(emit.offset(tile, i, VECTOR_BYTES), emit.vector) for i in range(ROWS * VECTORS)]
+        _emit_store(emit, VECTORS, sums, c, c_row, accumulate)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 4), codegen
+
+
 STENCIL_ROWS = 8
 """Rows of one vector that `stencil` computes side by side."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import llvmlite.binding
 from llvmlite import ir
 from numba import extending
-from numba.core import types
+from numba.core import cgutils, types
 
 from .jit import jit
 
@@ -159,6 +159,54 @@ def transpose(typing: Any, like: Any, source: Any, source_row: Any, target: Any,
         rows = [emit.load(emit.offset(source, i, source_row), emit.vector) for i in range(emit.lanes)]
         for i, row in enumerate(_emit_transpose(emit, rows)):
             emit.store(row, emit.offset(target, i, target_row))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 4), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _prefetch(typing: Any, address: Any) -> Any:
+    """Ask for the line at ``address`` to come into the second cache."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), flag(0), flag(2), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+LINE = 64
+"""Bytes that caches move together."""
+
+
+@jit(inline=True)  # type: ignore[untyped-decorator]
+def fetch(address: int, size: int) -> None:
+    """Ask for ``size`` bytes to come into the second cache; they need not be there at all."""
+    for offset in range(0, size, LINE):
+        _prefetch(address + offset)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def transpose_strip(typing: Any, like: Any, source: Any, source_row: Any, rows: Any, target: Any) -> Any:
+    """Copy ``ROWS`` rows of ``lanes`` items transposed, without gaps; the last of ``rows`` is repeated."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        _, source, source_row, rows, target = arguments
+        emit = Emitter(builder, signature.args[0])
+        for first in range(0, ROWS, emit.lanes):
+            count = min(emit.lanes, ROWS - first)
+            square = []
+            for i in range(first, first + count):
+                there = builder.icmp_signed("<", constant(i), rows)
+                row = builder.select(there, constant(i), builder.sub(rows, constant(1)))
+                square.append(emit.load(builder.add(source, builder.mul(row, source_row)), emit.vector))
+            square += [ir.Constant(emit.vector, ir.Undefined)] * (emit.lanes - count)
+            for step, column in enumerate(_emit_transpose(emit, square)):
+                part = emit.shuffle(column, column, list(range(count)))
+                emit.store(part, emit.offset(target, step * ROWS + first, emit.itemsize))
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 4), codegen

@@ -36,7 +36,7 @@ class Tiling(NamedTuple):
     tile: str
 
 
-MATMUL = Blocking(256, 512)
+MATMUL = Blocking(256, 2048)
 """Where nothing was tuned: a block's strips of ``a`` fill a quarter of a second cache."""
 
 _forced: list[Blocking] = []

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..microkernel import panel_tile, panel_tile_narrow
 from ..routine import Routine, call, clear, fields, put_word, word
-from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, store, transpose
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, fetch, itemsize, load, store, transpose
 from .plan import TAP, Five, Phases, odd_lines
 from .winograd_transforms import PARTS, transform_items, transform_results, transform_taps
 
@@ -23,6 +23,9 @@ SIDE = 4
 
 TRANSFORMED_BYTES = 320 * 1024
 """Transformed source of one task: a third of a second cache, beside weight and sums."""
+
+FEWEST_TILES = 32
+"""Of one task, if twice the bytes hold them: with fewer, the weight passes by too often."""
 
 FEWEST_INNER, FEWEST_OUTER = 16, 8
 """Channels: with fewer, the transforms cost as much as the products that are saved."""
@@ -119,7 +122,8 @@ def divide(source: Five, strides: Five, out: Five, phases: Phases, threads: int)
     images, inner, _, height, width = source
     rows, columns = -(-out[3] // SIDE), -(-out[4] // SIDE)
     line = whole(inner * SIZE, VECTOR_BYTES)
-    most = max(ROWS, TRANSFORMED_BYTES // (PARTS * line) // ROWS * ROWS)
+    fitting = TRANSFORMED_BYTES // (PARTS * line)
+    most = max(fitting, min(FEWEST_TILES, 2 * fitting)) // ROWS * ROWS or ROWS
     task_columns = -(-columns // -(-columns // most))
     task_rows = min(rows, max(1, most // task_columns))
     task_rows = -(-rows // -(-rows // task_rows))
@@ -277,7 +281,10 @@ def multiply(kind: Any, columns: int, tiles: int, source: int, weight: int, sums
     size: int = itemsize(like)
     for part in range(PARTS):
         a, b, c = source + part * g.part, weight + part * g.weight_part, sums + part * g.sums
+        share = g.inner * TILE_BYTES * ROWS // (tiles + ROWS - 1)
         for tile in range(0, tiles, ROWS):
+            # Of the next part's weight, which comes from far where there are many channels.
+            fetch(b + g.weight_part + tile // ROWS * share, share)
             if columns * size <= VECTOR_BYTES:
                 panel_tile_narrow(
                     like, g.inner, a + tile * g.line, g.line, size, b, TILE_BYTES, c + tile * TILE_BYTES, TILE_BYTES, 0

@@ -10,9 +10,21 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..microkernel import panel_tile, panel_tile_narrow
+from ..jit import jit
+from ..microkernel import panel_tile, panel_tile_narrow, put_tile
 from ..routine import Routine, call, fields, word, zero
-from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_vector, itemsize, load, store, transpose
+from ..simd import (
+    ROWS,
+    TILE_BYTES,
+    VECTOR_BYTES,
+    copy_vector,
+    fetch,
+    itemsize,
+    load,
+    store,
+    transpose,
+    transpose_strip,
+)
 
 DEPTH = 256
 """Inner size of a block: one panel of ``b`` is then 32 KiB at 512-bit vectors, two thirds of a first cache."""
@@ -102,6 +114,20 @@ def tile(
                 store(value, c + i * c_row + j * size)
 
 
+@Routine
+def pack_steps(kind: Any, a: int, a_row: int, rows: int, depth: int, target: int) -> None:
+    """Copy contiguous rows to ``target``, ``ROWS`` items for each step; the last row is repeated."""
+    like = zero(kind)
+    size: int = itemsize(like)
+    vector = VECTOR_BYTES // size
+    vectors = depth // vector * vector
+    for k in range(0, vectors, vector):
+        transpose_strip(like, a + k * size, a_row, rows, target + k * ROWS * size)
+    for k in range(vectors, depth):
+        for i in range(ROWS):
+            store(load(like, a + min(i, rows - 1) * a_row + k * size), target + (k * ROWS + i) * size)
+
+
 class Products(NamedTuple):
     """Arguments of `products`; offsets are addresses of int64 tables of bytes, one for each product.
 
@@ -180,15 +206,21 @@ def serial_items(k: int, itemsize: int) -> int:
 class Product(NamedTuple):
     """Arguments of `pack` and `blocks`, for the part of the inner dimension from ``begin`` on, ``length`` long.
 
-    The first ``whole`` strips of ``a`` are read where they lie: contiguous rows need no copy, but for the
-    last strip if rows are missing. ``loose`` panels of ``b`` are copied by `pack`; where that is 0, `blocks`
-    copies those it needs, a block of `DEPTH` rows over the one before. A task goes through all of its panels with
-    ``tall`` strips, which a second cache keeps, before it takes the next. Where ``direct`` is 1, whole panels are read
-    where they lie. ``finish`` is a routine of `epilogue` or 0.
+    The first ``whole`` strips of ``a`` are read where they lie: contiguous rows need no copy, but for the last strip
+    if rows are missing. ``loose`` panels of ``b`` are copied by `pack`; where that is 0, `blocks` copies those it
+    needs, and where ``once`` is 1 one after the other into the same place. Where ``direct`` is 1, whole panels are
+    read where they lie. A task goes through all of its panels with ``tall`` strips, which a second cache keeps, and
+    through the inner dimension by ``depth``, before it takes the next strips. ``finish`` is a routine of `epilogue`
+    or 0.
+
+    Rows that are some KiB apart fall into few sets of a first cache and drive the panel of ``b`` out of them. Where
+    that is so, a task copies its strips to ``own_a`` (else 0), and what it sums over several depths lies in ``held``
+    bytes of its own at ``sums``, tile after tile, until the last of them.
     """
 
     pack_b: int
     pack_a: int
+    pack_steps: int
     tile: int
     finish: int
     out: int
@@ -200,13 +232,18 @@ class Product(NamedTuple):
     a_step: int
     whole: int
     packed_a: int
+    own_a: int
     b: int
     b_row: int
     b_column: int
     direct: int
     loose: int
+    once: int
     packed_b: int
     edges: int
+    sums: int
+    held: int
+    depth: int
     begin: int
     length: int
     grid_rows: int
@@ -232,10 +269,10 @@ def pack(kind: Any, arguments: int, start: int, stop: int) -> None:
         else:
             strip = item - g.loose
             row = (g.whole + strip) * ROWS
-            for first in range(0, g.length, DEPTH):
+            for first in range(0, g.length, g.depth):
                 call(
                     kind, g.pack_a, g.a + row * g.a_row + (g.begin + first) * g.a_step, g.a_row, g.a_step,
-                    min(ROWS, g.m - row), min(DEPTH, g.length - first),
+                    min(ROWS, g.m - row), min(g.depth, g.length - first),
                     g.packed_a + (strip * g.length + first) * ROWS * size,
                 )  # fmt: skip
 
@@ -251,37 +288,39 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
     for task in range(start, stop):
         i, j = task % g.grid_rows, task // g.grid_rows
         first_strip, last_strip = i * strips // g.grid_rows, (i + 1) * strips // g.grid_rows
+        first_panel, last_panel = j * panels // g.grid_columns, (j + 1) * panels // g.grid_columns
         edge = g.edges + task * ROWS * TILE_BYTES
-        for first in range(0, length, DEPTH):
-            depth = min(DEPTH, length - first)
-            for top in range(first_strip, last_strip, g.tall):
-                bottom = min(top + g.tall, last_strip)
-                for panel in range(j * panels // g.grid_columns, (j + 1) * panels // g.grid_columns):
+        own_a = g.own_a + task * g.tall * ROWS * g.depth * size if g.own_a else 0
+        for top in range(first_strip, last_strip, g.tall):
+            bottom = min(top + g.tall, last_strip)
+            for first in range(0, length, g.depth):
+                depth = min(g.depth, length - first)
+                if own_a:
+                    for strip in range(top, bottom):
+                        call(
+                            kind, g.pack_steps, g.a + strip * ROWS * g.a_row + (g.begin + first) * size, g.a_row,
+                            min(ROWS, m - strip * ROWS), depth, own_a + (strip - top) * ROWS * depth * size,
+                        )  # fmt: skip
+                for panel in range(first_panel, last_panel):
                     column = panel * width
                     columns = min(width, n - column)
-                    b_step = TILE_BYTES
+                    b, b_step = g.packed_b + (panel * length + first) * TILE_BYTES, TILE_BYTES
+                    if g.once:
+                        b = g.packed_b + task * g.depth * TILE_BYTES
+                    packed = g.loose or top > first_strip
                     if g.direct and columns == width:
                         b, b_step = g.b + (g.begin + first) * g.b_row + column * size, g.b_row
-                    elif g.loose:
-                        b = g.packed_b + (panel * length + first) * TILE_BYTES
-                    else:
-                        b = g.packed_b + panel * min(length, DEPTH) * TILE_BYTES
-                        if top == first_strip:
-                            call(
-                                kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row,
-                                g.b_column, depth, columns, b,
-                            )  # fmt: skip
-                    for strip in range(top, bottom):
-                        row = strip * ROWS
-                        if strip < g.whole:
-                            a, a_row, a_step = g.a + row * g.a_row + (g.begin + first) * size, g.a_row, size
-                        else:
-                            a = g.packed_a + ((strip - g.whole) * length + first) * ROWS * size
-                            a_row, a_step = (depth * size, size) if g.a_step == size else (size, ROWS * size)
+                    elif not packed:
                         call(
-                            kind, g.tile, depth, a, a_row, a_step, b, b_step, g.out + (row * n + column) * size,
-                            n * size, min(ROWS, m - row), columns, edge, g.begin + first,
+                            kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row,
+                            g.b_column, depth, columns, b,
                         )  # fmt: skip
+                    ahead = depth * TILE_BYTES if packed and panel + 1 < last_panel else 0
+                    sums = g.sums + task * g.held + (panel - first_panel) * g.tall * ROWS * TILE_BYTES
+                    _strips(
+                        kind, g, top, bottom, first, depth, own_a, b, b_step, ahead, column, columns,
+                        sums if g.held and columns == width else 0, edge,
+                    )  # fmt: skip
                     if g.finish and g.begin + first + depth == g.k:
                         row = top * ROWS
                         call(
@@ -290,14 +329,65 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                         )  # fmt: skip
 
 
+@jit(inline=True)  # type: ignore[untyped-decorator]
+def _strips(
+    kind: Any,
+    g: Product,
+    top: int,
+    bottom: int,
+    first: int,
+    depth: int,
+    own_a: int,
+    b: int,
+    b_step: int,
+    ahead: int,
+    column: int,
+    columns: int,
+    sums: int,
+    edge: int,
+) -> None:
+    """Strips ``top...`` of ``a`` by one panel of ``b``. Meanwhile ``ahead`` bytes of the next panel come nearer."""
+    like = kind(0)
+    size: int = itemsize(like)
+    for strip in range(top, bottom):
+        share = ahead // (bottom - top)
+        fetch(b + g.length * TILE_BYTES + (strip - top) * share, share)
+        row = strip * ROWS
+        rows = min(ROWS, g.m - row)
+        if own_a:
+            a, a_row, a_step = own_a + (strip - top) * ROWS * depth * size, size, ROWS * size
+        elif strip < g.whole:
+            a, a_row, a_step = g.a + row * g.a_row + (g.begin + first) * size, g.a_row, size
+        else:
+            a = g.packed_a + ((strip - g.whole) * g.length + first) * ROWS * size
+            a_row, a_step = (depth * size, size) if g.a_step == size else (size, ROWS * size)
+        c, c_row, add = g.out + (row * g.n + column) * size, g.n * size, g.begin + first
+        if sums and rows == ROWS:
+            held = sums + (strip - top) * ROWS * TILE_BYTES
+            call(kind, g.tile, depth, a, a_row, a_step, b, b_step, held, TILE_BYTES, rows, columns, edge, first)
+            if first + depth == g.length:
+                put_tile(like, held, c, c_row, g.begin)
+        else:
+            call(kind, g.tile, depth, a, a_row, a_step, b, b_step, c, c_row, rows, columns, edge, add)
+
+
 THIN = 32
 """Rows up to which a panel of ``b`` is used too rarely to be worth a copy."""
 
 WIDE = 256
 """Columns for each thread from which tasks have all rows: each copies its panels of ``b`` where it uses them."""
 
+FAR = 1024
+"""Bytes from row to row up to which the rows of a tile fall into enough sets of a first cache."""
+
 SPAN_BYTES = 64 << 20
 """Bytes that packed copies of both operands may take."""
+
+
+def even_depth(length: int) -> int:
+    """The inner size of the blocks that ``length`` is cut into: about `DEPTH`, and the last one not much less."""
+    count = -(-(length - DEPTH // 8) // DEPTH)
+    return length if count <= 1 else -(-length // count // 8) * 8
 
 
 def parallel_plan(

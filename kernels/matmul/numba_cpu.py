@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -98,8 +100,8 @@ def _finish(bias: Array | None, activation: int, dtype: np.dtype[Any]) -> tuple[
 
 
 @functools.cache
-def _routines(dtype: np.dtype[Any]) -> tuple[int, int, int]:
-    return gemm.pack_b[dtype], gemm.pack_a[dtype], gemm.tile[dtype]
+def _routines(dtype: np.dtype[Any]) -> tuple[int, int, int, int]:
+    return gemm.pack_b[dtype], gemm.pack_a[dtype], gemm.pack_steps[dtype], gemm.tile[dtype]
 
 
 def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activation: int = 0) -> None:
@@ -143,22 +145,33 @@ def _tasks(
     direct = m <= gemm.THIN and b_column == size
     # A panel for one task only is copied by that task, into its cache.
     loose = panels if grid_rows > 1 and not direct else 0
-    deep = span if loose else min(span, gemm.DEPTH)
-    workspace = empty((blocks * ROWS * width + span * copied * ROWS + deep * panels * width,), dtype)
-    edges = data(workspace)
-    packed_b = edges + blocks * ROWS * TILE_BYTES
-    packed_a = packed_b + panels * deep * TILE_BYTES
+    own_strips, own_panels = math.ceil(m / ROWS / grid_rows), -(-panels // grid_columns)
+    chunks = math.ceil(own_strips / tall)
+    tall, once, depth = math.ceil(own_strips / chunks), not loose and chunks == 1, gemm.even_depth(span)
+    held = tall * own_panels * ROWS * width if span > depth and n * size > gemm.FAR else 0
+    own_a = tall * ROWS * depth if a_step == size and a_row > gemm.FAR and own_panels * width >= gemm.WIDE else 0
+    copied = 0 if own_a else copied
+    items = {
+        "edges": blocks * ROWS * width,
+        "sums": blocks * held,
+        "own_a": blocks * own_a,
+        "packed_a": span * copied * ROWS,
+        "packed_b": (blocks * depth if once else span * panels) * width,
+    }
+    workspace = empty((sum(items.values()),), dtype)
+    starts = itertools.accumulate(items.values(), initial=0)
+    at = {name: data(workspace) + start * size for name, start in zip(items, starts, strict=False)}
     whole = m // ROWS if a_step == size else 0
     tasks: list[Task] = []
     for begin in range(0, k, span):
         arguments = gemm.Product(
-            *_routines(dtype), finish, data(out), m, n, k, data(a), a_row, a_step, whole, packed_a,
-            data(b), b_row, b_column, int(direct), loose, packed_b, edges, begin, min(span, k - begin),
-            grid_rows, grid_columns, tall, shift, activation,
+            *_routines(dtype), finish, data(out), m, n, k, data(a), a_row, a_step, whole, at["packed_a"],
+            at["own_a"] if own_a else 0, data(b), b_row, b_column, int(direct), loose, int(once), at["packed_b"],
+            at["edges"], at["sums"], held * size, depth, begin, min(span, k - begin), grid_rows, grid_columns, tall,
+            shift, activation,
         )  # fmt: skip
-        items = loose + copied
-        if items:
-            tasks.append((gemm.pack[dtype], arguments, items, -(-items // (4 * threads))))
+        if loose + copied:
+            tasks.append((gemm.pack[dtype], arguments, loose + copied, -(-(loose + copied) // (4 * threads))))
         tasks.append((gemm.blocks[dtype], arguments, blocks, 1))
     return workspace, tasks
 
@@ -204,7 +217,7 @@ def _batch(a: Array, b: Array, out: Array) -> None:
     workspace = memory.scratch((-(-count // piece) * gemm.serial_items(k, out.itemsize),), dtype)
     a_offsets, b_offsets = _offsets(a, batch), _offsets(b, batch)
     arguments = gemm.Products(
-        *_routines(dtype), 0, data(out), data(workspace), m, n, k,
+        gemm.pack_b[dtype], gemm.pack_a[dtype], gemm.tile[dtype], 0, data(out), data(workspace), m, n, k,
         data(a), data(a_offsets), a.strides[-2], a.strides[-1],
         data(b), data(b_offsets), b.strides[-2], b.strides[-1], 0, 0, piece,
     )  # fmt: skip

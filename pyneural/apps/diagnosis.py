@@ -144,12 +144,12 @@ def train(model: Ensembles, data: Tumours, **settings: Unpack[Settings]) -> tupl
     x, y = Tensor(data.features, **made), Tensor(data.malignant[:, None, None], **made)
     seen, unseen = data.seen, data.left_out
 
-    def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         x, y, weight = batch
         logits = model(x)
         loss = binary_cross_entropy_with_logits(logits, y.expand(logits.shape), weight, reduction="sum") / weight.sum()
         right = ((logits.detach() > 0) == (y > 0.5)).to(weight.dtype) * weight
-        return loss, float(right.sum() / weight.sum()) * len(y)
+        return loss, right.sum() / weight.sum() * len(y)
 
     def validate() -> float:
         return _loss(_logits(model, x)[unseen], np.broadcast_to(data.malignant[:, None, None], unseen.shape)[unseen])
@@ -161,6 +161,7 @@ def train(model: Ensembles, data: Tumours, **settings: Unpack[Settings]) -> tupl
         optimizer=_optimizer,
         validate=validate,
         patience=PATIENCE,
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
     _calibrate(model, data, x)

@@ -129,22 +129,24 @@ def fit_shifted(
     """`fit`, and its other ``settings``, with smoothed labels and images shifted by up to ``by`` pixels."""
     generator = generator or default_generator
 
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         images, labels = batch
         logits = model(shift(images, generator, by))
         return cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), correct(logits.detach(), labels)
 
-    return fit(model, TensorDataset(data.train_images, data.train_labels), step, generator=generator, **settings)
+    samples = TensorDataset(data.train_images, data.train_labels)
+    return fit(model, samples, step, generator=generator, compiled=True, **settings)
 
 
-def correct(logits: Tensor, labels: Tensor) -> int:
+def correct(logits: Tensor, labels: Tensor) -> Tensor:
     """How many rows of (N, 10) logits are largest at their label."""
-    return int(np.count_nonzero(logits.argmax(dim=1).cpu().numpy() == labels.cpu().numpy()))
+    right: Tensor = (logits.argmax(dim=1) == labels).sum()
+    return right
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """The part of the images that the network recognises."""
-    return correct(predict(model, images), labels) / max(len(labels), 1)
+    return int(correct(predict(model, images), labels)) / max(len(labels), 1)
 
 
 def score(model: nn.Module, data: Digits) -> Scores:

@@ -21,6 +21,7 @@ from pyneural import nn
 from pyneural.autograd import no_grad
 from pyneural.data import Dataset
 from pyneural.device import Device
+from pyneural.functional import abs as absolute
 from pyneural.functional import cat, mse_loss, relu
 from pyneural.optim import Optimizer
 from pyneural.tensor import Tensor
@@ -145,11 +146,10 @@ def train(model: Network, data: Tracks, **settings: Unpack[Settings]) -> tuple[H
         total, rng = len(pool.seen), np.random.default_rng(epoch)
         samples.rows = rng.choice(total, data.samples, replace=total < data.samples)
 
-    def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         road, bars, wanted = batch
         told = model(road, bars)
-        off = np.abs(told.detach().cpu().numpy()[:, 0] - wanted.cpu().numpy()[:, 0])
-        return mse_loss(told, wanted), float(off.sum()) * LOCK
+        return mse_loss(told, wanted), absolute(told.detach() - wanted)[:, 0].sum() * LOCK
 
     def validate() -> float:
         if epoch < len(data.rounds):
@@ -158,7 +158,7 @@ def train(model: Network, data: Tracks, **settings: Unpack[Settings]) -> tuple[H
 
     given = usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE)
     watched: dict[str, Any] = {"validate": validate, "patience": PATIENCE} if data.validation else {}
-    done = fit(model, samples, step, begin=begin, **watched, **given)
+    done = fit(model, samples, step, begin=begin, compiled=True, **watched, **given)
     pool.forget()
     return done
 

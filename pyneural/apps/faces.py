@@ -149,19 +149,20 @@ def train(model: Folds, data: Faces, **settings: Unpack[Settings]) -> tuple[Hist
     """
     generator = settings.get("generator") or default_generator
 
-    def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         images, face, seen = batch
         logits = model(varied(images, generator))
         labels = face.unsqueeze(1).expand(logits.shape)
         loss = binary_cross_entropy_with_logits(logits, labels, seen, reduction="sum") / seen.sum()
         right = ((logits.detach() > 0) == (labels > 0.5)).to(seen.dtype) * seen
-        return loss, float(right.sum() / seen.sum()) * len(face)
+        return loss, right.sum() / seen.sum() * len(face)
 
     return fit(
         model,
         TensorDataset(*data.tensors()),
         step,
         optimizer=_optimizer,
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 NAME = "fashion"
-EPOCHS = 18
+EPOCHS = 13
 BATCH_SIZE = 100
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 5e-2
@@ -172,7 +172,7 @@ def train(model: Network, data: Clothes, **settings: Unpack[Settings]) -> tuple[
     """
     generator = settings.get("generator") or default_generator
 
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         images, labels = batch
         logits = model(varied(images, generator))
         return cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), correct(logits.detach(), labels)
@@ -184,6 +184,7 @@ def train(model: Network, data: Clothes, **settings: Unpack[Settings]) -> tuple[
         optimizer=_optimizer,
         validate=lambda: 1.0 - accuracy(model, data.validation_images, data.validation_labels),
         patience=PATIENCE,
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 

@@ -117,11 +117,11 @@ def train(model: Decoder, data: Books, **settings: Unpack[Settings]) -> tuple[Hi
     The settings and errors are those of `pyneural.apps.training.fit`.
     """
 
-    def step(batch: tuple[Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor]) -> tuple[Tensor, Tensor]:
         given = batch[0]
         logits = model(given[:, :-1])
         loss = cross_entropy(logits.reshape(-1, VOCABULARY), given[:, 1:].reshape(-1))
-        return loss, float(loss.detach()) / math.log(2.0) * len(given)
+        return loss, loss.detach() * (len(given) / math.log(2.0))
 
     history, optimizer = fit(
         model,
@@ -130,6 +130,7 @@ def train(model: Decoder, data: Books, **settings: Unpack[Settings]) -> tuple[Hi
         optimizer=decaying(WEIGHT_DECAY),
         validate=lambda: bits_per_byte(model, data.validation),
         patience=PATIENCE,
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
     told = curve(history.losses, history.validation, POINTS)

@@ -150,10 +150,10 @@ def train(model: Forecaster, data: Market, **settings: Unpack[Settings]) -> tupl
     mean = float(data.train.targets.mean())
     model.usual = Tensor(np.array([mean]), **made)
 
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         windows, targets = batch
         error = absolute(model(windows) - targets).mean()
-        return error / mean, float(error.detach()) * 100.0 * len(targets)
+        return error / mean, error.detach() * (100.0 * len(targets))
 
     result = fit(
         model,
@@ -161,6 +161,7 @@ def train(model: Forecaster, data: Market, **settings: Unpack[Settings]) -> tupl
         step,
         optimizer=_optimizer,
         validate=lambda: _mae(forecast(model, data.validation.windows), data.validation),
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
     spread = _spread(forecast(model, data.validation.windows), data.validation)

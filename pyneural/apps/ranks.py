@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyneural import distributed
+from pyneural.compilation import compile
 from pyneural.distributed.checkpoint import shared_bytes
 from pyneural.nn import Module
 from pyneural.optim import Optimizer
@@ -48,6 +49,7 @@ class Ranks:
         self.size = 1 if self.group is None else self.group.world_size
         self.rank = 0 if self.group is None else self.group.rank
         self.generators, self.options = (generator, default_generator), options
+        self.on_host = all(each.device.type != "cuda" for each in model.parameters())
         if batch_size % self.size:
             raise ValueError(f"train: batch_size (={batch_size}) cannot be divided by {self.size} ranks")
         # One rank alone needs it where a trace should show when gradients become known.
@@ -73,20 +75,29 @@ class Ranks:
             return distributed.ZeroRedundancyOptimizer.over(optimizer)
         return optimizer
 
-    def step(
-        self, step: Callable[[Any], tuple[Tensor, float]], batch: Any, optimizer: Optimizer, due: bool
-    ) -> tuple[float, float, bool]:
+    def learner(
+        self, step: Callable[[Any], tuple[Tensor, Any]], optimizer: Optimizer, *, compiled: bool
+    ) -> Callable[[Any], tuple[Tensor, Any]]:
+        """What makes a step of this rank's part of a batch; ``compiled`` where no other rank and no GPU takes part."""
+
+        def learn(batch: Any) -> tuple[Tensor, Any]:
+            with self._span("forward"), distributed.own_random(*self.generators):
+                loss, gained = step(batch)
+            optimizer.zero_grad()
+            with self._span("backward"):
+                loss.backward()
+            with self._span("optimizer"):
+                optimizer.step()
+            return loss.detach(), gained
+
+        return compile(learn) if compiled and self.parallel is None and self.on_host else learn
+
+    def step(self, learn: Callable[[Any], tuple[Tensor, Any]], batch: Any, due: bool) -> tuple[float, float, bool]:
         """One step: the ranks' mean loss, the sum of their metric, and whether a checkpoint is due on rank 0."""
-        with self._span("forward"), distributed.own_random(*self.generators):
-            loss, gained = step(batch)
-        optimizer.zero_grad()
-        with self._span("backward"):
-            loss.backward()
-        with self._span("optimizer"):
-            optimizer.step()
+        loss, gained = (float(each) for each in learn(batch))
         if self.group is None or self.size == 1:
-            return float(loss.detach()), gained, due
-        told = np.array([float(loss.detach()) / self.size, gained, float(due and self.rank == 0)])
+            return loss, gained, due
+        told = np.array([loss / self.size, gained, float(due and self.rank == 0)])
         self.group.trace.count(told.nbytes)
         with self._span("loss of all ranks"):
             self.group.host.all_reduce(told, "sum", "loss of all ranks").wait()

@@ -10,6 +10,7 @@ training slices, after 400 short steps, wider layers and twice the blocks each g
 from __future__ import annotations
 
 import functools
+import math
 import plistlib
 import tarfile
 from dataclasses import dataclass
@@ -129,19 +130,19 @@ def train(model: nn.Module, data: Slices, **settings: Unpack[Settings]) -> tuple
     """
     generator = settings.get("generator") or default_generator
 
-    def step(batch: tuple[Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor]) -> tuple[Tensor, Tensor]:
         clean = mirrored(batch[0], generator)
         drawn: dict[str, Any] = {"generator": generator, "device": clean.device, "dtype": clean.dtype}
         low, high = (each / WIDTH for each in NOISE)
         sigma = low + (high - low) * rand((len(clean), 1, 1, 1), **drawn)
         left = ((model(clean + sigma * randn(clean.shape, **drawn)) - clean) ** 2).mean(dim=(1, 2, 3))
-        values = -10.0 * np.log10(left.detach().cpu().numpy().astype(np.float64))
-        return 0.5 * (left / REST**2).log().mean(), float(values.sum())
+        return 0.5 * (left / REST**2).log().mean(), (-10.0 / math.log(10.0)) * left.detach().log().sum()
 
     return fit(
         model,
         TensorDataset(data.patches),
         step,
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 

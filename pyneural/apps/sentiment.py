@@ -181,17 +181,18 @@ def train(model: Network, data: Snippets, **settings: Unpack[Settings]) -> tuple
     The settings and errors are those of `pyneural.apps.training.fit`.
     """
 
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         pieces, valence = batch
         told = model(pieces)
         right = (told.detach().mean(dim=1) > 0) == (valence > 0)
-        return mse_loss(told, valence.unsqueeze(1).expand(told.shape)), float(right.sum())
+        return mse_loss(told, valence.unsqueeze(1).expand(told.shape)), right.sum()
 
     return fit(
         model,
         TensorDataset(data.train_pieces, data.train_valence),
         step,
         optimizer=_optimizer,
+        compiled=True,
         **usual(settings, EPOCHS, BATCH_SIZE, LEARNING_RATE),
     )
 

@@ -95,8 +95,8 @@ class Checkpoint:
     every: float = 30.0
 
 
-Step = Callable[[Any], tuple[Tensor, float]]
-"""A batch to its loss, and to the sum of the metric over its samples."""
+Step = Callable[[Any], tuple[Tensor, Any]]
+"""A batch to its loss, and to the sum of the metric over its samples, a number or a tensor of one."""
 
 
 class _Watched(TypedDict, total=False):
@@ -143,6 +143,7 @@ def fit(
     on_step: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Checkpoint | None = None,
     ranks: Options = Options(),  # noqa: B008 - frozen
+    compiled: bool = False,
 ) -> tuple[History, Optimizer]:
     """Train ``model`` with a learning rate that falls to 0 as half a cosine; of several ranks each takes a part.
 
@@ -157,6 +158,8 @@ def fit(
         begin: called before each epoch, and where a training goes on within one, with what it has seen; it may change
             the samples of ``dataset``, not their number.
         on_step: called after each step.
+        compiled: ``step`` reads no value and depends on nothing that changes in Python: its kernels are repeated by
+            `pyneural.compile`, forward, backward and update, with the same results.
 
     Raises:
         Refused: a number out of range; a checkpoint that is none, or that of another training.
@@ -180,6 +183,7 @@ def fit(
         checkpoint = Checkpoint(checkpoint.path, team.same({**checkpoint.facts, **settings}), checkpoint.every)
         run.resume(checkpoint)
     history, steps = run.history, epochs * len(loader)
+    learn = team.learner(step, run.optimizer, compiled=compiled)
     model.train()
     clock = saved = time.perf_counter()
     while len(history.scores) < epochs and not _stale(history, patience):
@@ -189,7 +193,7 @@ def fit(
             for group in run.optimizer.param_groups:
                 group["lr"] = lr * 0.5 * (1.0 + math.cos(math.pi * len(history.losses) / steps))
             due = checkpoint is not None and time.perf_counter() - saved >= checkpoint.every
-            loss, gained, due = team.step(step, batch, run.optimizer, due)
+            loss, gained, due = team.step(learn, batch, due)
             history.losses.append(loss)
             history.seen += batch_size
             history.gained += gained

@@ -28,6 +28,10 @@ for name in names:
         report = accuracy.compare(operation, sample, kernels.backend("numba_cpu"))
         assert report.ok, f"{name}, {sample.name}: {report.message}"
         checked += 1
+# Rows far apart, sums in several parts.
+a, b = rng.standard_normal((41, 600)), rng.standard_normal((600, 256 * 2 * 2 + 5))
+product = kernels.backend("numba_cpu").matmul(a.astype(sys.argv[3]), b.astype(sys.argv[3]))
+np.testing.assert_allclose(product, a @ b, rtol=0, atol=2e-4 if sys.argv[3] == "float32" else 1e-11)
 print(checked)
 """
 

@@ -17,6 +17,7 @@ import pytest
 
 import pyneural
 from pyneural import Generator, Tensor, nn
+from pyneural.apps import ranks
 from pyneural.apps.training import Checkpoint, History, Progress, Refused, fit
 from pyneural.data import TensorDataset
 from pyneural.functional import mse_loss
@@ -42,10 +43,10 @@ def _train(data: Data, order: Generator | None = None, validation: list[float] |
     pyneural.manual_seed(11)
     model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.4), nn.Linear(8, 2))
 
-    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+    def step(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         x, y = batch
         loss = mse_loss(model(x), y)
-        return loss, float(loss.detach()) * len(x)
+        return loss, loss.detach() * len(x)
 
     def weights() -> list[bytes]:
         return [each.detach().numpy().tobytes() for each in model.parameters()]
@@ -67,6 +68,25 @@ def _same(first: tuple[History, Any, Any], second: tuple[History, Any, Any]) -> 
     for name in ("losses", "scores", "validation", "final_loss", "best_epoch"):
         assert getattr(first[0], name) == getattr(second[0], name)
     assert first[1] == second[1]
+
+
+def test_a_compiled_step_trains_the_same(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made: list[Any] = []
+    compiling = ranks.compile
+    monkeypatch.setattr(ranks, "compile", lambda function: made.append(compiling(function)) or made[-1])
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 9:
+            raise _Broken
+
+    plain = _train(data, Generator(5))
+    assert not made
+    _same(plain, _train(data, Generator(5), compiled=True))
+    kept = Checkpoint(tmp_path / "state.safetensors", {}, every=0.0)
+    with pytest.raises(_Broken):
+        _train(data, Generator(5), compiled=True, on_step=stop, checkpoint=kept)
+    _same(plain, _train(data, Generator(5), compiled=True, checkpoint=kept))
+    assert [each.plans for each in made] == [1, 1, 1]
 
 
 def test_every_step_is_reported_and_counted(data: Data):
