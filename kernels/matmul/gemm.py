@@ -315,10 +315,24 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                             kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row,
                             g.b_column, depth, columns, b,
                         )  # fmt: skip
-                    ahead = depth * TILE_BYTES if packed and panel + 1 < last_panel else 0
+                    ahead = ahead_row = 0
+                    if packed and panel + 1 < last_panel:
+                        ahead, ahead_row = b + length * TILE_BYTES, TILE_BYTES
+                    elif g.b_column == size and panel + 1 < last_panel:
+                        ahead, ahead_row = g.b + (g.begin + first) * g.b_row + (column + width) * size, g.b_row
+                    elif g.b_column == size and not packed and first + depth < length:
+                        ahead = g.b + (g.begin + first + depth) * g.b_row + first_panel * TILE_BYTES
+                        ahead_row = g.b_row
+                    far_a = 0  # of the last panels: what the next depth will copy
+                    if own_a and first + depth < length and last_panel - panel <= LAST:
+                        far_a = (
+                            g.a + (g.begin + first + depth) * size + (last_panel - panel - 1) * ROWS // LAST * g.a_row
+                        )
+                    elif not own_a and panel == first_panel and g.a_step == size:
+                        far_a = g.a + (g.begin + first) * size + ROWS * g.a_row
                     sums = g.sums + task * g.held + (panel - first_panel) * g.tall * ROWS * TILE_BYTES
                     _strips(
-                        kind, g, top, bottom, first, depth, own_a, b, b_step, ahead, column, columns,
+                        kind, g, top, bottom, first, depth, own_a, b, b_step, ahead, ahead_row, far_a, column, columns,
                         sums if g.held and columns == width else 0, edge,
                     )  # fmt: skip
                     if g.finish and g.begin + first + depth == g.k:
@@ -327,6 +341,10 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                             kind, g.finish, g.out + (row * n + column) * size, n * size, min(bottom * ROWS, m) - row,
                             columns, g.bias + column * size if g.bias else 0, g.activation,
                         )  # fmt: skip
+
+
+LAST = 4
+"""Panels during which a task fetches the rows of ``a`` that it copies next."""
 
 
 @jit(inline=True)  # type: ignore[untyped-decorator]
@@ -341,17 +359,28 @@ def _strips(
     b: int,
     b_step: int,
     ahead: int,
+    ahead_row: int,
+    far_a: int,
     column: int,
     columns: int,
     sums: int,
     edge: int,
 ) -> None:
-    """Strips ``top...`` of ``a`` by one panel of ``b``. Meanwhile ``ahead`` bytes of the next panel come nearer."""
+    """Strips ``top...`` of ``a`` by one panel of ``b``.
+
+    Meanwhile come nearer: the next panel, of which rows of one tile's width begin at ``ahead`` every ``ahead_row``
+    bytes; rows of ``a`` that are needed next, of the first strip at ``far_a``. Either may be 0.
+    """
     like = kind(0)
     size: int = itemsize(like)
     for strip in range(top, bottom):
-        share = ahead // (bottom - top)
-        fetch(b + g.length * TILE_BYTES + (strip - top) * share, share)
+        if ahead:
+            share = (depth + bottom - top - 1) // (bottom - top)
+            for k in range((strip - top) * share, min((strip - top + 1) * share, depth)):
+                fetch(ahead + k * ahead_row, TILE_BYTES)
+        if far_a:
+            for i in range(ROWS // LAST if own_a else ROWS):
+                fetch(far_a + (strip * ROWS + i) * g.a_row, depth * size)
         row = strip * ROWS
         rows = min(ROWS, g.m - row)
         if own_a:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 import pytest
 
@@ -120,3 +121,15 @@ def test_every_task_is_called_once(kernel: Any, count: int, piece: int) -> None:
 )
 def test_share(count: int, size: int, expected: int) -> None:
     assert share.py_func(count, size) == expected
+
+
+def test_loops_use_the_widest_vectors(cache: pathlib.Path) -> None:
+    @jit(name="doubling_of_a_test")  # type: ignore[untyped-decorator]
+    def doubling(x: Any, out: Any) -> None:
+        for i in range(x.shape[0]):
+            out[i] = x[i] + x[i]
+
+    x = np.ones(100, np.float32)
+    doubling(x, x)
+    (code,) = doubling.inspect_asm().values()
+    assert ("zmm" in code) == llvmlite.binding.get_host_cpu_features().get("avx512f", False)
