@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyneural import distributed
-from pyneural.compilation import compile
+from pyneural.compilation import compile, watched
 from pyneural.distributed.checkpoint import shared_bytes
 from pyneural.nn import Module
 from pyneural.optim import Optimizer
@@ -78,7 +78,10 @@ class Ranks:
     def learner(
         self, step: Callable[[Any], tuple[Tensor, Any]], optimizer: Optimizer, *, compiled: bool
     ) -> Callable[[Any], tuple[Tensor, Any]]:
-        """What makes a step of this rank's part of a batch; ``compiled`` where no other rank and no GPU takes part."""
+        """What makes a step of this rank's part of a batch.
+
+        ``compiled`` where no other rank and no GPU takes part, and nobody watches the kernels.
+        """
 
         def learn(batch: Any) -> tuple[Tensor, Any]:
             with self._span("forward"), distributed.own_random(*self.generators):
@@ -90,7 +93,8 @@ class Ranks:
                 optimizer.step()
             return loss.detach(), gained
 
-        return compile(learn) if compiled and self.parallel is None and self.on_host else learn
+        alone = self.parallel is None and self.on_host and not watched()
+        return compile(learn) if compiled and alone else learn
 
     def step(self, learn: Callable[[Any], tuple[Tensor, Any]], batch: Any, due: bool) -> tuple[float, float, bool]:
         """One step: the ranks' mean loss, the sum of their metric, and whether a checkpoint is due on rank 0."""

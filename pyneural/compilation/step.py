@@ -132,6 +132,11 @@ class _Version:
         return put_together(self.structure, iter(tensors))
 
 
+def watched() -> bool:
+    """Whether somebody watches kernels (`kernels.record`), whom a plan would tell nothing."""
+    return any(type(active(name)) is not Backend for name in HOSTS)
+
+
 class _Signature:
     """What is known of calls of one signature."""
 
@@ -146,7 +151,7 @@ class _Signature:
                 self.reason = f"its tensors are on {each.device}"
             elif each.requires_grad:
                 self.reason = f"an argument of shape {each.shape} requires a gradient"
-        if any(type(active(name)) is not Backend for name in HOSTS):
+        if watched():
             self.reason = "kernels are being watched (kernels.record)"
 
 
