@@ -1,9 +1,9 @@
 """Races between libraries that are fair: same inputs, interleaved rounds, results of timed calls checked.
 
 Every contestant lives in a process of its own, because thread pools of several libraries in one process
-spin against each other, and because some are tuned by environment variables. One process works at a
-time; the others wait for a line on their standard input, and nobody's turn begins before the threads of the one
-before sleep. Threads of OpenMP keep to a core each: two that spin on one core cost each call a scheduler's slice.
+spin against each other, and because some are tuned by environment variables. One process runs at a time: the
+others are stopped by a signal, with all of their threads, until it is their turn. Threads of OpenMP keep to a core
+each: two that spin on one core cost each call a scheduler's slice.
 
 A contestant is refused, not timed, where a result is wrong: of the last timed call, and before and after the
 timing on inputs that were written anew in the same memory, of which then a few elements change once more.
@@ -16,9 +16,11 @@ else's memory become NaN once they have been looked at: whoever gets that memory
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -36,13 +38,12 @@ from pyneural.kernels import dtypes
 from .machine import last_level_cache
 
 PAUSE = 0.05
-"""Most seconds between contestants: OpenBLAS's threads spin for some 20 ms after their last work."""
-
-QUIET = 0.001
-"""Seconds between two looks at whether they sleep."""
+"""Seconds between contestants that share a process: OpenBLAS's threads spin for some 20 ms after their last work."""
 
 TOLERANCE = 1e-5
 """Largest error of float32 results, relative to the largest element of the float64 reference."""
+
+_PR_SET_PDEATHSIG = 1  # of Linux's <linux/prctl.h>
 
 STIRRED = 16
 """Elements of each input that change between two timed calls."""
@@ -251,6 +252,12 @@ def _known(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if dtypes.is_half(array.dtype) else array
 
 
+def _end_with_parent() -> None:
+    """Let the system end this process with the one that began it: stopped, it would not see that by itself."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def serve(
     prepare: Prepare,
     describe: Callable[[str], dict[str, Any]],
@@ -258,6 +265,7 @@ def serve(
 ) -> None:
     """Answer the requests on standard input, one JSON object a line; ``cache`` as for `Server`, by kind."""
     kind = sys.argv[2]
+    _end_with_parent()
     server = Server(prepare, kind, cache(kind))
     for line in sys.stdin:
         request = json.loads(line)
@@ -295,37 +303,26 @@ class _Process:
     def ask(self, **request: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.send_signal(signal.SIGCONT)
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the contestant {self._process.args!r} ended with status {self._process.wait()}")
+        self._process.send_signal(signal.SIGSTOP)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def rest(self) -> None:
-        """Wait until no thread of the process runs, `PAUSE` at most, and that long where the system does not say."""
-        tasks = pathlib.Path(f"/proc/{self._process.pid}/task")
-        until = time.perf_counter() + PAUSE
-        while time.perf_counter() < until:
-            if tasks.exists() and not any(_runs(each) for each in tasks.iterdir()):
-                return
-            time.sleep(QUIET)
+        """Not needed: outside of `ask` no thread of it runs."""
 
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.send_signal(signal.SIGCONT)
         self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
-
-
-def _runs(task: pathlib.Path) -> bool:
-    """Whether a thread is running or ready to."""
-    try:
-        return (task / "stat").read_text().rpartition(") ")[2].startswith("R")
-    except OSError:  # it has just ended
-        return False
 
 
 def race(
@@ -360,12 +357,13 @@ def race(
     """
     with contextlib.ExitStack() as stack:
         exchange = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        processes = {
-            each.name: stack.enter_context(contextlib.closing(_Process(module, each, threads, folder)))
-            for each in contestants
-        }
+        processes: dict[str, _Process] = {}
+        described = {}
+        for each in contestants:  # one after the other: the first measures ceilings
+            process = _Process(module, each, threads, folder)
+            processes[each.name] = stack.enter_context(contextlib.closing(process))
+            described[each.name] = process.ask(do="describe")
         judge = _Judge(truth, exchange)
-        described = {name: process.ask(do="describe") for name, process in processes.items()}
         heats = [_Heat(processes, case, judge, round_seconds, keep=passes > 1) for case in cases]
         turns = [(each, number) for number in range(passes) for each in heats]
         for heat, number in track(turns, description=f"{module}, {threads} threads"):

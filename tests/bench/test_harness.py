@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench import harness
-from pyneural.bench.race import _runs
+from pyneural.bench.race import _Process
 from tests.bench import cheats
 
 
@@ -51,14 +54,45 @@ def test_a_cheat_is_refused_in_passes(kind: str) -> None:
         race(kind, cases=2, passes=2)
 
 
-@pytest.mark.parametrize(
-    ("stat", "runs"),
-    [("12 (python3) R 1 2 3", True), ("12 (a) R (b) S 1 2 3", False), ("12 (a (b) R 1 2 3", True), (None, False)],
-)
-def test_which_threads_run(stat: str | None, runs: bool, tmp_path: Path) -> None:
-    if stat is not None:
-        (tmp_path / "stat").write_text(stat)
-    assert _runs(tmp_path) is runs
+def _state(process: int) -> str:
+    status = Path(f"/proc/{process}/status").read_text()
+    return status.split("State:")[1].split()[0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the states of processes are Linux's")
+def test_who_is_not_asked_is_stopped() -> None:
+    contestants = [harness.Contestant(name, "honest", {}) for name in ("one", "other")]
+    first, second = (_Process("tests.bench.cheats", each, 1, None) for each in contestants)
+    numbers = [each._process.pid for each in (first, second)]
+    first.ask(do="describe")
+    second.ask(do="describe")
+    assert [_state(each) for each in numbers] == ["T", "T"]
+    first.ask(do="describe")  # and goes on
+    for each in (first, second):
+        each.close()
+        assert each._process.returncode == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is Linux that ends them")
+def test_who_is_stopped_ends_with_the_race() -> None:
+    program = """
+import os
+from bench import harness
+from pyneural.bench.race import _Process
+
+process = _Process("tests.bench.cheats", harness.Contestant("one", "honest", {}), 1, None)
+process.ask(do="describe")
+print(process._process.pid, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    process = int(done.stdout)
+    for _ in range(500):
+        if not Path(f"/proc/{process}").exists() or _state(process) == "Z":
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail(f"process {process} is still there, in state {_state(process)}")
 
 
 @pytest.mark.parametrize("cache", [1 << 20, 32 << 20, 480 << 20])
