@@ -27,7 +27,7 @@ _typing: Any = typing
 
 WIDEST = '"prefer-vector-width"="512"'
 """LLVM's attribute of a function: loops use the widest vectors that there are. For most of Intel's processors it would
-take half of them, because early ones had to slow their clock."""
+take half their width, because early ones had to slow their clock."""
 
 _ENVIRONMENT = "_ZN08NumbaEnv"
 """How the variables begin by which compiled functions find their Python constants."""

@@ -29,6 +29,9 @@ from ..simd import (
 DEPTH = 256
 """Inner size of a block: one panel of ``b`` is then 32 KiB at 512-bit vectors, two thirds of a first cache."""
 
+LAST = 4
+"""Panels during which a task fetches the rows of ``a`` that it copies next."""
+
 
 @Routine
 def pack_b(kind: Any, b: int, b_row: int, b_column: int, depth: int, columns: int, target: int) -> None:
@@ -341,10 +344,6 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                             kind, g.finish, g.out + (row * n + column) * size, n * size, min(bottom * ROWS, m) - row,
                             columns, g.bias + column * size if g.bias else 0, g.activation,
                         )  # fmt: skip
-
-
-LAST = 4
-"""Panels during which a task fetches the rows of ``a`` that it copies next."""
 
 
 @jit(inline=True)  # type: ignore[untyped-decorator]
