@@ -30,9 +30,6 @@ is that of least squares that learn on as the film runs: their mixture has 32.91
 score. `frames per second` is of one thread of a busy machine, four mirror images a frame, without the least squares
 that come before the network.
 
-`fashion` has 13 epochs now, and so has its seed 0 here, which took 1,041 seconds alone on 2 cores; the other two seeds
-are older trainings of 18 epochs, beside other work.
-
 `pyneural train NAME` trains, `pyneural evaluate --all` tests what was trained, `pyneural predict NAME INPUT` uses it.
 """
 
@@ -53,8 +50,16 @@ def page(results: Path = RESULTS) -> str:
         result = json.loads(path.read_text(encoding="utf-8"))
         lines += _rows(name, result)
         where = dict.fromkeys(_place(each["machine"]) for each in result["reports"])
-        notes.append(f"- `{name}`: {what}. {'; '.join(where)}.")
+        notes.append(f"- `{name}`: {what}. {'; '.join(where)}.{_unlike(result['reports'])}")
     return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _unlike(reports: list[dict[str, Any]]) -> str:
+    """A sentence on trainings that were not equally long."""
+    if len({each["epochs"] for each in reports}) == 1:
+        return ""
+    long = (f"{each['epochs']} epochs in {each['seconds']:.0f} seconds (seed {each['seed']})" for each in reports)
+    return f" Not of one length: {', '.join(long)}."
 
 
 def _place(machine: dict[str, Any]) -> str:

@@ -279,9 +279,9 @@ def multiply(kind: Any, columns: int, tiles: int, source: int, weight: int, sums
     g = fields(Tiles, geometry)
     like = kind(0)
     size: int = itemsize(like)
+    share = g.inner * TILE_BYTES // ((tiles + ROWS - 1) // ROWS)
     for part in range(PARTS):
         a, b, c = source + part * g.part, weight + part * g.weight_part, sums + part * g.sums
-        share = g.inner * TILE_BYTES * ROWS // (tiles + ROWS - 1)
         for tile in range(0, tiles, ROWS):
             # Of the next part's weight, which comes from far where there are many channels.
             fetch(b + g.weight_part + tile // ROWS * share, share)

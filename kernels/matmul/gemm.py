@@ -372,9 +372,9 @@ def _strips(
     """
     like = kind(0)
     size: int = itemsize(like)
+    share = (depth + bottom - top - 1) // (bottom - top)
     for strip in range(top, bottom):
         if ahead:
-            share = (depth + bottom - top - 1) // (bottom - top)
             for k in range((strip - top) * share, min((strip - top + 1) * share, depth)):
                 fetch(ahead + k * ahead_row, TILE_BYTES)
         if far_a:

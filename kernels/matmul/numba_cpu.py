@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -145,9 +144,9 @@ def _tasks(
     direct = m <= gemm.THIN and b_column == size
     # A panel for one task only is copied by that task, into its cache.
     loose = panels if grid_rows > 1 and not direct else 0
-    own_strips, own_panels = math.ceil(m / ROWS / grid_rows), -(-panels // grid_columns)
-    chunks = math.ceil(own_strips / tall)
-    tall, once, depth = math.ceil(own_strips / chunks), not loose and chunks == 1, gemm.even_depth(span)
+    own_strips, own_panels = -(-m // (ROWS * grid_rows)), -(-panels // grid_columns)
+    chunks = -(-own_strips // tall)
+    tall, once, depth = -(-own_strips // chunks), not loose and chunks == 1, gemm.even_depth(span)
     held = tall * own_panels * ROWS * width if span > depth and n * size > gemm.FAR else 0
     own_a = tall * ROWS * depth if a_step == size and a_row > gemm.FAR and own_panels * width >= gemm.WIDE else 0
     copied = 0 if own_a else copied

@@ -16,7 +16,6 @@ else's memory become NaN once they have been looked at: whoever gets that memory
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import pathlib
@@ -33,17 +32,19 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from rich.progress import track
 
+from pyneural.distributed.guard import end_with_parent
 from pyneural.kernels import dtypes
 
 from .machine import last_level_cache
 
 PAUSE = 0.05
-"""Seconds between contestants that share a process: OpenBLAS's threads spin for some 20 ms after their last work."""
+"""Seconds between contestants that cannot be stopped, as they share a process or the system has no signal for it:
+OpenBLAS's threads spin for some 20 ms after their last work."""
+
+STOPS = hasattr(signal, "SIGSTOP")
 
 TOLERANCE = 1e-5
 """Largest error of float32 results, relative to the largest element of the float64 reference."""
-
-_PR_SET_PDEATHSIG = 1  # of Linux's <linux/prctl.h>
 
 STIRRED = 16
 """Elements of each input that change between two timed calls."""
@@ -209,10 +210,6 @@ class Server:
         self._stir(subject)
         return self._leave(folder, self._turn, subject.run())
 
-    def rest(self) -> None:
-        """Let this process's threads fall asleep, whoever they worked for."""
-        time.sleep(PAUSE)
-
     def _next(self) -> Subject:
         self._turn = (self._turn + 1) % len(self._sets)
         return self._sets[self._turn]
@@ -252,12 +249,6 @@ def _known(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if dtypes.is_half(array.dtype) else array
 
 
-def _end_with_parent() -> None:
-    """Let the system end this process with the one that began it: stopped, it would not see that by itself."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def serve(
     prepare: Prepare,
     describe: Callable[[str], dict[str, Any]],
@@ -265,7 +256,7 @@ def serve(
 ) -> None:
     """Answer the requests on standard input, one JSON object a line; ``cache`` as for `Server`, by kind."""
     kind = sys.argv[2]
-    _end_with_parent()
+    end_with_parent()
     server = Server(prepare, kind, cache(kind))
     for line in sys.stdin:
         request = json.loads(line)
@@ -303,23 +294,25 @@ class _Process:
     def ask(self, **request: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._go_on()
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the contestant {self._process.args!r} ended with status {self._process.wait()}")
-        self._process.send_signal(signal.SIGSTOP)
+        if STOPS:
+            self._process.send_signal(signal.SIGSTOP)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def rest(self) -> None:
-        """Not needed: outside of `ask` no thread of it runs."""
+    def _go_on(self) -> None:
+        if STOPS:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._go_on()
         self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
@@ -364,7 +357,8 @@ def race(
             processes[each.name] = stack.enter_context(contextlib.closing(process))
             described[each.name] = process.ask(do="describe")
         judge = _Judge(truth, exchange)
-        heats = [_Heat(processes, case, judge, round_seconds, keep=passes > 1) for case in cases]
+        pause = 0.0 if STOPS else PAUSE
+        heats = [_Heat(processes, case, judge, round_seconds, pause, keep=passes > 1) for case in cases]
         turns = [(each, number) for number in range(passes) for each in heats]
         for heat, number in track(turns, description=f"{module}, {threads} threads"):
             heat.run(rounds, last=number == passes - 1)
@@ -376,7 +370,7 @@ def race_here(
 ) -> dict[str, Any]:
     """`race` on one case between contestants in this process: for one library with itself, whose threads they share."""
     with tempfile.TemporaryDirectory() as exchange:
-        heat = _Heat(servers, case, _Judge(truth, pathlib.Path(exchange)), round_seconds)
+        heat = _Heat(servers, case, _Judge(truth, pathlib.Path(exchange)), round_seconds, PAUSE)
         heat.run(rounds, last=True)
         return heat.report()
 
@@ -390,13 +384,14 @@ class _Heat:
         case: Case,
         judge: _Judge,
         round_seconds: float,
+        pause: float,
         *,
         keep: bool = False,
     ) -> None:
         if case.contestants is not None:
             processes = {name: processes[name] for name in case.contestants}
         self._processes, self._case, self._judge = processes, case, judge
-        self._round_seconds, self._keep = round_seconds, keep
+        self._round_seconds, self._pause, self._keep = round_seconds, pause, keep
         self._turns: dict[str, list[list[float]]] = {name: [] for name in processes}
         self._errors: dict[str, float] = {}
         self._calls: dict[str, int] = {}
@@ -414,8 +409,7 @@ class _Heat:
                 self._calls[name] = max(3, min(200, int(self._round_seconds / first)))
         for turn in range(rounds):
             for name, process in self._processes.items():
-                for other in self._processes.values():
-                    other.rest()
+                time.sleep(self._pause)
                 # The first call of a turn wakes the threads.
                 self._turns[name].append(process.ask(do="time", calls=1 + self._calls[name])["times"][1:])
                 if last and turn == rounds - 1:

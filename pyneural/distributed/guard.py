@@ -49,12 +49,17 @@ def guarded(main: Callable[[], Any]) -> Any:
     sentinel.selector.close()
     if sentinel.listener is not None:
         sentinel.listener.close()
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     os.environ[VARIABLE] = f"{theirs.detach()}:{port}"
     return _exiting(main)
+
+
+def end_with_parent() -> None:
+    """Let Linux kill this process when the one that began it ends, even if it is stopped then."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _exiting(main: Callable[[], Any]) -> Any:

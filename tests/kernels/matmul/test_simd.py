@@ -14,9 +14,11 @@ from pyneural.kernels import simd
 # Shapes with edge tiles, packed and unpacked operands, and every direction of the convolution, in both layouts.
 PROGRAM = """
 import sys
+import numba
 import numpy as np
 from pyneural import kernels
 from pyneural.kernels import accuracy, simd
+from pyneural.kernels.matmul import gemm
 
 assert simd.CHOSEN.name == sys.argv[1], simd.CHOSEN
 rng = np.random.default_rng(int(sys.argv[2]))
@@ -29,7 +31,7 @@ for name in names:
         assert report.ok, f"{name}, {sample.name}: {report.message}"
         checked += 1
 # Rows far apart, sums in several parts.
-a, b = rng.standard_normal((41, 600)), rng.standard_normal((600, 256 * 2 * 2 + 5))
+a, b = rng.standard_normal((41, 600)), rng.standard_normal((600, gemm.WIDE * numba.get_num_threads() + 5))
 product = kernels.backend("numba_cpu").matmul(a.astype(sys.argv[3]), b.astype(sys.argv[3]))
 np.testing.assert_allclose(product, a @ b, rtol=0, atol=2e-4 if sys.argv[3] == "float32" else 1e-11)
 print(checked)

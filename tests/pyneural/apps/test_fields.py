@@ -47,14 +47,15 @@ def test_every_bar_is_reached_by_the_median_of_three_seeds(name: str):
 def test_a_row(fields: ModuleType, tmp_path: Path):
     machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
     reports = [
-        {"seed": seed, "seconds": 10.0 + seed, "test": {"accuracy": value}, "baseline": {"accuracy": 0.5},
-         "machine": {**machine, "commit": commit}}
+        {"seed": seed, "epochs": 3 + seed // 2, "seconds": 10.0 + seed, "test": {"accuracy": value},
+         "baseline": {"accuracy": 0.5}, "machine": {**machine, "commit": commit}}
         for seed, (value, commit) in enumerate(((0.9, "abc"), (0.7, "abc"), (0.8, "def")))
     ]  # fmt: skip
     (tmp_path / "digits.json").write_text(json.dumps({"bars": {"accuracy": 0.75}, "reports": reports}))
     text = fields.page(tmp_path)
     assert "| `digits` | accuracy | 0.8000 (0.7000, 0.9000) | 0.5000 | 0.7500 | 0, 1, 2 | 11 |" in text
     assert "P, 2 cores, 2026-01-02, commit abc; P, 2 cores, 2026-01-02, commit def." in text
+    assert "3 epochs in 10 seconds (seed 0), 3 epochs in 11 seconds (seed 1), 4 epochs in 12 seconds (seed 2)." in text
     assert "| `diagnosis` | not measured |" in text
 
 
