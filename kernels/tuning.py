@@ -36,8 +36,8 @@ class Tiling(NamedTuple):
     tile: str
 
 
-MATMUL = Blocking(256, 2048)
-"""Where nothing was tuned: a block's strips of ``a`` fill a quarter of a second cache."""
+MATMUL = Blocking(512, 2048)
+"""Where nothing was tuned: a block's strips of ``a``, `gemm.DEPTH` deep, fill a quarter or half of a second cache."""
 
 _forced: list[Blocking] = []
 

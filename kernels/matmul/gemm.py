@@ -29,6 +29,9 @@ from ..simd import (
 DEPTH = 256
 """Inner size of a block: one panel of ``b`` is then 32 KiB at 512-bit vectors, two thirds of a first cache."""
 
+TOGETHER = 4
+"""Panels of ``b`` that are copied row by row of all of them: longer rows are read faster."""
+
 LAST = 4
 """Panels during which a task fetches the rows of ``a`` that it copies next."""
 
@@ -55,6 +58,18 @@ def pack_b(kind: Any, b: int, b_row: int, b_column: int, depth: int, columns: in
             store(load(like, b + k * b_row + j * b_column), target + k * TILE_BYTES + j * size)
         for j in range(columns, width):
             store(like, target + k * TILE_BYTES + j * size)
+
+
+@jit(inline=True)  # type: ignore[untyped-decorator]
+def _pack_panels(kind: Any, b: int, b_row: int, depth: int, panels: int, target: int, apart: int) -> None:
+    """Copy whole panels of contiguous columns, each to rows of one tile's width, ``apart`` bytes from panel to panel."""
+    like = kind(0)
+    for k in range(depth):
+        for panel in range(panels):
+            for byte in range(0, TILE_BYTES, VECTOR_BYTES):
+                copy_vector(
+                    like, b + k * b_row + panel * TILE_BYTES + byte, target + panel * apart + k * TILE_BYTES + byte
+                )
 
 
 @Routine
@@ -313,6 +328,13 @@ def blocks(kind: Any, arguments: int, start: int, stop: int) -> None:
                     packed = g.loose or top > first_strip
                     if g.direct and columns == width:
                         b, b_step = g.b + (g.begin + first) * g.b_row + column * size, g.b_row
+                    elif not packed and g.b_column == size and not g.once and columns == width:
+                        together = min(TOGETHER, last_panel - panel, n // width - panel)
+                        if (panel - first_panel) % TOGETHER == 0:
+                            _pack_panels(
+                                kind, g.b + (g.begin + first) * g.b_row + column * size, g.b_row, depth, together, b,
+                                length * TILE_BYTES,
+                            )  # fmt: skip
                     elif not packed:
                         call(
                             kind, g.pack_b, g.b + (g.begin + first) * g.b_row + column * g.b_column, g.b_row,
@@ -368,7 +390,8 @@ def _strips(
     """Strips ``top...`` of ``a`` by one panel of ``b``.
 
     Meanwhile come nearer: the next panel, of which rows of one tile's width begin at ``ahead`` every ``ahead_row``
-    bytes; rows of ``a`` that are needed next, of the first strip at ``far_a``. Either may be 0.
+    bytes; rows of ``a`` that are needed next, of the first strip at ``far_a``; the next tile of the result, where sums
+    are not kept elsewhere. ``ahead``, ``far_a`` and ``sums`` may be 0.
     """
     like = kind(0)
     size: int = itemsize(like)
@@ -382,6 +405,9 @@ def _strips(
                 fetch(far_a + (strip * ROWS + i) * g.a_row, depth * size)
         row = strip * ROWS
         rows = min(ROWS, g.m - row)
+        if not sums and g.n * size > FAR:
+            for i in range(0 if strip == top else ROWS, 2 * ROWS):
+                fetch(g.out + ((row + i) * g.n + column) * size, TILE_BYTES)
         if own_a:
             a, a_row, a_step = own_a + (strip - top) * ROWS * depth * size, size, ROWS * size
         elif strip < g.whole:
@@ -406,7 +432,14 @@ WIDE = 256
 """Columns for each thread from which tasks have all rows: each copies its panels of ``b`` where it uses them."""
 
 FAR = 1024
-"""Bytes from row to row up to which the rows of a tile fall into enough sets of a first cache."""
+"""Bytes from row to row up to which the rows of a tile of ``a`` fall into enough sets of a first cache."""
+
+PAGE = 4096
+"""Bytes from row to row of the result from which sums of several depths are kept elsewhere: each row of a tile is then
+in another page, and all of them in few sets of a first cache."""
+
+OFTEN = 4
+"""Depths from whose number on sums of them are kept elsewhere, however near the rows of the result are."""
 
 SPAN_BYTES = 64 << 20
 """Bytes that packed copies of both operands may take."""

@@ -147,7 +147,8 @@ def _tasks(
     own_strips, own_panels = -(-m // (ROWS * grid_rows)), -(-panels // grid_columns)
     chunks = -(-own_strips // tall)
     tall, once, depth = -(-own_strips // chunks), not loose and chunks == 1, gemm.even_depth(span)
-    held = tall * own_panels * ROWS * width if span > depth and n * size > gemm.FAR else 0
+    far = span > depth and (n * size >= gemm.PAGE or span > gemm.OFTEN * depth)
+    held = tall * own_panels * ROWS * width if far else 0
     own_a = tall * ROWS * depth if a_step == size and a_row > gemm.FAR and own_panels * width >= gemm.WIDE else 0
     copied = 0 if own_a else copied
     items = {

@@ -19,7 +19,7 @@ from .contestants import SUBJECT
 from .workloads import TOLERANCES, dtype_named, inputs, truth
 
 ROWS = (64, 128, 256, 512)
-COLUMNS = (128, 256, 512, 1024)
+COLUMNS = (128, 256, 512, 1024, 2048)
 
 GAIN = 1.02
 """What a candidate must be faster than the blocks used without tuning to take their place."""

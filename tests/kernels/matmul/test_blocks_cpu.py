@@ -23,7 +23,7 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 
 @pytest.mark.parametrize("block", [tuning.MATMUL, tuning.Blocking(16, 32), tuning.Blocking(1, 1)], ids=str)
-@pytest.mark.parametrize("k", [131, 2 * gemm.DEPTH + 17])
+@pytest.mark.parametrize("k", [131, 2 * gemm.DEPTH + 17, (gemm.OFTEN + 1) * gemm.DEPTH + 17])
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 @pytest.mark.parametrize("b_layout", LAYOUTS)
 @pytest.mark.parametrize("a_layout", LAYOUTS)
