@@ -17,6 +17,7 @@ from pyneural.kernels.routine import Routine, fields, zero
 from pyneural.kernels.simd import ROWS, VECTOR_BYTES, VECTORS, Emitter, constant, copy_vector, intrinsic
 
 from .machine import last_level_cache
+from .race import MOST_BYTES
 
 CHAINS = ROWS * VECTORS
 """Sums that depend on themselves alone: as many as the product's tile has, enough to hide an addition's latency."""
@@ -101,8 +102,11 @@ def flops(dtype: np.dtype[Any]) -> float:
 
 
 def bandwidth() -> float:
-    """Bytes a second, read and written, of a copy of four times the last-level cache by all threads."""
-    nbytes = 4 * last_level_cache()
+    """Bytes a second, read and written, of a copy of four times the last-level cache by all threads.
+
+    Where that is more than a contestant's inputs have (`race.MOST_BYTES`), a copy of so much.
+    """
+    nbytes = min(4 * last_level_cache(), MOST_BYTES)
     source, target = np.ones(nbytes, np.uint8), np.zeros(nbytes, np.uint8)
     arguments = _Work(0, source.ctypes.data, target.ctypes.data)
     routine, vectors = _copy[dtypes.float32], nbytes // VECTOR_BYTES

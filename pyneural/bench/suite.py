@@ -20,9 +20,8 @@ from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 FORMAT = 1
 """Of the JSON; `load` refuses others."""
 
-ROUNDS = 12
-ROUND_SECONDS = 0.015
-
+ROUNDS = 30
+ROUND_SECONDS = 0.01
 
 KINDS: dict[str, dict[str, Kind]] = {"cpu": on_host.KINDS, "cuda": on_gpu.KINDS}
 """The contestants, by device."""

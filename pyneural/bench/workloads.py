@@ -240,9 +240,9 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
         return [_normal(rng, math.prod(shape), dtype).reshape(shape) for shape in shapes]
     counts = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
     size, number = sum(counts), options["set"]
-    # As many as all sets of the case need, for they must not lie in one another.
-    most = min(CACHES * last_level_cache(), MOST_BYTES) // dtype.itemsize + 2 * size
-    numbers = _numbers(dtype, max(most, (number + 1) * size), options["seed"])
+    # As many as all sets of the case need, for they must not lie in one another, and some more for larger cases.
+    most = min(CACHES * last_level_cache(), MOST_BYTES) // dtype.itemsize
+    numbers = _numbers(dtype, max(most + 2 * size, (number + 1) * size), most // 4, options["seed"])
     found, at = [], number * size
     for shape, count in zip(shapes, counts, strict=True):
         found.append(numbers[at : at + math.prod(shape)].reshape(shape))
@@ -253,16 +253,22 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
 ALIGNED = 32
 """Elements between the beginnings of arrays are a multiple of it: 64 bytes of the smallest dtype."""
 
+PERIOD = (1 << 24) - 3
+"""Numbers that are drawn before they come again: odd, so that no two sets hold the same ones."""
+
 _drawn: dict[np.dtype[Any], np.ndarray] = {}
 
 
-def _numbers(dtype: np.dtype[Any], count: int, seed: int) -> np.ndarray:
-    """At least so many normal random numbers of a dtype: those that were drawn before, if they suffice."""
+def _numbers(dtype: np.dtype[Any], count: int, more: int, seed: int) -> np.ndarray:
+    """At least so many normal random numbers of a dtype: those that were drawn before, if they suffice, else ``more``.
+    """
     kept = _drawn.get(dtype)
     if kept is None or kept.size < count:
         # From a cache line's beginning on: where malloc begins decides the speed of all vector loads of a process.
-        _drawn[dtype] = kept = aligned(count * dtype.itemsize).view(dtype)
-        kept[...] = _normal(np.random.default_rng(seed), count, dtype)
+        _drawn[dtype] = kept = aligned((count + more) * dtype.itemsize).view(dtype)
+        first = _normal(np.random.default_rng(seed), min(kept.size, PERIOD), dtype)
+        for start in range(0, kept.size, PERIOD):
+            kept[start : start + PERIOD] = first[: kept.size - start]
     return kept
 
 
