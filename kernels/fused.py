@@ -17,6 +17,7 @@ from numba.core import types
 from .elementwise import numba_cpu as elementwise
 from .elementwise.loops import EXACT, compiled, inlined, piece
 from .entry import KIND, Entries, elements, handle, size
+from .near import bring, step
 from .parallel import spread
 from .pointwise import Pointwise, Program, Work
 from .vector import select
@@ -51,7 +52,8 @@ def kernel(program: Program) -> Callable[..., bool]:
     known = "\n".join([text, *(each.does.name for each in program.instructions), str(program.dtype)])
     name = f"fused_{hashlib.sha256(known.encode()).hexdigest()[:12]}"
     space: dict[str, Any] = {
-        "__name__": __name__, "elements": elements, "size": size, "spread": spread, "piece": piece
+        "__name__": __name__, "elements": elements, "size": size, "spread": spread, "piece": piece, "step": step,
+        "bring": bring,
     }  # fmt: skip
     exec(compile(text, __file__, "exec"), space)
     functions = [inlined(each.does.f, f"{each.does.name}_scalar") for each in program.instructions]

@@ -79,22 +79,30 @@ class Program(NamedTuple):
             f"        {', '.join(names)}, = arguments",
             *(f"        k{i} = number(p{i})" for i in range(self.numbers)),
         ]
+        output = next(i for i, value in enumerate(self.writes) if value >= 0)
         for i, single in enumerate(singles):
-            lines.append(f"        v{self.reads[i]} = a{i}[0]" if single else f"        a{i} = a{i}[start:stop]")
-        lines.append("        for i in range(stop - start):")
+            if single:
+                lines.append(f"        v{self.reads[i]} = a{i}[0]")
+        lines.append(f"        taken = step(a{output}.size)")
+        lines.append("        for first in range(start, stop, taken):")
+        lines.append("            last = min(first + taken, stop)")
+        for i, value in enumerate(self.reads):
+            if not singles[i]:
+                lines += [f"            bring(a{i}, last, taken)"] if value >= 0 else []
+                lines.append(f"            b{i} = a{i}[first:last]")
+        lines.append("            for i in range(last - first):")
         for i, value in enumerate(self.reads):
             if value >= 0 and not singles[i]:
-                lines.append(f"            v{value} = a{i}[i]")
+                lines.append(f"                v{value} = b{i}[i]")
         value = sum(each >= 0 for each in self.reads)
         for number, each in enumerate(self.instructions):
             given = [f"v{operand}" for operand in each.operands] + [f"k{operand}" for operand in each.numbers]
             call = f"f{number}({', '.join(given)})"
-            lines.append(f"            v{value + number} = {call if each.truth else f'number({call})'}")
+            lines.append(f"                v{value + number} = {call if each.truth else f'number({call})'}")
         for i, value in enumerate(self.writes):
             if value >= 0:
-                lines.append(f"            a{i}[i] = v{value}")
+                lines.append(f"                b{i}[i] = v{value}")
         arrays = [f"elements(a{i}, {'1' if single else 'n'})" for i, single in enumerate(singles)]
-        output = next(i for i, value in enumerate(self.writes) if value >= 0)
         packed = [name if name[0] == "p" else arrays[int(name[1:])] for name in names]
         fits = [
             f"size(kind, a{i}, {self.writes[i] >= 0}) != {'1' if single else 'n'}" for i, single in enumerate(singles)

@@ -16,6 +16,7 @@ from numba.core import types
 from .. import memory
 from ..entry import KIND, Entries, elements, handle, repeats, size
 from ..jit import SERIAL, jit
+from ..near import bring, step
 from ..parallel import spread
 from ..pointwise import Pointwise
 from ..vector import absolute, maxnum
@@ -108,9 +109,13 @@ def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
 
     def span(arguments: Any, start: int, stop: int) -> None:
         x, out = arguments
-        x, out = x[start:stop], out[start:stop]
-        for i in range(out.size):
-            out[i] = f(x[i])
+        taken = step(out.size)
+        for first in range(start, stop, taken):
+            last = min(first + taken, stop)
+            bring(x, last, taken)
+            some, results = x[first:last], out[first:last]
+            for i in range(some.size):
+                results[i] = f(some[i])
 
     return _unary_entries(name, span, result)
 
@@ -147,10 +152,14 @@ def unary_entries_with(name: str, f: Scalar) -> Entries:
 
     def span(arguments: Any, start: int, stop: int) -> None:
         p, q, x, out = arguments
-        x, out = x[start:stop], out[start:stop]
         low, high = x.dtype.type(p), x.dtype.type(q)
-        for i in range(out.size):
-            out[i] = f(x[i], low, high)
+        taken = step(out.size)
+        for first in range(start, stop, taken):
+            last = min(first + taken, stop)
+            bring(x, last, taken)
+            some, results = x[first:last], out[first:last]
+            for i in range(some.size):
+                results[i] = f(some[i], low, high)
 
     span = compiled(span, f"{name}_span")
 
@@ -173,16 +182,21 @@ def pair_entries_with(name: str, f: Scalar) -> Entries:
 
     def span(arguments: Any, start: int, stop: int) -> None:
         p, q, a, b, out = arguments
-        b, out = b[start:stop], out[start:stop]
         low, high = b.dtype.type(p), b.dtype.type(q)
-        if a.size == 1:
-            x = a[0]
-            for i in range(out.size):
-                out[i] = f(x, b[i], low, high)
-        else:
-            a = a[start:stop]
-            for i in range(out.size):
-                out[i] = f(a[i], b[i], low, high)
+        taken = step(out.size)
+        for first in range(start, stop, taken):
+            last = min(first + taken, stop)
+            bring(b, last, taken)
+            some, results = b[first:last], out[first:last]
+            if a.size == 1:
+                x = a[0]
+                for i in range(some.size):
+                    results[i] = f(x, some[i], low, high)
+            else:
+                bring(a, last, taken)
+                others = a[first:last]
+                for i in range(some.size):
+                    results[i] = f(others[i], some[i], low, high)
 
     span = compiled(span, f"{name}_span")
 
@@ -221,7 +235,16 @@ def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
 
     def span(arguments: Any, start: int, stop: int) -> None:
         a, b, out = arguments
-        na, nb, n = a.size, b.size, stop - start
+        na, nb, n, taken = a.size, b.size, stop - start, step(out.size)
+        if na == nb == out.size:
+            for first in range(start, stop, taken):
+                last = min(first + taken, stop)
+                bring(a, last, taken)
+                bring(b, last, taken)
+                u, v, w = a[first:last], b[first:last], out[first:last]
+                for i in range(u.size):
+                    w[i] = f(u[i], v[i])
+            return
         out = out[start:stop]
         if nb == 1:
             a, y = a[start % na : start % na + n], b[0]

@@ -41,6 +41,9 @@ PAUSE = 0.05
 """Seconds between contestants that cannot be stopped, as they share a process or the system has no signal for it:
 OpenBLAS's threads spin for some 20 ms after their last work."""
 
+WARM = 0.01
+"""Seconds at the beginning of a turn that do not count: threads wake, and cores that were idle come to their speed."""
+
 STOPS = hasattr(signal, "SIGSTOP")
 
 TOLERANCE = 1e-5
@@ -164,7 +167,7 @@ class Server:
         if request["do"] == "prepare":
             self.prepare(request["options"], keep=request["keep"])
         elif request["do"] == "time":
-            answer["times"] = self.time(request["calls"])
+            answer["times"] = self.time(request["calls"], request.get("warm", 0.0))
         elif request["do"] == "last":
             answer["options"] = self.last(pathlib.Path(request["folder"]))
         elif request["do"] == "fresh":
@@ -188,19 +191,22 @@ class Server:
         if not keep:
             self._kept.clear()
 
-    def time(self, calls: int) -> list[float]:
-        """The seconds of each of so many calls."""
+    def time(self, calls: int, warm: float = 0.0) -> list[float]:
+        """The seconds of each of so many calls, after others for ``warm`` seconds."""
         self._move()
-        times = []
-        for _ in range(calls):
-            self._poison()
-            # Of the call before: what is written now may lie in a cache, and is not read before it is its turn again.
-            self._stir(self._sets[self._turn], self._rng)
-            subject = self._next()
-            seconds, result = subject.clock(subject.run)
-            times.append(seconds)
-            self._last = self._turn, result
-        return times
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < warm:
+            self._call()
+        return [self._call() for _ in range(calls)]
+
+    def _call(self) -> float:
+        self._poison()
+        # Of the call before: what is written now may lie in a cache, and is not read before it is its turn again.
+        self._stir(self._sets[self._turn], self._rng)
+        subject = self._next()
+        seconds, result = subject.clock(subject.run)
+        self._last = self._turn, result
+        return seconds
 
     def last(self, folder: pathlib.Path) -> dict[str, Any]:
         """Leave inputs and result of the last timed call in ``folder``; the options of its inputs."""
@@ -441,8 +447,7 @@ class _Heat:
         for turn in range(rounds):
             for name, process in self._processes.items():
                 time.sleep(self._pause)
-                # The first call of a turn wakes the threads.
-                self._turns[name].append(process.ask(do="time", calls=1 + self._calls[name])["times"][1:])
+                self._turns[name].append(process.ask(do="time", calls=self._calls[name], warm=WARM)["times"])
                 if last and turn == rounds - 1:
                     self._judged(name, {"do": "last"})
         if last:

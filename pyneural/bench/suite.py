@@ -20,7 +20,7 @@ from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 FORMAT = 1
 """Of the JSON; `load` refuses others."""
 
-ROUNDS = 30
+ROUNDS = 20
 ROUND_SECONDS = 0.01
 
 KINDS: dict[str, dict[str, Kind]] = {"cpu": on_host.KINDS, "cuda": on_gpu.KINDS}
