@@ -12,18 +12,8 @@ from rich.table import Table
 
 from pyneural.bench import race as _race
 from pyneural.bench.machine import last_level_cache, machine, versions
-from pyneural.bench.race import (
-    MOST_BYTES,
-    MOST_SETS,
-    TOLERANCE,
-    Case,
-    Contestant,
-    Server,
-    Subject,
-    relative_error,
-    serve,
-    sets,
-)
+from pyneural.bench.race import TOLERANCE, Case, Contestant, relative_error
+from pyneural.bench.subjects import MOST_BYTES, MOST_SETS, Server, Subject, serve, sets
 
 __all__ = [
     "MOST_BYTES", "MOST_SETS", "RESULTS", "ROOT", "TOLERANCE", "Case", "Contestant", "Server", "Subject",

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ..jit import jit
+from ..near import bring, step
 from ..norm.loops import BLOCK, moments
 from ..parallel import share, spread
 
@@ -44,13 +45,18 @@ def row_statistics(row, centred, eps):  # type: ignore[no-untyped-def]
 @jit(inline=True)
 def _forward(arguments, start, stop):  # type: ignore[no-untyped-def]
     x, weight, bias, y, means, rstds, centred, eps = arguments
+    taken = step(x.size)
     for task in range(start, stop):
         n, g = task // x.shape[1], task % x.shape[1]
         row, out, w, b = x[n, g], y[n, g], weight[g], bias[g]
         mean, rstd = row_statistics(row, centred, eps)
         means[n, g], rstds[n, g] = mean, rstd
-        for k in range(out.size):
-            out[k] = (row[k] - mean) * rstd * w[k] + b[k]
+        for first in range(0, out.size, taken):
+            last = min(first + taken, out.size)
+            bring(x, (task + 1) * out.size + first, taken)
+            v, results, u, shift = row[first:last], out[first:last], w[first:last], b[first:last]
+            for k in range(v.size):
+                results[k] = (v[k] - mean) * rstd * u[k] + shift[k]
 
 
 @jit

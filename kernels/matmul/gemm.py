@@ -62,7 +62,7 @@ def pack_b(kind: Any, b: int, b_row: int, b_column: int, depth: int, columns: in
 
 @jit(inline=True)  # type: ignore[untyped-decorator]
 def _pack_panels(kind: Any, b: int, b_row: int, depth: int, panels: int, target: int, apart: int) -> None:
-    """Copy whole panels of contiguous columns, each to rows of one tile's width, ``apart`` bytes from panel to panel."""
+    """Copy whole panels of contiguous columns, each to rows of a tile's width, ``apart`` bytes from panel to panel."""
     like = kind(0)
     for k in range(depth):
         for panel in range(panels):

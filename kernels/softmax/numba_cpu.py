@@ -15,6 +15,7 @@ import numpy as np
 
 from ..elementwise.loops import compiled as exact
 from ..elementwise.loops import contiguous, into_strided
+from ..near import bring, step
 from ..vector import exp, log
 from .logsumexp import logsumexp, logsumexp_backward
 from .rows import (
@@ -36,14 +37,19 @@ Array = Any
 @compiled
 def _softmax_rows(arguments: Any, start: int, stop: int) -> None:
     x, out = arguments
+    taken = step(x.size)
     for r in range(start, stop):
         row, to = x[r], out[r]
         top = row_max(row)
         total = row.dtype.type(0)
-        for i in range(to.size):
-            e = exp(row[i] - top)
-            to[i] = e
-            total += e
+        for first in range(0, to.size, taken):
+            last = min(first + taken, to.size)
+            bring(x, (r + 1) * to.size + first, taken)
+            some, powers = row[first:last], to[first:last]
+            for i in range(some.size):
+                e = exp(some[i] - top)
+                powers[i] = e
+                total += e
         scale = row.dtype.type(1) / total
         for i in range(to.size):
             to[i] *= scale

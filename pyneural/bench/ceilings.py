@@ -17,12 +17,12 @@ from pyneural.kernels.routine import Routine, fields, zero
 from pyneural.kernels.simd import ROWS, VECTOR_BYTES, VECTORS, Emitter, constant, copy_vector, intrinsic
 
 from .machine import last_level_cache
-from .race import MOST_BYTES
+from .subjects import MOST_BYTES
 
 CHAINS = ROWS * VECTORS
 """Sums that depend on themselves alone: as many as the product's tile has, enough to hide an addition's latency."""
 
-SECONDS = 0.5
+SECONDS = 0.3
 """The best of all repeats in this time is a ceiling: others may work on the machine."""
 
 
@@ -104,7 +104,7 @@ def flops(dtype: np.dtype[Any]) -> float:
 def bandwidth() -> float:
     """Bytes a second, read and written, of a copy of four times the last-level cache by all threads.
 
-    Where that is more than a contestant's inputs have (`race.MOST_BYTES`), a copy of so much.
+    Where that is more than a contestant's inputs have (`subjects.MOST_BYTES`), a copy of so much.
     """
     nbytes = min(4 * last_level_cache(), MOST_BYTES)
     source, target = np.ones(nbytes, np.uint8), np.zeros(nbytes, np.uint8)

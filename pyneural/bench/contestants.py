@@ -12,7 +12,7 @@ import numpy as np
 
 from pyneural.kernels import dtypes
 
-from . import race
+from . import subjects
 from .machine import versions
 from .workloads import WORKLOADS, Workload, inputs
 
@@ -67,6 +67,7 @@ TUNED: dict[str, str | None] = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """Tells glibc to keep freed memory mapped, as we do. Where it gives that back to the system, a call that returns a new
 array measures page faults, which cost several times the call and another time in each run."""
@@ -78,7 +79,7 @@ def _poison(array: np.ndarray) -> None:
     array.fill(math.nan)
 
 
-def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
     """The contestant's side of one case: `workloads.inputs` in its arrays, and the call on them."""
     workload, arrays = WORKLOADS[options["operation"]], inputs(options)
     if kind in ("torch", "torch-compile"):
@@ -89,14 +90,14 @@ def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
     if function is None:
         function = gufunc(workload.numba, arrays[0].dtype.name)
     call = function
-    return race.Subject(lambda: call(*arrays), np.asarray, tuple(arrays), _poison)
+    return subjects.Subject(lambda: call(*arrays), np.asarray, tuple(arrays), _poison)
 
 
-def _pyneural(workload: Workload, arrays: list[np.ndarray], device: str) -> race.Subject:
+def _pyneural(workload: Workload, arrays: list[np.ndarray], device: str) -> subjects.Subject:
     import pyneural
 
     tensors = [pyneural.from_numpy(each).to(device) for each in arrays]
-    return race.Subject(
+    return subjects.Subject(
         lambda: workload.call(pyneural, pyneural.functional, *tensors),
         lambda result: result.numpy(),
         tuple(each.numpy() for each in tensors),
@@ -130,9 +131,9 @@ def torch_on(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) ->
     )
 
 
-def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> race.Subject:
+def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> subjects.Subject:
     tensors, call, to_numpy = torch_on(workload, arrays, compiled=compiled)
-    return race.Subject(lambda: call(*tensors), to_numpy, tuple(arrays), lambda result: result.fill_(math.nan))
+    return subjects.Subject(lambda: call(*tensors), to_numpy, tuple(arrays), lambda result: result.fill_(math.nan))
 
 
 _made: dict[Any, Any] = {}
@@ -204,4 +205,4 @@ def describe(kind: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    race.serve(prepare, describe)
+    subjects.serve(prepare, describe)

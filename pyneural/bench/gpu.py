@@ -13,7 +13,7 @@ from pyneural.kernels import dtypes
 from pyneural.kernels.cuda_launch import element_option
 from pyneural.kernels.gpu import from_host
 
-from .race import Run
+from .subjects import Run
 
 SECONDS = 0.1
 """The best of all repeats in this time is a ceiling."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from pyneural.kernels.gpu import from_host, to_host
 
-from . import contestants, gpu, race
+from . import contestants, gpu, subjects
 from .contestants import ALL, SUBJECT, WIDE, Kind
 from .machine import last_level_cache, versions
 from .workloads import WORKLOADS, Workload, inputs
@@ -43,7 +43,7 @@ KINDS: dict[str, Kind] = {
 """By the name that ``--against`` takes. CuPy runs what NumPy's contestant does; of its products cuBLAS is the name."""
 
 
-def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
     """The contestant's side of one case, as `contestants.prepare`.
 
     With the option ``replay``, what it computes on the GPU is a graph that is recorded here and replayed at each call.
@@ -59,11 +59,11 @@ def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
     return subject._replace(run=replayed(subject.run)) if options.get("replay") else subject
 
 
-def _pyneural(workload: Workload, arrays: list[np.ndarray]) -> race.Subject:
+def _pyneural(workload: Workload, arrays: list[np.ndarray]) -> subjects.Subject:
     import pyneural
 
     tensors = [pyneural.tensor(each, device="cuda") for each in arrays]
-    return race.Subject(
+    return subjects.Subject(
         lambda: workload.call(pyneural, pyneural.functional, *tensors),
         lambda result: result.cpu().numpy(),
         tuple(arrays),
@@ -73,13 +73,13 @@ def _pyneural(workload: Workload, arrays: list[np.ndarray]) -> race.Subject:
     )
 
 
-def _cupy(workload: Workload, arrays: list[np.ndarray]) -> race.Subject:
+def _cupy(workload: Workload, arrays: list[np.ndarray]) -> subjects.Subject:
     import cupy
 
     function: Callable[..., Any] | None = workload.numpy
     assert function is not None
     call, there = function, [from_host(cupy.cuda.runtime.getDevice(), each) for each in arrays]
-    return race.Subject(
+    return subjects.Subject(
         lambda: call(*there),
         to_host,
         tuple(arrays),
@@ -94,7 +94,7 @@ def _write(there: list[Any], arrays: list[np.ndarray]) -> None:
         array.set(new)
 
 
-def torch_clock(run: race.Run) -> tuple[float, Any]:
+def torch_clock(run: subjects.Run) -> tuple[float, Any]:
     """`gpu.event_clock` in PyTorch's stream."""
     import torch
 
@@ -108,7 +108,7 @@ def torch_clock(run: race.Run) -> tuple[float, Any]:
     return begin.elapsed_time(end) / 1e3, result
 
 
-def torch_replayed(run: race.Run) -> race.Run:
+def torch_replayed(run: subjects.Run) -> subjects.Run:
     """`gpu.replayed` by PyTorch's graphs."""
     import torch
 
@@ -130,14 +130,14 @@ def torch_replayed(run: race.Run) -> race.Run:
     return replay
 
 
-def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> race.Subject:
+def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> subjects.Subject:
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # as everybody else
     torch.backends.cudnn.benchmark = True
     on_host = contestants.torch_on(workload, arrays, compiled=compiled)
     there = [each.to(TORCH_DEVICE, copy=True) for each in on_host.tensors]
-    return race.Subject(
+    return subjects.Subject(
         lambda: on_host.call(*there),
         lambda result: on_host.to_numpy(result.cpu()),
         tuple(arrays),
@@ -181,4 +181,4 @@ def cache(kind: str) -> int:
 
 
 if __name__ == "__main__":
-    race.serve(prepare, describe, cache)
+    subjects.serve(prepare, describe, cache)

@@ -14,7 +14,7 @@ import numpy as np
 from pyneural.kernels import backend, dtypes, tuning
 from pyneural.kernels.cuda_memory import gpu_empty
 
-from . import gpu, gpu_contestants, race
+from . import gpu, gpu_contestants, race, subjects
 from .contestants import SUBJECT
 from .workloads import TOLERANCES, dtype_named, inputs, truth
 
@@ -58,8 +58,8 @@ def candidates(size: int, dtype: np.dtype[Any], threads: int) -> list[tuning.Blo
     return list(plans.values())
 
 
-def _prepare(block: tuning.Blocking) -> race.Prepare:
-    def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+def _prepare(block: tuning.Blocking) -> subjects.Prepare:
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
         a, b = inputs(options)
         matmul = backend("numba_cpu").matmul
 
@@ -67,7 +67,7 @@ def _prepare(block: tuning.Blocking) -> race.Prepare:
             with tuning.forced(block):
                 return matmul(a, b)
 
-        return race.Subject(run, np.asarray, (a, b), lambda result: result.fill(np.nan))
+        return subjects.Subject(run, np.asarray, (a, b), lambda result: result.fill(np.nan))
 
     return prepare
 
@@ -87,7 +87,7 @@ def matmul(
     numba.set_num_threads(threads)
     try:
         blocks = {named(each): each for each in candidates(size, kind, threads)}
-        servers = {name: race.Server(prepare(block), name) for name, block in blocks.items()}
+        servers = {name: subjects.Server(prepare(block), name) for name, block in blocks.items()}
         timed = _raced(servers, size, kind.name, rounds, round_seconds)
     finally:
         numba.set_num_threads(before)
@@ -95,10 +95,10 @@ def matmul(
     return Found(size, tuning.key(size, size, size, kind, threads), timed["seconds"], blocks[name], gain)
 
 
-def _prepare_tile(tile: str) -> race.Prepare:
+def _prepare_tile(tile: str) -> subjects.Prepare:
     from pyneural.kernels.matmul import cuda_tiles
 
-    def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
         with cuda_tiles.forced(tile):  # while the graph is recorded
             return gpu_contestants.prepare(SUBJECT, {**options, "replay": True})
 
@@ -120,13 +120,15 @@ def matmul_on_gpu(
     like = gpu_empty(cupy.cuda.runtime.getDevice(), (1,), dtype_named(dtype))
     cache = gpu.level_2_cache()
     tiles = cuda_tiles.fitting(size, size, size, like)
-    servers = {name: race.Server(prepare(name), name, cache) for name in tiles}
+    servers = {name: subjects.Server(prepare(name), name, cache) for name in tiles}
     timed = _raced(servers, size, dtype, rounds, round_seconds)
     name, gain = chosen(timed["rounds"])
     return Found(size, cuda_tiles.key(size, size, size, like), timed["seconds"], tuning.Tiling(name), gain)
 
 
-def _raced(servers: dict[str, race.Server], size: int, dtype: str, rounds: int, round_seconds: float) -> dict[str, Any]:
+def _raced(
+    servers: dict[str, subjects.Server], size: int, dtype: str, rounds: int, round_seconds: float
+) -> dict[str, Any]:
     seed = int(np.random.SeedSequence().generate_state(1)[0])
     options = {"operation": "matmul", "size": size, "dtype": dtype, "seed": seed}
     case = race.Case(f"matmul {size} {dtype}", 2.0 * size**3, options, TOLERANCES[dtype])

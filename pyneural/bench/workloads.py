@@ -19,7 +19,7 @@ from pyneural.kernels import OPERATIONS, dtypes
 from pyneural.kernels.memory import aligned
 
 from .machine import last_level_cache
-from .race import CACHES, MOST_BYTES
+from .subjects import CACHES, MOST_BYTES
 
 Shape = tuple[int, ...]
 Call = Callable[..., Any]  # f(library, library's nn.functional, *tensors)
@@ -260,8 +260,7 @@ _drawn: dict[np.dtype[Any], np.ndarray] = {}
 
 
 def _numbers(dtype: np.dtype[Any], count: int, more: int, seed: int) -> np.ndarray:
-    """At least so many normal random numbers of a dtype: those that were drawn before, if they suffice, else ``more``.
-    """
+    """At least ``count`` normal random numbers: those drawn before, if they suffice, else ``more`` than that."""
     kept = _drawn.get(dtype)
     if kept is None or kept.size < count:
         # From a cache line's beginning on: where malloc begins decides the speed of all vector loads of a process.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyneural.bench import race
+from pyneural.bench import subjects
 from pyneural.bench.workloads import inputs
 from tests.bench import cheats
 
@@ -20,10 +20,10 @@ def _product() -> cheats.Product:
     return cheats.KINDS[os.environ["PLANTED"]]()
 
 
-def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
     a, b = inputs(options)
-    return race.Subject(lambda: _product()(a, b), np.asarray, (a, b), lambda result: result.fill(np.nan))
+    return subjects.Subject(lambda: _product()(a, b), np.asarray, (a, b), lambda result: result.fill(np.nan))
 
 
 if __name__ == "__main__":
-    race.serve(prepare, lambda kind: {"ceilings": CEILINGS})
+    subjects.serve(prepare, lambda kind: {"ceilings": CEILINGS})

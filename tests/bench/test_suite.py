@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyneural.bench import ceilings, compare, contestants, machine, pictures, race, suite, workloads
+from pyneural.bench import ceilings, compare, contestants, machine, pictures, race, subjects, suite, workloads
 from tests.bench import cheats
 
 SIZES = {"attention": 9, "conv2d": 7, "max_pool2d": 6}
 
 
-def _server(kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> race.Server:
-    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
-    server = race.Server(contestants.prepare, kind)
+def _server(kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> subjects.Server:
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
+    server = subjects.Server(contestants.prepare, kind)
     server.prepare(options)
     return server
 
 
-def _error(server: race.Server, seed: int, folder: pathlib.Path) -> float:
+def _error(server: subjects.Server, seed: int, folder: pathlib.Path) -> float:
     options = server.fresh(seed, folder)
     with np.load(folder / "inputs.npz") as arrays:
         given = tuple(arrays[each].astype(np.float64) for each in arrays.files)
@@ -72,7 +72,7 @@ def test_results_are_poisoned_once_looked_at(
     options = {"operation": "matmul", "size": 5, "dtype": "float32", "seed": int(rng.integers(1 << 31))}
     results: list[Any] = []
 
-    def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
         subject = contestants.prepare(kind, options)
 
         def run() -> Any:
@@ -81,12 +81,30 @@ def test_results_are_poisoned_once_looked_at(
 
         return subject._replace(run=run)
 
-    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
-    server = race.Server(prepare, kind)
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
+    server = subjects.Server(prepare, kind)
     server.prepare(options)
     server.time(2)
-    assert np.isnan(np.asarray(results[0].numpy() if kind != "numpy" else results[0])).all()
-    assert not np.isnan(np.asarray(results[1].numpy() if kind != "numpy" else results[1])).any()
+    *_, before, last = [each if kind == "numpy" else each.numpy() for each in results]
+    assert np.isnan(before).all()
+    assert not np.isnan(last).any()
+    count = len(results)
+    server.time(1)
+    assert all(np.isnan(each if kind == "numpy" else each.numpy()).all() for each in results[:count])
+
+
+def test_results_lie_elsewhere_in_each_turn(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One buffer that is given back would serve all turns."""
+    options = {"operation": "matmul", "size": 100, "dtype": "float32", "seed": int(rng.integers(1 << 31))}
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
+    server = subjects.Server(contestants.prepare, "pyneural")
+    server.prepare(options)
+    places = set()
+    for _ in range(30):
+        server.time(1)
+        assert server._last is not None
+        places.add(server._last[1].numpy().ctypes.data)
+    assert len(places) > 1
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])

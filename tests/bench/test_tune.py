@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pyneural.bench import race, tune
+from pyneural.bench import subjects, tune
 from pyneural.cli import app
 from pyneural.cli.console import console
 from pyneural.cuda import gpu
@@ -22,7 +22,7 @@ SIZE = 160
 @pytest.fixture
 def kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(tuning, "cache_folder", lambda: tmp_path / "numba")
-    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
     tuning._kept.cache_clear()
     yield tmp_path / "tuned.json"
     tuning._kept.cache_clear()
@@ -58,10 +58,10 @@ def test_every_candidate_is_timed_and_the_winner_kept(kept: Any) -> None:
 
 
 def test_a_wrong_candidate_is_refused(kept: Any) -> None:
-    def prepare(block: tuning.Blocking) -> race.Prepare:
+    def prepare(block: tuning.Blocking) -> subjects.Prepare:
         honest = tune._prepare(block)
 
-        def planted(kind: str, options: dict[str, Any]) -> race.Subject:
+        def planted(kind: str, options: dict[str, Any]) -> subjects.Subject:
             subject = honest(kind, options)
             wrong = block != tuning.MATMUL
             return subject._replace(run=lambda: subject.run() * np.float32(1.001 if wrong else 1))

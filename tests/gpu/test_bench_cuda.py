@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyneural import cuda, device, tensor
-from pyneural.bench import gpu, gpu_contestants, pictures, race, suite, workloads
+from pyneural.bench import gpu, gpu_contestants, pictures, race, subjects, suite, workloads
 from pyneural.cli import app, console
 from pyneural.kernels import cuda_launch, dtypes
 from pyneural.kernels.cuda_launch import element_option
@@ -184,7 +184,7 @@ def test_torch_computes_what_it_says(rng: np.random.Generator, monkeypatch: pyte
         pytest.skip("PyTorch is not installed")
     if not torch.cuda.is_available():
         monkeypatch.setattr(gpu_contestants, "TORCH_DEVICE", "cpu")
-        monkeypatch.setattr(gpu_contestants, "torch_clock", race.wall_clock)
+        monkeypatch.setattr(gpu_contestants, "torch_clock", subjects.wall_clock)
         message = "torch cannot take part: a PyTorch that finds the GPU is not installed"
         with pytest.raises(suite.Unknown, match=message):
             suite.contestants(["torch"], "cuda")
@@ -215,12 +215,12 @@ def _computing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _judged(kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Race a contestant alone, in this process."""
-    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
-    server = race.Server(gpu_contestants.prepare, kind, 0)
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
+    server = subjects.Server(gpu_contestants.prepare, kind, 0)
     case = race.Case(kind, 1.0, options, workloads.TOLERANCES[options["dtype"]])
     raced = race.race_here({kind: server}, case, workloads.truth, rounds=2, round_seconds=0.0)
     assert raced["seconds"][kind] > 0
-    assert raced["calls"][kind] == 6
+    assert raced["calls"][kind] == 4
     server.time(1)
     assert server._last is not None
     turn, result = server._last
@@ -231,16 +231,16 @@ def _judged(kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_wrong_kernel_is_refused(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
 
-    def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
         subject = gpu_contestants.prepare(kind, options)
         return subject._replace(run=lambda: subject.run() * 1.0001)
 
     case = race.Case("matmul", 1.0, _options(rng))
     with pytest.raises(ArithmeticError, match=r"pyneural, matmul: error .* is above 1e-05"):
         race.race_here(
-            {"pyneural": race.Server(prepare, "pyneural", 0)}, case, workloads.truth, rounds=1, round_seconds=0.0
+            {"pyneural": subjects.Server(prepare, "pyneural", 0)}, case, workloads.truth, rounds=1, round_seconds=0.0
         )
 
 
@@ -293,16 +293,16 @@ def test_inputs_pass_the_level_2_cache(rng: np.random.Generator) -> None:
     assert gpu_contestants.cache("numpy") == gpu_contestants.last_level_cache()
     order: list[Any] = []
 
-    def prepare(kind: str, options: dict[str, Any]) -> race.Subject:
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
         x = np.ones(1 << 10)
 
         def run() -> Any:
             order.append(("run", options["seed"]))
             return x
 
-        return race.Subject(run, np.asarray, (x,), write=lambda: order.append(("write", options["seed"])))
+        return subjects.Subject(run, np.asarray, (x,), write=lambda: order.append(("write", options["seed"])))
 
-    server = race.Server(prepare, "any", 1 << 14)
+    server = subjects.Server(prepare, "any", 1 << 14)
     server.prepare({"seed": 0})
     assert len(server._sets) * (1 << 13) >= 3 << 14
     server.time(8)
@@ -313,7 +313,7 @@ def test_inputs_pass_the_level_2_cache(rng: np.random.Generator) -> None:
 
 def test_contestants_of_the_host_keep_its_clock(rng: np.random.Generator) -> None:
     subject = gpu_contestants.prepare("numpy", _options(rng))
-    assert subject.clock is race.wall_clock
+    assert subject.clock is subjects.wall_clock
     assert gpu_contestants.prepare("pyneural", _options(rng)).clock is gpu.event_clock
     assert set(gpu_contestants.describe("numpy")) == {"numpy"}
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import pyneural
 from pyneural import cuda, functional, kernels
-from pyneural.bench import race, tune
+from pyneural.bench import subjects, tune
 from pyneural.cli import app
 from pyneural.cli.console import console
 from pyneural.kernels import cuda_gemm, cuda_launch, dtypes, tuning
@@ -25,7 +25,7 @@ SIZE = 40
 @pytest.fixture
 def kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(tuning, "cache_folder", lambda: tmp_path / "numba")
-    monkeypatch.setattr(race, "sets", lambda nbytes, cache: 2)
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 2)
     for cache in (tuning._kept, cuda_tiles._warn):
         cache.cache_clear()
     yield tmp_path / "tuned.json"
@@ -162,10 +162,10 @@ def test_a_broken_file_is_warned_of_and_not_used(text: str, kept: Any) -> None:
 
 
 def test_a_wrong_tile_is_refused(kept: Any) -> None:
-    def prepare(tile: str) -> race.Prepare:
+    def prepare(tile: str) -> subjects.Prepare:
         honest = tune._prepare_tile(tile)
 
-        def planted(kind: str, options: dict[str, Any]) -> race.Subject:
+        def planted(kind: str, options: dict[str, Any]) -> subjects.Subject:
             subject = honest(kind, options)
             return subject._replace(run=lambda: subject.run() * (1.001 if tile == "Large" else 1.0))
 
