@@ -10,6 +10,7 @@ import numpy as np
 
 from ..addresses import carray, pointer, table
 from ..jit import jit
+from ..near import NEAR, bring
 from ..parallel import each, share
 
 Array = Any
@@ -207,7 +208,14 @@ def _adam_task(task, tasks, like, table, sizes, sign, lr, take1, beta2, take2, c
     size = sizes[position]
     p, g = _chunk(like, table[0], position, start, size), _chunk(like, table[1], position, start, size)
     m, v = _chunk(like, table[2], position, start, size), _chunk(like, table[3], position, start, size)
-    _adam_chunk(p, g, m, v, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
+    for first in range(0, p.size, NEAR):
+        last = min(first + NEAR, p.size)
+        bring(p, last, NEAR)
+        bring(g, last, NEAR)
+        bring(m, last, NEAR)
+        bring(v, last, NEAR)
+        a, b, c, d = p[first:last], g[first:last], m[first:last], v[first:last]
+        _adam_chunk(a, b, c, d, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
 
 
 @jit

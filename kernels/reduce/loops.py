@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..jit import jit
+from ..near import bring, step
 from ..parallel import each, share
 from ..vector import maximum, minimum
 from .plan import HEIGHT, RUN
@@ -86,12 +87,14 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
         else:
             for k in range(length):
                 total[k] = single(a[k], 0.0)
-            row = first + 1
+            row, taken = first + 1, step(x.size)
             while row + 4 <= last:
                 at = start + row * inner
                 a, b = x[at : at + length], x[at + inner : at + inner + length]
                 at += 2 * inner
                 c, d = x[at : at + length], x[at + inner : at + inner + length]
+                for ahead in range(2, 6):  # the next four rows
+                    bring(x, at + ahead * inner, taken)
                 for k in range(length):
                     upper = join(single(a[k], 0.0), single(b[k], 0.0))
                     total[k] = join(total[k], join(upper, join(single(c[k], 0.0), single(d[k], 0.0))))
