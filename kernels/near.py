@@ -25,7 +25,10 @@ def step(count: int) -> int:
 
 
 @jit(inline=True, forceinline=True)  # type: ignore[untyped-decorator]
-def bring(x: Any, at: int, taken: int) -> None:
-    """Fetch elements of the 1-D array ``x`` from ``at`` on, if a loop takes `NEAR` at a time; they need not exist."""
+def bring(x: Any, at: int, count: int, taken: int) -> None:
+    """Fetch ``count`` elements of the contiguous array ``x`` from ``at`` on, where a loop takes `NEAR` at a time.
+
+    They need not be there at all.
+    """
     if taken == NEAR:
-        fetch(x.ctypes.data + at * x.itemsize, NEAR * x.itemsize)
+        fetch(x.ctypes.data + at * x.itemsize, count * x.itemsize)

@@ -88,7 +88,7 @@ class Program(NamedTuple):
         lines.append("            last = min(first + taken, stop)")
         for i, value in enumerate(self.reads):
             if not singles[i]:
-                lines += [f"            bring(a{i}, last, taken)"] if value >= 0 else []
+                lines += [f"            bring(a{i}, last, taken, taken)"] if value >= 0 else []
                 lines.append(f"            b{i} = a{i}[first:last]")
         lines.append("            for i in range(last - first):")
         for i, value in enumerate(self.reads):

@@ -112,7 +112,7 @@ def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
         taken = step(out.size)
         for first in range(start, stop, taken):
             last = min(first + taken, stop)
-            bring(x, last, taken)
+            bring(x, last, taken, taken)
             some, results = x[first:last], out[first:last]
             for i in range(some.size):
                 results[i] = f(some[i])
@@ -156,7 +156,7 @@ def unary_entries_with(name: str, f: Scalar) -> Entries:
         taken = step(out.size)
         for first in range(start, stop, taken):
             last = min(first + taken, stop)
-            bring(x, last, taken)
+            bring(x, last, taken, taken)
             some, results = x[first:last], out[first:last]
             for i in range(some.size):
                 results[i] = f(some[i], low, high)
@@ -186,14 +186,14 @@ def pair_entries_with(name: str, f: Scalar) -> Entries:
         taken = step(out.size)
         for first in range(start, stop, taken):
             last = min(first + taken, stop)
-            bring(b, last, taken)
+            bring(b, last, taken, taken)
             some, results = b[first:last], out[first:last]
             if a.size == 1:
                 x = a[0]
                 for i in range(some.size):
                     results[i] = f(x, some[i], low, high)
             else:
-                bring(a, last, taken)
+                bring(a, last, taken, taken)
                 others = a[first:last]
                 for i in range(some.size):
                     results[i] = f(others[i], some[i], low, high)
@@ -239,8 +239,8 @@ def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
         if na == nb == out.size:
             for first in range(start, stop, taken):
                 last = min(first + taken, stop)
-                bring(a, last, taken)
-                bring(b, last, taken)
+                bring(a, last, taken, taken)
+                bring(b, last, taken, taken)
                 u, v, w = a[first:last], b[first:last], out[first:last]
                 for i in range(u.size):
                     w[i] = f(u[i], v[i])

@@ -43,6 +43,12 @@ def row_statistics(row, centred, eps):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
+def _scale(row, w, b, out, mean, rstd):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        out[k] = (row[k] - mean) * rstd * w[k] + b[k]
+
+
+@jit(inline=True)
 def _forward(arguments, start, stop):  # type: ignore[no-untyped-def]
     x, weight, bias, y, means, rstds, centred, eps = arguments
     taken = step(x.size)
@@ -51,12 +57,13 @@ def _forward(arguments, start, stop):  # type: ignore[no-untyped-def]
         row, out, w, b = x[n, g], y[n, g], weight[g], bias[g]
         mean, rstd = row_statistics(row, centred, eps)
         means[n, g], rstds[n, g] = mean, rstd
-        for first in range(0, out.size, taken):
-            last = min(first + taken, out.size)
-            bring(x, (task + 1) * out.size + first, taken)
-            v, results, u, shift = row[first:last], out[first:last], w[first:last], b[first:last]
-            for k in range(v.size):
-                results[k] = (v[k] - mean) * rstd * u[k] + shift[k]
+        if out.size > taken:
+            for first in range(0, out.size, taken):
+                last = min(first + taken, out.size)
+                bring(x, (task + 1) * out.size + first, last - first, taken)
+                _scale(row[first:last], w[first:last], b[first:last], out[first:last], mean, rstd)
+        else:
+            _scale(row, w, b, out, mean, rstd)
 
 
 @jit

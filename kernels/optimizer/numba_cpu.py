@@ -210,10 +210,10 @@ def _adam_task(task, tasks, like, table, sizes, sign, lr, take1, beta2, take2, c
     m, v = _chunk(like, table[2], position, start, size), _chunk(like, table[3], position, start, size)
     for first in range(0, p.size, NEAR):
         last = min(first + NEAR, p.size)
-        bring(p, last, NEAR)
-        bring(g, last, NEAR)
-        bring(m, last, NEAR)
-        bring(v, last, NEAR)
+        bring(p, last, NEAR, NEAR)
+        bring(g, last, NEAR, NEAR)
+        bring(m, last, NEAR, NEAR)
+        bring(v, last, NEAR, NEAR)
         a, b, c, d = p[first:last], g[first:last], m[first:last], v[first:last]
         _adam_chunk(a, b, c, d, sign, lr, take1, beta2, take2, correction, eps, decay, shrink)
 

@@ -87,14 +87,14 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
         else:
             for k in range(length):
                 total[k] = single(a[k], 0.0)
-            row, taken = first + 1, step(x.size)
+            row, taken = first + 1, step(x.size) if length == WIDTH else 0
             while row + 4 <= last:
                 at = start + row * inner
                 a, b = x[at : at + length], x[at + inner : at + inner + length]
                 at += 2 * inner
                 c, d = x[at : at + length], x[at + inner : at + inner + length]
                 for ahead in range(2, 6):  # the next four rows
-                    bring(x, at + ahead * inner, taken)
+                    bring(x, at + ahead * inner, length, taken)
                 for k in range(length):
                     upper = join(single(a[k], 0.0), single(b[k], 0.0))
                     total[k] = join(total[k], join(upper, join(single(c[k], 0.0), single(d[k], 0.0))))

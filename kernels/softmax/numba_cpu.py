@@ -35,6 +35,17 @@ Array = Any
 
 
 @compiled
+def _powers(row: Array, top: Any, to: Array) -> Any:
+    """``to = e**(row - top)``, and their sum."""
+    total = row.dtype.type(0)
+    for i in range(to.size):
+        e = exp(row[i] - top)
+        to[i] = e
+        total += e
+    return total
+
+
+@compiled
 def _softmax_rows(arguments: Any, start: int, stop: int) -> None:
     x, out = arguments
     taken = step(x.size)
@@ -42,14 +53,13 @@ def _softmax_rows(arguments: Any, start: int, stop: int) -> None:
         row, to = x[r], out[r]
         top = row_max(row)
         total = row.dtype.type(0)
-        for first in range(0, to.size, taken):
-            last = min(first + taken, to.size)
-            bring(x, (r + 1) * to.size + first, taken)
-            some, powers = row[first:last], to[first:last]
-            for i in range(some.size):
-                e = exp(some[i] - top)
-                powers[i] = e
-                total += e
+        if to.size > taken:
+            for first in range(0, to.size, taken):
+                last = min(first + taken, to.size)
+                bring(x, (r + 1) * to.size + first, last - first, taken)
+                total += _powers(row[first:last], top, to[first:last])
+        else:
+            total = _powers(row, top, to)
         scale = row.dtype.type(1) / total
         for i in range(to.size):
             to[i] *= scale
