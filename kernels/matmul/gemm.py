@@ -146,6 +146,15 @@ def pack_steps(kind: Any, a: int, a_row: int, rows: int, depth: int, target: int
             store(load(like, a + min(i, rows - 1) * a_row + k * size), target + (k * ROWS + i) * size)
 
 
+def even_depth(length: int) -> int:
+    """The inner size of the blocks that ``length`` is cut into: about `DEPTH`, and the last one not much less."""
+    count = -(-(length - DEPTH // 8) // DEPTH)
+    return length if count <= 1 else -(-length // count // 8) * 8
+
+
+compiled_even_depth = jit(even_depth, inline=True)
+
+
 class Products(NamedTuple):
     """Arguments of `products`; offsets are addresses of int64 tables of bytes, one for each product.
 
@@ -180,16 +189,16 @@ def products(kind: Any, arguments: int, start: int, stop: int) -> None:
     g = fields(Products, arguments)
     size: int = itemsize(kind(0))
     m, n, k = g.m, g.n, g.k
-    width = TILE_BYTES // size
-    edge = g.workspace + start // g.piece * (ROWS * width + min(k, DEPTH) * (width + ROWS)) * size
+    width, most = TILE_BYTES // size, compiled_even_depth(k)
+    edge = g.workspace + start // g.piece * (ROWS * width + most * (width + ROWS)) * size
     packed_b = edge + ROWS * TILE_BYTES
-    packed_a = packed_b + min(k, DEPTH) * TILE_BYTES
+    packed_a = packed_b + most * TILE_BYTES
     for product in range(start, stop):
         a, b = g.a + word(g.a_offsets, product), g.b + word(g.b_offsets, product)
         for column in range(0, n, width):
             columns = min(width, n - column)
-            for begin in range(0, max(k, 1), DEPTH):  # an inner size of 0 still writes zeros
-                depth = min(DEPTH, k - begin)
+            for begin in range(0, max(k, 1), max(most, 1)):  # an inner size of 0 still writes zeros
+                depth = min(most, k - begin)
                 panel, panel_step = b + begin * g.b_row + column * g.b_column, g.b_row
                 if g.b_column != size or columns < width:
                     call(kind, g.pack_b, panel, g.b_row, g.b_column, depth, columns, packed_b)
@@ -215,10 +224,10 @@ def products(kind: Any, arguments: int, start: int, stop: int) -> None:
                 )  # fmt: skip
 
 
-def serial_items(k: int, itemsize: int) -> int:
-    """Items of the workspace of one product: a tile for the edges, a panel of ``b``, a strip of ``a``."""
+def serial_items(depth: int, itemsize: int) -> int:
+    """Items of the workspace of one product: a tile for the edges, a panel of ``b``, a strip of ``a``, so deep."""
     width = TILE_BYTES // itemsize
-    return ROWS * width + min(k, DEPTH) * (width + ROWS)
+    return ROWS * width + depth * (width + ROWS)
 
 
 class Product(NamedTuple):
@@ -443,12 +452,6 @@ OFTEN = 4
 
 SPAN_BYTES = 64 << 20
 """Bytes that packed copies of both operands may take."""
-
-
-def even_depth(length: int) -> int:
-    """The inner size of the blocks that ``length`` is cut into: about `DEPTH`, and the last one not much less."""
-    count = -(-(length - DEPTH // 8) // DEPTH)
-    return length if count <= 1 else -(-length // count // 8) * 8
 
 
 def parallel_plan(

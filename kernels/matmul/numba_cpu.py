@@ -19,6 +19,9 @@ from . import epilogue, gemm, gemv, small
 
 Array = np.ndarray[Any, Any]
 ndarray = np.ndarray
+SHARED = 1 << 19
+"""Multiplications from which threads share a product that was laid out before, or one of few (measured on 2 cores)."""
+
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 
 
@@ -40,7 +43,7 @@ def _prepared(
     if not known or b.ndim != 2 or a.ndim < 2 or not (a.ndim == 2 or a.flags.c_contiguous) or not out.size:
         return None
     flat = a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a
-    if 1 in (flat.shape[0], b.shape[1]) or flat.size * b.shape[1] < small.MOST:
+    if 1 in (flat.shape[0], b.shape[1]) or flat.size * b.shape[1] < SHARED:
         return None
     workspace, tasks = _tasks(flat, b, out, *_finish(bias, activation, out.dtype), activation, empty)
     return repeated(tasks, workspace, a, b, bias, out)
@@ -117,7 +120,7 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
             rows = epilogue.Rows(finish, data(out), n, shift, activation)
             run(epilogue.finish_rows[dtype], rows, m, m)
         return
-    if m * n * k < small.MOST:
+    if m * n * k <= small.MOST:
         # Plain arrays, which the entry takes: others it may have refused.
         a, b, out, held = (each.view(ndarray) for each in (a, b, out, out if bias is None else bias))
         biased = int(bias is not None)
@@ -205,7 +208,7 @@ def _batch(a: Array, b: Array, out: Array) -> None:
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     count = out.size // (m * n)
     threads = numba.get_num_threads()
-    if (m * n * k >= small.MOST and count < 2 * threads) or m * n * k >= 16 * small.MOST:
+    if (m * n * k >= SHARED and count < 2 * threads) or m * n * k >= 16 * SHARED:
         flat = out.reshape(count, m, n)
         wide_a = np.broadcast_to(a, (*batch, m, k))
         wide_b = np.broadcast_to(b, (*batch, k, n))
@@ -213,8 +216,8 @@ def _batch(a: Array, b: Array, out: Array) -> None:
             _product(wide_a[index], wide_b[index], flat[position])
         return
     dtype = out.dtype
-    piece = -(-count // (4 * threads)) if count * m * n * k >= small.MOST // 4 else count
-    workspace = memory.scratch((-(-count // piece) * gemm.serial_items(k, out.itemsize),), dtype)
+    piece = -(-count // (4 * threads)) if count * m * n * k >= SHARED // 4 else count
+    workspace = memory.scratch((-(-count // piece) * gemm.serial_items(gemm.even_depth(k), out.itemsize),), dtype)
     a_offsets, b_offsets = _offsets(a, batch), _offsets(b, batch)
     arguments = gemm.Products(
         gemm.pack_b[dtype], gemm.pack_a[dtype], gemm.tile[dtype], 0, data(out), data(workspace), m, n, k,

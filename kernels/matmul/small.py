@@ -16,10 +16,10 @@ from ..entry import KIND, Entries, address, elements, handle, is_array, length, 
 from ..jit import jit
 from ..routine import call, table, word
 from ..simd import CHOSEN
-from .gemm import Products, pack_a, pack_b, products, serial_items, tile
+from .gemm import Products, compiled_even_depth, pack_a, pack_b, products, serial_items, tile
 
-MOST = 1 << 19
-"""Multiplications from which one product is worth more than one thread (measured on 2 cores)."""
+MOST = 1 << 21
+"""Multiplications up to which a product is not worth being laid out for several threads (measured on 2 cores)."""
 
 _ZERO = table([0])
 _NO_OFFSET = _ZERO.buffer_info()[0]
@@ -71,14 +71,14 @@ def _product(
         a_row, a_step = stride(a, 0), stride(a, 1)
     elif rank(a) < 2 or size(kind, a, False) != rows * inner:
         return False
-    if rows == 1 or columns == 1 or rows * columns * inner >= MOST:
+    if rows == 1 or columns == 1 or rows * columns * inner > MOST:
         return False
     shift = 0
     if biased:
         if size(kind, bias, False) != columns:
             return False
         shift = address(bias)
-    workspace = np.empty(_items(inner, itemsize), result.dtype)
+    workspace = np.empty(_items(compiled_even_depth(inner), itemsize), result.dtype)
     arguments = Products(
         word(known, 1), word(known, 2), word(known, 3), finish, address(out), np.int64(workspace.ctypes.data),
         rows, columns, inner, address(a), word(known, 4), a_row, a_step,

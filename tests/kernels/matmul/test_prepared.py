@@ -10,7 +10,7 @@ import pytest
 from pyneural.kernels import backend, memory
 from pyneural.kernels.matmul import numba_cpu
 
-SHAPES = ((97, 131, 71), (16, 128, 512), (128, 784, 512), (700, 33, 67))
+SHAPES = ((97, 131, 71), (16, 128, 512), (128, 784, 512), (700, 33, 67), (32, 784, 64), (9, 289, 700))
 
 
 def _prepared(kernel: Any, *arrays: Any, out: Any, **attributes: Any) -> Any:
