@@ -11,6 +11,9 @@ After each timed call a few elements of its inputs change too, and the calls go 
 several times the last-level cache: whoever returns what it returned before, leaves out work on inputs it
 takes for known ones, or finds them in the cache, is refused or gains nothing by it. Results that are nobody
 else's memory become NaN once they have been looked at: whoever gets that memory again must write all of it.
+
+A turn begins with calls that do not count, for threads to wake and cores to come to their speed; and its results lie
+elsewhere than those of the turn before, for where memory happens to lie is part of a time (`subjects`).
 """
 
 from __future__ import annotations
