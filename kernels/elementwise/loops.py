@@ -236,15 +236,6 @@ def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
     def span(arguments: Any, start: int, stop: int) -> None:
         a, b, out = arguments
         na, nb, n, taken = a.size, b.size, stop - start, step(out.size)
-        if na == nb == out.size:
-            for first in range(start, stop, taken):
-                last = min(first + taken, stop)
-                bring(a, last, taken, taken)
-                bring(b, last, taken, taken)
-                u, v, w = a[first:last], b[first:last], out[first:last]
-                for i in range(u.size):
-                    w[i] = f(u[i], v[i])
-            return
         out = out[start:stop]
         if nb == 1:
             a, y = a[start % na : start % na + n], b[0]
@@ -258,7 +249,9 @@ def binary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
             done = 0
             while done < n:
                 ia, ib = (start + done) % na, (start + done) % nb
-                m = min(n - done, na - ia, nb - ib)
+                m = min(n - done, na - ia, nb - ib, taken)
+                bring(a, ia + m, m, taken)
+                bring(b, ib + m, m, taken)
                 u, v, w = a[ia : ia + m], b[ib : ib + m], out[done : done + m]
                 for i in range(m):
                     w[i] = f(u[i], v[i])

@@ -48,6 +48,16 @@ def test_elements_of_a_large_array(name: str, rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(kernel(*arrays), np.concatenate(parts))
 
 
+@pytest.mark.parametrize("length", [7, 1000])
+def test_an_operand_that_repeats(length: int, rng: np.random.Generator) -> None:
+    """Each row as by itself, whichever operand has one alone."""
+    rows = SIZE // length + 1
+    x, row = rng.standard_normal((rows, length)).astype(np.float32), rng.standard_normal(length).astype(np.float32)
+    sub = backend("numba_cpu").sub
+    np.testing.assert_array_equal(sub(x, row), np.stack([sub(each, row) for each in x]))
+    np.testing.assert_array_equal(sub(row, x), np.stack([sub(row, each) for each in x]))
+
+
 @pytest.mark.parametrize("length", [97, 1000])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "layer_norm", "sum"])
 def test_rows_of_a_large_array(name: str, length: int, rng: np.random.Generator) -> None:
