@@ -237,12 +237,16 @@ def test_ordered_accesses_are_no_race(interpret: Any, rng: np.random.Generator, 
 
 @pytest.mark.parametrize("threads", [32, 64, 128])
 def test_one_unordered_access_is_found(interpret: Any, rng: np.random.Generator, threads: int) -> None:
-    """Nearly always: of many readers of one place only some are remembered (docs/simulator.md, "Undetected")."""
+    """Nearly always: of many readers of one place only some are remembered (docs/simulator.md, "Undetected").
+
+    Of 1,500 programs each, 1.4 % with 32 threads were missed, 2.2 % with 64 and 5 % with 128: of 60, more than 15 are
+    in less than one run in a million.
+    """
     found: list[bool] = []
-    while len(found) < 20:
+    while len(found) < 60:
         table, model = _program(rng, threads, 21, race=True)
         if model.raced:
             report, *_ = _run(interpret, table, None if len(found) % 2 else int(rng.integers(1, 1 << 30)))
             assert set(report.kinds) <= {"race"}
             found.append("race" in report.kinds)
-    assert sum(found) >= 17
+    assert sum(found) >= 45
