@@ -1,4 +1,4 @@
-"""The one parallel loop of the package: `run` is its door for Python, `spread` and `each` are those for kernels.
+"""The one parallel loop of the package: `run` is its door for Python; `spread`, `each`, `run_compiled` for kernels.
 
 Numba compiles a ``prange`` loop in one to two seconds, and again in each kernel that has one. The loop
 here calls, for each piece of the range, a function of which it knows only the address. A kernel that
@@ -171,10 +171,25 @@ def _emit_loop(context: Any, builder: Any, entry: Any, packed: Any, sizes: Itera
     """Call the loop on all threads with the address of a copy of ``packed`` on this stack."""
     slot = cgutils.alloca_once_value(builder, packed)  # type: ignore[no-untyped-call]
     whole = [context.cast(builder, value, given, types.int64) for value, given in sizes]
+    _call_loop(builder, [builder.ptrtoint(entry, _WORD), builder.ptrtoint(slot, _WORD), *whole])
+
+
+def _call_loop(builder: Any, words: list[Any]) -> None:
+    """Call the loop by its symbol, with the arguments of `_run`."""
     loop = cgutils.get_or_insert_function(builder.module, _compiled_type(4), _SYMBOL)  # type: ignore[no-untyped-call]
     result = cgutils.alloca_once(builder, _BYTES)  # type: ignore[no-untyped-call]
-    words = [builder.ptrtoint(entry, _WORD), builder.ptrtoint(slot, _WORD), *whole]
     builder.call(loop, [result, ir.Constant(_BYTES, None), *words])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def run_compiled(typing_context: Any, routine: Any, arguments: Any, count: Any, piece: Any) -> Any:
+    """`run` for compiled kernels: ``routine`` and ``arguments`` are addresses."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        _call_loop(builder, values)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), emit
 
 
 @intrinsic  # type: ignore[untyped-decorator]

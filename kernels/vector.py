@@ -139,25 +139,39 @@ def horner(typing_context: Any, x: Any, coefficients: Any) -> Any:
 def scaled(typing_context: Any, x: Any, biased: Any) -> Any:
     """``x`` times 2 to the whole number k, given as the float ``1.5 * 2**fraction_bits + k``.
 
-    The power is applied in two halves, so that the result may be subnormal or overflow.
+    The power is applied in two halves, so that the result may be subnormal or overflow. Nothing but k is left of
+    ``biased`` where its bits are shifted to an exponent's place: the lowest ones of the number added to k are 0.
     """
     if _unify(x, biased) is None:
         return None
     fraction = _FRACTION_BITS[x]
-    bias = 127 if x == types.float32 else 1023
-    magic = int(np.array(1.5 * 2.0**fraction, np.float32 if x == types.float32 else np.float64).view(
-        np.int32 if x == types.float32 else np.int64
-    ))  # fmt: skip
+    one = (127 if x == types.float32 else 1023) << fraction
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         value, j = values
         integer = context.get_value_type(_INTEGER[x])
-        k = builder.sub(builder.bitcast(j, integer), ir.Constant(integer, magic))
-        half = builder.ashr(k, ir.Constant(integer, 1))
-        for part in (half, builder.sub(k, half)):
-            exponent = builder.shl(builder.add(part, ir.Constant(integer, bias)), ir.Constant(integer, fraction))
-            value = builder.fmul(value, builder.bitcast(exponent, value.type))
+        whole = builder.bitcast(j, integer)
+        half = builder.ashr(whole, ir.Constant(integer, 1))
+        for part in (half, builder.sub(whole, half)):
+            exponent = builder.shl(part, ir.Constant(integer, fraction))
+            power = builder.bitcast(builder.add(exponent, ir.Constant(integer, one)), value.type)
+            value = builder.fmul(value, power)
         return value
+
+    return x(x, biased), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def scaled_normal(typing_context: Any, x: Any, biased: Any) -> Any:
+    """`scaled`, where both ``x`` and the result are normal numbers; of a NaN it may make a number."""
+    if _unify(x, biased) is None:
+        return None
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        integer = context.get_value_type(_INTEGER[x])
+        value, k = (builder.bitcast(each, integer) for each in values)
+        exponent = builder.shl(k, ir.Constant(integer, _FRACTION_BITS[x]))
+        return builder.bitcast(builder.add(value, exponent), values[0].type)
 
     return x(x, biased), emit
 
@@ -389,14 +403,22 @@ def erf(kind: Any, pick: Any) -> Any:
 
 def normal_parts(kind: Any, pick: Any) -> Any:
     """``(e**(-x*x/2), Phi(-|x|))`` of ``x``, for functions made by `scalar`."""
+    inverse, magic, high, low, polynomial = _reduction(pick)
     limit, half, root = pick(14.8, 39.5), kind(0.5), kind(math.sqrt(0.5))  # beyond the limit all of it is 0
+    one, quarter = kind(1), kind(0.25)
 
     def function(x: Any) -> Any:
         y = absolute(x)
         y = select(y > limit, limit, y)
         square = y * y
-        e = exp(-half * square)
-        e = fma(-half * e, fma(y, y, -square), e)  # what the square lost to rounding, where the machine can tell
+        v = -quarter * square  # of which the exponential is a normal number, unlike its square
+        j = fma(v, inverse, magic)
+        k = j - magic
+        r = fma(k, low, fma(k, high, v))
+        s = scaled_normal(fma(horner(r, polynomial), r * r, r) + one, j)
+        e = s * s
+        # What the square lost to rounding, where the machine can tell; and NaN, if y is.
+        e = fma(-half * e, fma(y, y, -square), e)
         return e, half * e * erfcx(y * root)
 
     return jit(function, inline=True, forceinline=True, fastmath=False, name=f"normal_parts_{kind.__name__}")

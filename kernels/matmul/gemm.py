@@ -158,7 +158,8 @@ compiled_even_depth = jit(even_depth, inline=True)
 class Products(NamedTuple):
     """Arguments of `products`; offsets are addresses of int64 tables of bytes, one for each product.
 
-    ``finish`` is a routine of `epilogue` or 0.
+    ``finish`` is a routine of `epilogue` or 0. Where ``rows`` is not 0, the products are parts, of ``m`` rows each, of
+    one that has so many: the last has what is left, and ``a`` goes on where the part before ends.
     """
 
     pack_b: int
@@ -181,6 +182,7 @@ class Products(NamedTuple):
     bias: int
     activation: int
     piece: int
+    rows: int
 
 
 @Routine
@@ -194,7 +196,11 @@ def products(kind: Any, arguments: int, start: int, stop: int) -> None:
     packed_b = edge + ROWS * TILE_BYTES
     packed_a = packed_b + most * TILE_BYTES
     for product in range(start, stop):
-        a, b = g.a + word(g.a_offsets, product), g.b + word(g.b_offsets, product)
+        if g.rows:
+            m, a, b = min(g.m, g.rows - product * g.m), g.a + product * g.m * g.a_row, g.b
+        else:
+            a, b = g.a + word(g.a_offsets, product), g.b + word(g.b_offsets, product)
+        strips = (m + ROWS - 1) // ROWS
         for column in range(0, n, width):
             columns = min(width, n - column)
             for begin in range(0, max(k, 1), max(most, 1)):  # an inner size of 0 still writes zeros
@@ -206,6 +212,13 @@ def products(kind: Any, arguments: int, start: int, stop: int) -> None:
                 for row in range(0, m, ROWS):
                     rows = min(ROWS, m - row)
                     strip, strip_row, strip_step = a + row * g.a_row + begin * g.a_step, g.a_row, g.a_step
+                    if g.rows and g.b_column == size and column + width < n:  # bring the next panel nearer
+                        done = row // ROWS
+                        for deep in range(begin + done * depth // strips, begin + (done + 1) * depth // strips):
+                            fetch(b + deep * g.b_row + (column + width) * size, TILE_BYTES)
+                    if g.rows and g.a_step == size and column == 0:  # and the next rows
+                        for i in range(ROWS):
+                            fetch(strip + (ROWS + i) * g.a_row, depth * size)
                     if rows < ROWS:
                         call(kind, g.pack_a, strip, g.a_row, g.a_step, rows, depth, packed_a)
                         strip = packed_a
@@ -215,11 +228,11 @@ def products(kind: Any, arguments: int, start: int, stop: int) -> None:
                             strip_row, strip_step = size, ROWS * size
                     call(
                         kind, g.tile, depth, strip, strip_row, strip_step, panel, panel_step,
-                        g.out + ((product * m + row) * n + column) * size, n * size, rows, columns, edge, begin,
+                        g.out + ((product * g.m + row) * n + column) * size, n * size, rows, columns, edge, begin,
                     )  # fmt: skip
             if g.finish:
                 call(
-                    kind, g.finish, g.out + (product * m * n + column) * size, n * size, m, columns,
+                    kind, g.finish, g.out + (product * g.m * n + column) * size, n * size, m, columns,
                     g.bias + column * size if g.bias else 0, g.activation,
                 )  # fmt: skip
 

@@ -222,7 +222,7 @@ def _batch(a: Array, b: Array, out: Array) -> None:
     arguments = gemm.Products(
         gemm.pack_b[dtype], gemm.pack_a[dtype], gemm.tile[dtype], 0, data(out), data(workspace), m, n, k,
         data(a), data(a_offsets), a.strides[-2], a.strides[-1],
-        data(b), data(b_offsets), b.strides[-2], b.strides[-1], 0, 0, piece,
+        data(b), data(b_offsets), b.strides[-2], b.strides[-1], 0, 0, piece, 0,
     )  # fmt: skip
     run(gemm.products[dtype], arguments, count, piece)
 

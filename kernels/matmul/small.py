@@ -1,4 +1,4 @@
-"""Products that are too small for more than one thread: a compiled entry reads the arrays itself.
+"""Products that are too small to be laid out for several threads: a compiled entry reads the arrays itself.
 
 Python needs microseconds to look at three arrays, to lay out the arguments of `gemm.products` and to allocate its
 workspace, as long as such a product takes.
@@ -14,12 +14,19 @@ from numba.core import types
 
 from ..entry import KIND, Entries, address, elements, handle, is_array, length, rank, size, stride
 from ..jit import jit
-from ..routine import call, table, word
-from ..simd import CHOSEN
+from ..parallel import run_compiled
+from ..routine import table, word
+from ..simd import CHOSEN, ROWS
 from .gemm import Products, compiled_even_depth, pack_a, pack_b, products, serial_items, tile
 
-MOST = 1 << 21
+MOST = 1 << 22
 """Multiplications up to which a product is not worth being laid out for several threads (measured on 2 cores)."""
+
+PART = 1 << 18
+"""Multiplications that a thread takes at a time, at least."""
+
+COPIES = 2
+"""Parts of a product whose ``b`` must be copied, which each does for itself."""
 
 _ZERO = table([0])
 _NO_OFFSET = _ZERO.buffer_info()[0]
@@ -78,16 +85,20 @@ def _product(
         if size(kind, bias, False) != columns:
             return False
         shift = address(bias)
-    workspace = np.empty(_items(compiled_even_depth(inner), itemsize), result.dtype)
+    most = rows // ROWS if b_column == itemsize else COPIES
+    parts = max(min(rows * columns * inner // PART, most), 1)
+    height = (rows + parts * ROWS - 1) // (parts * ROWS) * ROWS
+    parts = (rows + height - 1) // height
+    workspace = np.empty(parts * _items(compiled_even_depth(inner), itemsize), result.dtype)
     arguments = Products(
         word(known, 1), word(known, 2), word(known, 3), finish, address(out), np.int64(workspace.ctypes.data),
-        rows, columns, inner, address(a), word(known, 4), a_row, a_step,
-        address(b), word(known, 4), b_row, b_column, shift, activation, 1,
+        height if parts > 1 else rows, columns, inner, address(a), word(known, 4), a_row, a_step,
+        address(b), word(known, 4), b_row, b_column, shift, activation, 1, rows if parts > 1 else 0,
     )  # fmt: skip
     given = np.empty(_COUNT, np.int64)
     for i in range(_COUNT):
         given[i] = arguments[i]
-    call(kind, word(known, 0), given.ctypes.data, 0, 1)
+    run_compiled(word(known, 0), given.ctypes.data, parts, 1)
     return workspace.size + given.size > 0  # Numba frees an array behind its last use, which this is
 
 

@@ -32,7 +32,7 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
 
     Args:
         kind: names them.
-        run: ``run(x, center)`` accumulates a contiguous array that is not empty.
+        run: ``run(x, center, taken)`` accumulates a contiguous array that is not empty; ``taken`` as `near.step` has it.
         single: ``single(value, center)`` is what one element adds.
         join: ``join(a, b)`` merges two accumulators.
         finish: ``finish(total, divisor)`` is the result.
@@ -47,10 +47,11 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
         start = (output // inner * rows * inner + output % inner) * size + left
         center = centers[output] if centers.size else 0.0
         at = start + first * inner * size
-        total = run(x[at : at + length], center)
+        taken = step(x.size)
+        total = run(x[at : at + length], center, taken)
         for row in range(first + 1, min(first + height, rows)):
             at = start + row * inner * size
-            total = join(total, run(x[at : at + length], center))
+            total = join(total, run(x[at : at + length], center, taken))
         partial[task] = total
 
     @jit(name=f"{kind}_rows")
@@ -148,10 +149,12 @@ def _square(value, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _sum_floats(x, center):  # type: ignore[no-untyped-def]
+def _sum_floats(x, center, taken):  # type: ignore[no-untyped-def]
     total = 0.0
-    for start in range(0, x.size, BLOCK):
-        block = x[start : min(start + BLOCK, x.size)]  # indices from zero: no wrap-around stands in a vector's way
+    most = min(BLOCK, taken)
+    for start in range(0, x.size, most):
+        block = x[start : min(start + most, x.size)]  # indices from zero: no wrap-around stands in a vector's way
+        bring(block, 2 * block.size, block.size, taken)
         part = 0.0
         for k in range(block.size):
             part += np.float64(block[k])
@@ -160,10 +163,12 @@ def _sum_floats(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _sum_squares(x, center):  # type: ignore[no-untyped-def]
+def _sum_squares(x, center, taken):  # type: ignore[no-untyped-def]
     total = 0.0
-    for start in range(0, x.size, BLOCK):
-        block = x[start : min(start + BLOCK, x.size)]
+    most = min(BLOCK, taken)
+    for start in range(0, x.size, most):
+        block = x[start : min(start + most, x.size)]
+        bring(block, 2 * block.size, block.size, taken)
         part = 0.0
         for k in range(block.size):
             difference = np.float64(block[k]) - center
@@ -173,7 +178,7 @@ def _sum_squares(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _sum_integers(x, center):  # type: ignore[no-untyped-def]
+def _sum_integers(x, center, taken):  # type: ignore[no-untyped-def]
     total = np.int64(0)
     for k in range(x.size):
         total += np.int64(x[k])
@@ -181,7 +186,7 @@ def _sum_integers(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _product_floats(x, center):  # type: ignore[no-untyped-def]
+def _product_floats(x, center, taken):  # type: ignore[no-untyped-def]
     total = 1.0
     for k in range(x.size):
         total *= np.float64(x[k])
@@ -189,7 +194,7 @@ def _product_floats(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def _product_integers(x, center):  # type: ignore[no-untyped-def]
+def _product_integers(x, center, taken):  # type: ignore[no-untyped-def]
     total = np.int64(1)
     for k in range(x.size):
         total *= np.int64(x[k])
@@ -197,7 +202,7 @@ def _product_integers(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def largest(x, center=0.0):  # type: ignore[no-untyped-def]
+def largest(x, center=0.0, taken=0):  # type: ignore[no-untyped-def]
     """The largest float, NaN where there is one."""
     result = x[0]
     for k in range(x.size):
@@ -206,7 +211,7 @@ def largest(x, center=0.0):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def smallest(x, center=0.0):  # type: ignore[no-untyped-def]
+def smallest(x, center=0.0, taken=0):  # type: ignore[no-untyped-def]
     """The smallest float, NaN where there is one."""
     result = x[0]
     for k in range(x.size):
@@ -215,7 +220,7 @@ def smallest(x, center=0.0):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def largest_integer(x, center=0.0):  # type: ignore[no-untyped-def]
+def largest_integer(x, center=0.0, taken=0):  # type: ignore[no-untyped-def]
     """The largest integer."""
     result = x[0]
     for k in range(x.size):
@@ -224,7 +229,7 @@ def largest_integer(x, center=0.0):  # type: ignore[no-untyped-def]
 
 
 @jit(inline=True)
-def smallest_integer(x, center=0.0):  # type: ignore[no-untyped-def]
+def smallest_integer(x, center=0.0, taken=0):  # type: ignore[no-untyped-def]
     """The smallest integer."""
     result = x[0]
     for k in range(x.size):

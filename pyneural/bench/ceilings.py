@@ -104,9 +104,9 @@ def flops(dtype: np.dtype[Any]) -> float:
 def bandwidth() -> float:
     """Bytes a second, read and written, of a copy of four times the last-level cache by all threads.
 
-    Where that is more than a contestant's inputs have (`subjects.MOST_BYTES`), a copy of so much.
+    Where both sides of that are more than a contestant's inputs have (`subjects.MOST_BYTES`), so much in all.
     """
-    nbytes = min(4 * last_level_cache(), MOST_BYTES)
+    nbytes = min(4 * last_level_cache(), MOST_BYTES // 2)
     source, target = np.ones(nbytes, np.uint8), np.zeros(nbytes, np.uint8)
     arguments = _Work(0, source.ctypes.data, target.ctypes.data)
     routine, vectors = _copy[dtypes.float32], nbytes // VECTOR_BYTES

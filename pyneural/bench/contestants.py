@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import math
 from collections.abc import Callable
@@ -76,6 +77,7 @@ RIVALS = {**ENVIRONMENT, **TUNED}
 
 
 def _poison(array: np.ndarray) -> None:
+    """On one thread, whoever's it is: what several write lies in the cache of each that will write it again."""
     array.fill(math.nan)
 
 
@@ -133,7 +135,16 @@ def torch_on(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) ->
 
 def _torch(workload: Workload, arrays: list[np.ndarray], *, compiled: bool) -> subjects.Subject:
     tensors, call, to_numpy = torch_on(workload, arrays, compiled=compiled)
-    return subjects.Subject(lambda: call(*tensors), to_numpy, tuple(arrays), lambda result: result.fill_(math.nan))
+
+    def poison(result: Any) -> None:
+        import torch
+
+        if result.dtype == torch.bfloat16:  # which NumPy does not take
+            _poison(result.view(torch.int16).numpy().view(dtypes.bfloat16))
+        else:
+            _poison(result.numpy())
+
+    return subjects.Subject(lambda: call(*tensors), to_numpy, tuple(arrays), poison)
 
 
 _made: dict[Any, Any] = {}
@@ -190,6 +201,7 @@ def _softmax(x: Any, out: Any) -> None:
 def describe(kind: str) -> dict[str, Any]:
     """Versions; of pyneural also the registers it computes in and the ceilings of its threads."""
     if kind != SUBJECT:
+        importlib.import_module(KINDS[kind].packages[0])  # now, when nothing is timed
         return versions(*KINDS[kind].packages)
     import pyneural
     from pyneural.kernels import simd

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import signal
@@ -28,14 +29,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.progress import track
+from rich.progress import Progress
 
-from .subjects import Server
+from .subjects import Server, left
 
 PAUSE = 0.05
 """Seconds between contestants that cannot be stopped, as they share a process or the system has no signal for it:
@@ -45,6 +46,12 @@ WARM = 0.01
 """Seconds at the beginning of a turn that do not count: threads wake, and cores that were idle come to their speed."""
 
 STOPS = hasattr(signal, "SIGSTOP")
+
+KNOWN = 0.007
+"""Standard error of a ratio, relative to it, that more turns need not better."""
+
+CHUNK = 1 << 16
+"""Elements that are compared at a time, for what is computed of them to stay in a cache."""
 
 TOLERANCE = 1e-5
 """Largest error of float32 results, relative to the largest element of the float64 reference."""
@@ -91,7 +98,14 @@ def relative_error(result: np.ndarray, truth: np.ndarray) -> float:
     """The largest error relative to the largest element of ``truth``; infinite for a wrong shape or a NaN."""
     if result.shape != truth.shape:
         return float("inf")
-    error = float(np.max(np.abs(result - truth))) / float(np.max(np.abs(truth)))
+    largest = largest_error = 0.0
+    for start in range(0, truth.size, CHUNK):
+        true = np.ravel(truth)[start : start + CHUNK]
+        difference = np.ravel(result)[start : start + CHUNK] - true
+        # Not by Python's max, which may pass over a NaN.
+        largest_error = float(np.maximum(largest_error, np.max(np.abs(difference, out=difference))))
+        largest = float(np.maximum(largest, np.max(np.abs(true))))
+    error = largest_error / largest
     return error if np.isfinite(error) else float("inf")
 
 
@@ -115,11 +129,19 @@ class _Process:
         )
 
     def ask(self, **request: Any) -> dict[str, Any]:
+        self.tell(**request)
+        return self.hear()
+
+    def tell(self, **request: Any) -> None:
+        """`ask`, without waiting for the answer."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._go_on()
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        """The answer to what was told last; then the process is stopped."""
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the contestant {self._process.args!r} ended with status {self._process.wait()}")
@@ -151,6 +173,7 @@ def race(
     rounds: int,
     round_seconds: float,
     passes: int = 1,
+    seconds: float = 0.0,
     folder: pathlib.Path | None = None,
 ) -> dict[str, Any]:
     """Time every contestant on every case with so many threads.
@@ -162,6 +185,8 @@ def race(
         round_seconds: about how long a turn lasts, measured on its first calls.
         passes: how often all cases are gone through. A machine with neighbours is in one state for seconds: turns that
             are spread over the whole race meet several. More than one keeps the inputs of all cases in memory.
+        seconds: before the last of several passes others begin until so long after the first one's beginning, of the
+            half of the cases whose times relative to the first contestant's are `known` least, and not to `KNOWN`.
         folder: where the contestants run, from where their ``module`` is found; here without it.
 
     Returns:
@@ -173,19 +198,34 @@ def race(
     """
     with contextlib.ExitStack() as stack:
         exchange = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        processes: dict[str, _Process] = {}
-        described = {}
-        for each in contestants:  # one after the other: the first measures ceilings
+        processes = {}
+        for each in contestants:  # which import their libraries side by side
             process = _Process(module, each, threads, folder)
             processes[each.name] = stack.enter_context(contextlib.closing(process))
-            described[each.name] = process.ask(do="describe")
+        # The first comes last: it measures ceilings, when the others are stopped.
+        described = {name: processes[name].ask(do="describe") for name in reversed(processes)}
         judge = _Judge(truth, exchange)
         pause = 0.0 if STOPS else PAUSE
         heats = [_Heat(processes, case, judge, round_seconds, pause, keep=passes > 1) for case in cases]
-        turns = [(each, number) for number in range(passes) for each in heats]
-        for heat, number in track(turns, description=f"{module}, {threads} threads"):
-            heat.run(rounds, last=number == passes - 1)
-        return {"threads": threads, "contestants": described, "cases": [each.report() for each in heats]}
+        with Progress() as progress:
+            bar, begin = progress.add_task(f"{module}, {threads} threads", total=1.0), time.monotonic()
+            for done, (heat, last) in enumerate(_turns(heats, passes, seconds), 1):
+                heat.run(rounds, last=last)
+                spent = (time.monotonic() - begin) / seconds if seconds else 1.0
+                progress.update(bar, completed=min(done / (passes * len(heats)), spent, 1.0))
+        return {"threads": threads, "contestants": {name: described[name] for name in processes}, "cases": [each.report() for each in heats]}
+
+
+def _turns(heats: Sequence[_Heat], passes: int, seconds: float) -> Iterator[tuple[_Heat, bool]]:
+    """The cases in the order of `race`, and whether it is a case's last time."""
+    begin = time.monotonic()
+    for number in range(passes):
+        last = number == passes - 1
+        unknown = list(heats)
+        while last and unknown and time.monotonic() - begin < seconds:
+            unknown = sorted((each for each in heats if each.known() > KNOWN), key=_Heat.known)
+            yield from ((each, False) for each in unknown[len(unknown) // 2 :])
+        yield from ((each, last) for each in heats)
 
 
 def race_here(
@@ -224,11 +264,10 @@ class _Heat:
 
         The result of a timed call is judged at once: another contestant in this process may share its inputs.
         """
-        seed = self._judge.seed()
-        for name, process in self._processes.items():
-            process.ask(do="prepare", options=self._case.options, keep=self._keep)
-            if name not in self._calls:
-                self._judged(name, {"do": "fresh", "seed": seed})
+        _ask_all(self._processes, lambda _: {"do": "prepare", "options": self._case.options, "keep": self._keep})
+        if not self._calls:
+            self._judge_fresh()
+            for name, process in self._processes.items():
                 first = statistics.median(process.ask(do="time", calls=3)["times"])
                 self._calls[name] = max(2, min(200, int(self._round_seconds / first)))
         for turn in range(rounds):
@@ -236,15 +275,36 @@ class _Heat:
                 time.sleep(self._pause)
                 self._turns[name].append(process.ask(do="time", calls=self._calls[name], warm=WARM)["times"])
                 if last and turn == rounds - 1:
-                    self._judged(name, {"do": "last"})
+                    answer = process.ask(do="last", folder=self._judge.folder(name))
+                    self._judged(name, answer["options"])
         if last:
-            seed = self._judge.seed()
-            for name in self._processes:
-                self._judged(name, {"do": "fresh", "seed": seed})
+            self._judge_fresh()
 
-    def _judged(self, name: str, request: dict[str, Any]) -> None:
-        error = self._judge.error(self._processes[name], name, self._case, request)
+    def _judge_fresh(self) -> None:
+        """Results of inputs that nobody has seen: the same for all contestants, who then share a truth."""
+        seed = self._judge.seed()
+        answers = _ask_all(
+            self._processes, lambda name: {"do": "fresh", "seed": seed, "folder": self._judge.folder(name)}
+        )
+        for name, answer in answers.items():
+            self._judged(name, {**answer["options"], "seed": seed})
+
+    def _judged(self, name: str, options: dict[str, Any]) -> None:
+        error = self._judge.error(name, self._case, options)
         self._errors[name] = max(error, self._errors.get(name, 0.0))
+
+    def known(self) -> float:
+        """The largest standard error of times relative to the first contestant's in the same round.
+
+        Of a median of n normal numbers, whose quartiles tell their deviation: 1.25 / 1.35 * (q3 - q1) / sqrt(n).
+        """
+        first, *others = ([statistics.median(turn) for turn in each] for each in self._turns.values())
+        errors = [0.0]
+        for each in others:
+            ratios = [a / b for a, b in zip(each, first, strict=True)]
+            low, middle, high = statistics.quantiles(ratios)
+            errors.append(0.93 * (high - low) / middle / math.sqrt(len(ratios)))
+        return max(errors)
 
     def report(self) -> dict[str, Any]:
         """What `race` returns for the case."""
@@ -261,26 +321,41 @@ class _Heat:
         }
 
 
+def _ask_all(
+    processes: Mapping[str, _Process | Server], request: Callable[[str], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The answers of all to a request for each name. Processes of their own work on theirs side by side."""
+    apart = {name: each for name, each in processes.items() if isinstance(each, _Process)}
+    for name, process in apart.items():
+        process.tell(**request(name))
+    heard = {name: process.hear() for name, process in apart.items()}
+    return {name: heard[name] if name in heard else each.ask(**request(name)) for name, each in processes.items()}
+
+
 class _Judge:
-    """Compares what contestants leave in a folder with the truth."""
+    """Compares what contestants leave in folders of their own with the truth."""
 
     def __init__(self, truth: Truth, folder: pathlib.Path) -> None:
         self._truth, self._folder, self._seeds = truth, folder, np.random.default_rng()
         self._known: tuple[Case, list[np.ndarray], np.ndarray] | None = None
 
     def seed(self) -> int:
-        """Of inputs that nobody has seen: the same for all contestants, who then share a truth."""
+        """Another one each time."""
         return int(self._seeds.integers(1 << 31))
 
-    def error(self, process: _Process | Server, name: str, case: Case, request: dict[str, Any]) -> float:
-        """The error of the result that the request makes a contestant leave; ArithmeticError where it is wrong."""
-        options = process.ask(**request, folder=str(self._folder))["options"]
-        with np.load(self._folder / "inputs.npz") as arrays:
-            inputs = [arrays[each] for each in arrays.files]
-        error = relative_error(np.load(self._folder / "result.npy"), self._true(case, options, inputs))
+    def folder(self, name: str) -> str:
+        """Where that contestant leaves its inputs and its result."""
+        found = self._folder / name
+        found.mkdir(exist_ok=True)
+        return str(found)
+
+    def error(self, name: str, case: Case, options: dict[str, Any]) -> float:
+        """The error of the result that a contestant has left; ArithmeticError where it is wrong."""
+        result, inputs = left(self._folder / name)
+        error = relative_error(result, self._true(case, options, inputs))
         if not error <= case.tolerance:
-            seed = request.get("seed", options["seed"])
-            raise ArithmeticError(f"{name}, {case.name}: error {error:.3g} is above {case.tolerance:.3g} (seed {seed})")
+            described = f"{name}, {case.name}: error {error:.3g} is above {case.tolerance:.3g}"
+            raise ArithmeticError(f"{described} (seed {options['seed']})")
         return error
 
     def _true(self, case: Case, options: dict[str, Any], inputs: list[np.ndarray]) -> np.ndarray:

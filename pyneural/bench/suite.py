@@ -20,8 +20,13 @@ from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 FORMAT = 1
 """Of the JSON; `load` refuses others."""
 
-ROUNDS = 20
+ROUNDS = 10
+"""Turns of every contestant in every case, at least."""
+
 ROUND_SECONDS = 0.01
+
+SECONDS = 40.0
+"""While so many are not over, cases whose ratios are not known well enough have further turns (`race.race`)."""
 
 KINDS: dict[str, dict[str, Kind]] = {"cpu": on_host.KINDS, "cuda": on_gpu.KINDS}
 """The contestants, by device."""
@@ -107,10 +112,12 @@ def run(
     device: str = "cpu",
     replay: bool = False,
     module: str | None = None,
-    rounds: int = ROUNDS,
+    rounds: int = 0,
     round_seconds: float = ROUND_SECONDS,
 ) -> dict[str, Any]:
     """Race pyneural on a device, "cpu" or "cuda" (there with ``replay`` as a graph), against the contestants.
+
+    ``rounds`` are the turns of each in every case; where that is 0, `ROUNDS` and what `SECONDS` allows.
 
     Returns:
         The report that is written as JSON: machine, clocks before and after, ceilings, and a row for each case.
@@ -120,7 +127,8 @@ def run(
     """
     on_card = device == "cuda"
     # A GPU's memory does not hold the inputs of every case.
-    passes = 1 if on_card else rounds
+    turns = rounds or ROUNDS
+    passes = 1 if on_card else turns
     before, stamp = machine.clocks(on_card), machine.machine()
     seed = int(np.random.SeedSequence().generate_state(1)[0])
     wanted = cases(names, dtypes, asked, against, seed, device, replay=replay)
@@ -130,8 +138,9 @@ def run(
         wanted,
         truth,
         threads=threads,
-        rounds=rounds // passes,
+        rounds=turns // passes,
         passes=passes,
+        seconds=0.0 if rounds else SECONDS,
         round_seconds=round_seconds,
     )
     described = report["contestants"][SUBJECT]

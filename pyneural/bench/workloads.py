@@ -6,6 +6,8 @@ contracts; the others are listed.
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -45,6 +47,7 @@ class Workload:
         numpy: the same on NumPy's arrays, if NumPy has it.
         scipy: the same with SciPy, if SciPy has it.
         numba: the name of the same among `contestants.GUFUNCS`, if it is there.
+        by_rows: whether a row of the result needs no other row of the inputs that have two dimensions.
     """
 
     call: Call
@@ -55,6 +58,7 @@ class Workload:
     numpy: Callable[..., Any] | None = None
     scipy: Callable[..., Any] | None = None
     numba: str = ""
+    by_rows: bool = False
 
     def nbytes(self, size: int, dtype: np.dtype[Any]) -> int:
         """What a call must move at least: each input read once, the result written once."""
@@ -77,6 +81,7 @@ def _elementwise(name: str, inputs: int) -> Workload:
         numpy=_NUMPY.get(name),
         scipy=_SCIPY.get(name),
         numba=name if name in ("add", "mul", "exp") else "",
+        by_rows=True,
     )
 
 
@@ -87,6 +92,7 @@ def _rows(call: Call, flops: float, *, reduces: bool = False, weights: int = 0, 
         lambda n: (_square(n), *[(n,)] * weights),
         (lambda n: (n,)) if reduces else _square,
         lambda n: flops * n * n,
+        by_rows=True,
         **others,
     )
 
@@ -238,20 +244,26 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
     if options.get("set") is None:
         rng = np.random.default_rng(options["seed"])
         return [_normal(rng, math.prod(shape), dtype).reshape(shape) for shape in shapes]
-    counts = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
+    line, page = LINE // dtype.itemsize, PAGE // dtype.itemsize
+    counts = [-(-math.prod(shape) // line) * line + page for shape in shapes]
     size, number = sum(counts), options["set"]
     # As many as all sets of the case need, for they must not lie in one another, and some more for larger cases.
     most = min(CACHES * last_level_cache(), MOST_BYTES) // dtype.itemsize
     numbers = _numbers(dtype, max(most + 2 * size, (number + 1) * size), most // 4, options["seed"])
     found, at = [], number * size
-    for shape, count in zip(shapes, counts, strict=True):
-        found.append(numbers[at : at + math.prod(shape)].reshape(shape))
+    for i, (shape, count) in enumerate(zip(shapes, counts, strict=True)):
+        begin = at + (number * GOLDEN + i) % (PAGE // LINE) * line
+        found.append(numbers[begin : begin + math.prod(shape)].reshape(shape))
         at += count
     return found
 
 
-ALIGNED = 32
-"""Elements between the beginnings of arrays are a multiple of it: 64 bytes of the smallest dtype."""
+LINE, PAGE = 64, 4096
+
+GOLDEN = 39
+"""Cache lines from an array's place in a page to that of the next set's array, by the golden section: some loops take
+three times as long where inputs and results lie in places of a page that are near each other (NumPy's exp). The sets
+go through all of them."""
 
 PERIOD = (1 << 24) - 3
 """Numbers that are drawn before they come again: odd, so that no two sets hold the same ones."""
@@ -285,11 +297,24 @@ def dtype_named(name: str) -> np.dtype[Any]:
     raise ValueError(f"dtype {name!r} is none of {', '.join(each.name for each in dtypes.FLOATS)}")
 
 
+CHUNK = 1 << 16
+"""Elements of a result of rows that the reference computes at a time: its temporary arrays then stay in a cache."""
+
+
 def truth(options: dict[str, Any], arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    """The float64 reference's result."""
+    """The float64 reference's result; of rows, on several threads."""
+    workload, size = WORKLOADS[options["operation"]], options["size"]
+    step = max(CHUNK // size, 1)
+    if not workload.by_rows or step >= size:
+        return _true(workload, arrays)
+    pieces = (tuple(each[i : i + step] if each.ndim == 2 else each for each in arrays) for i in range(0, size, step))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return np.concatenate(list(pool.map(functools.partial(_true, workload), pieces)))
+
+
+def _true(workload: Workload, arrays: tuple[np.ndarray, ...]) -> np.ndarray:
     import pyneural
 
     tensors = [pyneural.tensor(each, device="reference") for each in arrays]
-    result = WORKLOADS[options["operation"]].call(pyneural, functional, *tensors)
-    array: np.ndarray = result.numpy()
+    array: np.ndarray = workload.call(pyneural, functional, *tensors).numpy()
     return array

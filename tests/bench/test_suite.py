@@ -26,9 +26,8 @@ def _server(kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
 
 def _error(server: subjects.Server, seed: int, folder: pathlib.Path) -> float:
     options = server.fresh(seed, folder)
-    with np.load(folder / "inputs.npz") as arrays:
-        given = tuple(arrays[each].astype(np.float64) for each in arrays.files)
-    return race.relative_error(np.load(folder / "result.npy"), workloads.truth(options, given))
+    result, given = subjects.left(folder)
+    return race.relative_error(result, workloads.truth(options, tuple(each.astype(np.float64) for each in given)))
 
 
 @pytest.mark.parametrize("kind", ["pyneural", "numpy", "scipy", "numba", "torch"])
