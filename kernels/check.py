@@ -103,6 +103,8 @@ def reduced_shape(shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) 
 
 def pair(operation: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     """``value`` (an int, a sequence of one, or of two) as two ints, each at least ``minimum``."""
+    if type(value) is int and value >= minimum:  # the usual case, decided at once
+        return value, value
     values: Sequence[Any] = (value, value) if isinstance(value, (int, np.integer)) else value
     if isinstance(values, (tuple, list)) and len(values) == 1:
         values = (values[0], values[0])

@@ -37,6 +37,9 @@ def moments(x, count, mean, squares):  # type: ignore[no-untyped-def]
         n = np.float64(block.size)
         shift = np.float64(rest) / n
         here = np.float64(center) + shift
+        if count == 0.0:  # nothing to merge with, and no divisions to wait for
+            count, mean, squares = n, here, np.float64(spread) - n * shift * shift
+            continue
         merged = count + n
         delta = here - mean
         mean += delta * (n / merged)

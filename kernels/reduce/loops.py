@@ -32,7 +32,7 @@ def _make(kind: str, run: Function, single: Function, join: Function, finish: Fu
 
     Args:
         kind: names them.
-        run: ``run(x, center, taken)`` accumulates a contiguous array that is not empty; ``taken`` as `near.step` has it.
+        run: ``run(x, center, taken)`` accumulates a contiguous array that is not empty; ``taken`` is `near.step`'s.
         single: ``single(value, center)`` is what one element adds.
         join: ``join(a, b)`` merges two accumulators.
         finish: ``finish(total, divisor)`` is the result.

@@ -213,7 +213,11 @@ def race(
                 heat.run(rounds, last=last)
                 spent = (time.monotonic() - begin) / seconds if seconds else 1.0
                 progress.update(bar, completed=min(done / (passes * len(heats)), spent, 1.0))
-        return {"threads": threads, "contestants": {name: described[name] for name in processes}, "cases": [each.report() for each in heats]}
+        return {
+            "threads": threads,
+            "contestants": {name: described[name] for name in processes},
+            "cases": [each.report() for each in heats],
+        }
 
 
 def _turns(heats: Sequence[_Heat], passes: int, seconds: float) -> Iterator[tuple[_Heat, bool]]:

@@ -45,7 +45,7 @@ def bench(
     ] = 0,
     rounds: Annotated[
         int,
-        typer.Option("--rounds", help="Turns of every contestant in every case; without it, as many as its ratios need."),
+        typer.Option("--rounds", help="Turns of every contestant in every case; without it, as many as ratios need."),
     ] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for JSON and pictures.")] = Path("runs/bench"),
     compare: Annotated[
