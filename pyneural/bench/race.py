@@ -226,8 +226,8 @@ def _turns(heats: Sequence[_Heat], passes: int, seconds: float) -> Iterator[tupl
     for number in range(passes):
         last = number == passes - 1
         unknown = list(heats)
-        while last and unknown and time.monotonic() - begin < seconds:
-            unknown = sorted((each for each in heats if each.known() > KNOWN), key=_Heat.known)
+        while number and last and unknown and time.monotonic() - begin < seconds:
+            unknown = sorted((each for each in heats if each.known() > KNOWN), key=lambda each: each.known())
             yield from ((each, False) for each in unknown[len(unknown) // 2 :])
         yield from ((each, last) for each in heats)
 
@@ -301,8 +301,11 @@ class _Heat:
         """The largest standard error of times relative to the first contestant's in the same round.
 
         Of a median of n normal numbers, whose quartiles tell their deviation: 1.25 / 1.35 * (q3 - q1) / sqrt(n).
+        Infinite where two rounds are still to come.
         """
         first, *others = ([statistics.median(turn) for turn in each] for each in self._turns.values())
+        if len(first) < 2:
+            return math.inf
         errors = [0.0]
         for each in others:
             ratios = [a / b for a, b in zip(each, first, strict=True)]

@@ -21,7 +21,7 @@ from pyneural.kernels import OPERATIONS, dtypes
 from pyneural.kernels.memory import aligned
 
 from .machine import last_level_cache
-from .subjects import CACHES, MOST_BYTES
+from .subjects import CACHES, MOST_BYTES, sets
 
 Shape = tuple[int, ...]
 Call = Callable[..., Any]  # f(library, library's nn.functional, *tensors)
@@ -250,7 +250,8 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
     # As many as all sets of the case need, for they must not lie in one another, and some more for larger cases.
     most = min(CACHES * last_level_cache(), MOST_BYTES) // dtype.itemsize
     numbers = _numbers(dtype, max(most + 2 * size, (number + 1) * size), most // 4, options["seed"])
-    found, at = [], number * size
+    few = sets(sum(math.prod(shape) for shape in shapes) * dtype.itemsize)
+    found, at = [], number * max(size, most // few // line * line)  # small ones are spread over the same memory
     for i, (shape, count) in enumerate(zip(shapes, counts, strict=True)):
         begin = at + (number * GOLDEN + i) % (PAGE // LINE) * line
         found.append(numbers[begin : begin + math.prod(shape)].reshape(shape))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench import harness
+from pyneural.bench import race as _race
 from pyneural.bench.race import _Process
 from tests.bench import cheats
 
@@ -47,6 +48,57 @@ def test_passes_have_rounds_of_every_case() -> None:
     for case in race("honest", cases=2, passes=3)["cases"]:
         assert len(case["rounds"]["honest"]) == 6
         assert all(seconds > 0 for seconds in case["rounds"]["honest"])
+
+
+class _Heat:
+    """A case whose ratio is known the better the more turns it had."""
+
+    def __init__(self, name: str, noise: float) -> None:
+        self.name, self.noise, self.turns = name, noise, 0
+
+    def known(self) -> float:
+        return self.noise / np.sqrt(self.turns)
+
+
+def test_further_turns_go_where_least_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(10**6))
+    monkeypatch.setattr(_race.time, "monotonic", lambda: float(next(now)))
+    heats: list[Any] = [_Heat("calm", 0.001), _Heat("noisy", 0.1), _Heat("between", 0.02)]
+    order = []
+    for heat, last in _race._turns(heats, 3, 30.0):
+        heat.turns += 1
+        order.append((heat.name, last))
+    calm, noisy, between = (heat.turns for heat in heats)
+    assert calm == 3
+    assert noisy > between > calm
+    assert noisy < 40  # the time was over
+    assert heats[2].known() <= _race.KNOWN * 1.2
+    assert [last for _, last in order] == [False] * (len(order) - 3) + [True] * 3
+    assert [name for name, _ in order[:3]] == [name for name, _ in order[-3:]] == ["calm", "noisy", "between"]
+
+
+def test_no_further_turns_where_all_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds, passes, turns in ((1e9, 3, 3), (0.0, 4, 4), (1e9, 1, 1)):
+        heat: Any = _Heat("calm", 0.001)
+        for each, _ in _race._turns([heat], passes, seconds):
+            each.turns += 1
+        assert heat.turns == turns
+
+
+def test_time_that_is_left_is_used() -> None:
+    report = harness.race(
+        "tests.bench.cheats",
+        [harness.Contestant(name, "honest", {}) for name in ("one", "other")],
+        [harness.Case("61 x 47 x 53", 2.0 * 61 * 47 * 53, {"seed": 7})],
+        cheats.truth,
+        threads=1,
+        rounds=1,
+        round_seconds=0.001,
+        passes=2,
+        seconds=1.0,
+    )
+    (case,) = report["cases"]
+    assert len(case["rounds"]["one"]) == len(case["rounds"]["other"]) > 2
 
 
 @pytest.mark.parametrize("kind", [kind for kind in cheats.KINDS if kind != "honest"])
@@ -87,6 +139,7 @@ def test_who_is_stopped_ends_with_the_race() -> None:
     program = """
 import os
 from bench import harness
+from pyneural.bench import race as _race
 from pyneural.bench.race import _Process
 
 process = _Process("tests.bench.cheats", harness.Contestant("one", "honest", {}), 1, None)

@@ -106,6 +106,28 @@ def test_results_lie_elsewhere_in_each_turn(rng: np.random.Generator, monkeypatc
     assert len(places) > 1
 
 
+def test_what_was_read_longest_ago_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all cases, whose sets lie over the same memory: one begins where the one before has left off."""
+    used: list[tuple[str, int]] = []
+
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
+        def run() -> np.ndarray:
+            used.append((options["operation"], options["set"]))
+            return np.zeros(1)
+
+        return subjects.Subject(run, np.asarray, (np.zeros(options["size"]),))
+
+    monkeypatch.setattr(subjects, "sets", lambda nbytes, cache: 7 if nbytes == 8 else 14)
+    server = subjects.Server(prepare, "any")
+    few, many = ({"operation": name, "size": size, "seed": 1} for name, size in (("few", 1), ("many", 2)))
+    for options, calls in ((few, 3), (many, 4), (few, 3), (few, 2), (many, 3)):
+        server.prepare(options, keep=True)
+        server.time(calls)
+    few_sets, many_sets = ([number for name, number in used if name == each] for each in ("few", "many"))
+    assert few_sets == [0, 1, 2, 5, 6, 0, 1, 2]
+    assert many_sets == [6, 7, 8, 9, 6, 7, 8]
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_sets_lie_apart_and_cases_share_their_numbers(dtype: str) -> None:
     options = {"operation": "layer_norm", "size": 67, "dtype": dtype, "seed": 3}

@@ -125,3 +125,16 @@ def test_larger_and_smaller_of_two(dtype: Any) -> None:
     jit(kernel, name="test_vector_larger_and_smaller")(a, b, out)
     expected = np.stack([np.maximum(a, b), np.minimum(a, b), np.fmax(a, b), np.fmin(a, b)])
     np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name, *_ in FUNCTIONS] + ["gelu_slope"])
+def test_every_nan_stays_one(name: str, dtype: Any, rng: np.random.Generator) -> None:
+    """Whatever its sign and its bits: some functions add to an exponent, which could make a number of it."""
+    integer, fraction = (np.uint32, 23) if dtype == np.float32 else (np.uint64, 52)
+    payload = rng.integers(1, 1 << fraction, 4096).astype(integer)
+    exponent = integer((1 << (np.dtype(dtype).itemsize * 8 - 1 - fraction)) - 1) << integer(fraction)
+    sign = rng.integers(0, 2, payload.size).astype(integer) << integer(np.dtype(dtype).itemsize * 8 - 1)
+    x = (payload | exponent | sign).view(dtype)
+    assert np.isnan(x).all()
+    assert np.isnan(evaluate(name, x)).all()
