@@ -112,7 +112,7 @@ def unary_entries(name: str, f: Scalar, result: Any = None) -> Entries:
         taken = step(out.size)
         for first in range(start, stop, taken):
             last = min(first + taken, stop)
-            bring(x, last + taken, taken, taken)
+            bring(x, last + taken, taken, taken)  # of one array not the next step but the one after: as much as of two
             some, results = x[first:last], out[first:last]
             for i in range(some.size):
                 results[i] = f(some[i])
@@ -156,7 +156,7 @@ def unary_entries_with(name: str, f: Scalar) -> Entries:
         taken = step(out.size)
         for first in range(start, stop, taken):
             last = min(first + taken, stop)
-            bring(x, last + taken, taken, taken)
+            bring(x, last + taken, taken, taken)  # as in `unary_entries`
             some, results = x[first:last], out[first:last]
             for i in range(some.size):
                 results[i] = f(some[i], low, high)
