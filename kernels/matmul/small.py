@@ -15,7 +15,7 @@ from numba.core import types
 from ..entry import KIND, Entries, address, elements, handle, is_array, length, rank, size, stride
 from ..jit import jit
 from ..parallel import run_compiled
-from ..routine import table, word
+from ..routine import call, table, word
 from ..simd import CHOSEN, ROWS
 from .gemm import Products, compiled_even_depth, pack_a, pack_b, products, serial_items, tile
 
@@ -98,7 +98,10 @@ def _product(
     given = np.empty(_COUNT, np.int64)
     for i in range(_COUNT):
         given[i] = arguments[i]
-    run_compiled(word(known, 0), given.ctypes.data, parts, 1)
+    if parts > 1:
+        run_compiled(word(known, 0), given.ctypes.data, parts, 1)
+    else:
+        call(kind, word(known, 0), given.ctypes.data, 0, 1)
     return workspace.size + given.size > 0  # Numba frees an array behind its last use, which this is
 
 
