@@ -14,13 +14,16 @@ from numba.core import types
 from pyneural.kernels import dtypes
 from pyneural.kernels.parallel import run
 from pyneural.kernels.routine import Routine, fields, zero
-from pyneural.kernels.simd import ROWS, VECTOR_BYTES, VECTORS, Emitter, constant, copy_vector, intrinsic
+from pyneural.kernels.simd import ROWS, VECTOR_BYTES, VECTORS, Emitter, constant, copy_vector, fetch, intrinsic
 
 from .machine import last_level_cache
 from .subjects import MOST_BYTES
 
 CHAINS = ROWS * VECTORS
 """Sums that depend on themselves alone: as many as the product's tile has, enough to hide an addition's latency."""
+
+AHEAD = 16
+"""Vectors that a copy asks for while it moves others: some processors hardly look ahead by themselves."""
 
 SECONDS = 0.3
 """The best of all repeats in this time is a ceiling: others may work on the machine."""
@@ -76,8 +79,10 @@ def _compute(kind: Any, arguments: int, start: int, stop: int) -> None:
 @Routine
 def _copy(kind: Any, arguments: int, start: int, stop: int) -> None:
     g = fields(_Work, arguments)
-    for i in range(start, stop):
-        copy_vector(zero(kind), g.source + i * VECTOR_BYTES, g.target + i * VECTOR_BYTES)
+    for first in range(start, stop, AHEAD):
+        fetch(g.source + (first + 2 * AHEAD) * VECTOR_BYTES, AHEAD * VECTOR_BYTES)
+        for i in range(first, min(first + AHEAD, stop)):
+            copy_vector(zero(kind), g.source + i * VECTOR_BYTES, g.target + i * VECTOR_BYTES)
 
 
 def _best(work: Callable[[], None]) -> float:
