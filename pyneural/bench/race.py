@@ -280,7 +280,7 @@ class _Heat:
                 self._turns[name].append(process.ask(do="time", calls=self._calls[name], warm=WARM)["times"])
                 if last and turn == rounds - 1:
                     answer = process.ask(do="last", folder=self._judge.folder(name))
-                    self._judged(name, answer["options"])
+                    self._judged(name, answer["options"], answer["options"]["seed"])
         if last:
             self._judge_fresh()
 
@@ -291,10 +291,10 @@ class _Heat:
             self._processes, lambda name: {"do": "fresh", "seed": seed, "folder": self._judge.folder(name)}
         )
         for name, answer in answers.items():
-            self._judged(name, {**answer["options"], "seed": seed})
+            self._judged(name, answer["options"], seed)
 
-    def _judged(self, name: str, options: dict[str, Any]) -> None:
-        error = self._judge.error(name, self._case, options)
+    def _judged(self, name: str, options: dict[str, Any], seed: int) -> None:
+        error = self._judge.error(name, self._case, options, seed)
         self._errors[name] = max(error, self._errors.get(name, 0.0))
 
     def known(self) -> float:
@@ -356,13 +356,16 @@ class _Judge:
         found.mkdir(exist_ok=True)
         return str(found)
 
-    def error(self, name: str, case: Case, options: dict[str, Any]) -> float:
-        """The error of the result that a contestant has left; ArithmeticError where it is wrong."""
+    def error(self, name: str, case: Case, options: dict[str, Any], seed: int) -> float:
+        """The error of the result that a contestant has left; ArithmeticError, which tells the seed, where it is wrong.
+
+        ``options`` are those of the inputs' set, whatever ``seed`` has filled it anew.
+        """
         result, inputs = left(self._folder / name)
         error = relative_error(result, self._true(case, options, inputs))
         if not error <= case.tolerance:
             described = f"{name}, {case.name}: error {error:.3g} is above {case.tolerance:.3g}"
-            raise ArithmeticError(f"{described} (seed {options['seed']})")
+            raise ArithmeticError(f"{described} (seed {seed})")
         return error
 
     def _true(self, case: Case, options: dict[str, Any], inputs: list[np.ndarray]) -> np.ndarray:
