@@ -152,17 +152,17 @@ class Server:
         return self._leave(folder, *self._last)
 
     def fresh(self, seed: int, folder: pathlib.Path) -> dict[str, Any]:
-        """Write new inputs where old ones were, and leave them and the result of a second call in ``folder``."""
+        """Write new inputs where the first set's were, and leave them and the result of a second call in ``folder``."""
         self._poison()
-        subject = self._sets[self._turn]
-        other = self._prepare(self._kind, {**self._options[self._turn], "seed": seed})
+        subject = self._sets[0]  # the same for all contestants, who then share a truth
+        other = self._prepare(self._kind, {**self._options[0], "seed": seed})
         for own, new in zip(subject.inputs, other.inputs, strict=True):
             own[...] = new
         subject.write()
-        self._last = self._turn, subject.run()
+        self._last = 0, subject.run()
         self._poison()
         self._stir(subject, np.random.default_rng(seed))
-        return self._leave(folder, self._turn, subject.run())
+        return self._leave(folder, 0, subject.run())
 
     def _next(self) -> Subject:
         self._turn = (self._turn + 1) % len(self._sets)

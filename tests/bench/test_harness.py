@@ -50,6 +50,22 @@ def test_passes_have_rounds_of_every_case() -> None:
         assert all(seconds > 0 for seconds in case["rounds"]["honest"])
 
 
+def test_the_truth_is_told_the_options_of_a_set() -> None:
+    """By which a benchmark may draw what is no input; not the seed that has filled the set anew."""
+    seeds = []
+
+    def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        seeds.append(options["seed"])
+        return cheats.truth(options, inputs)
+
+    contestants = [harness.Contestant(name, "honest", {}) for name in ("one", "other")]
+    case = harness.Case("61 x 47 x 53", 0.0, {"seed": 7})
+    harness.race("tests.bench.cheats", contestants, [case], truth, threads=1, rounds=1, round_seconds=0.001, passes=2)
+    assert len(seeds) == 4, "one for both, before and after, and one for each last call"
+    assert seeds[0] == seeds[3] == 7
+    assert all(7 <= seed < 7 + harness.MOST_SETS for seed in seeds)
+
+
 class _Heat:
     """A case whose ratio is known the better the more turns it had."""
 
