@@ -36,10 +36,11 @@ def _matmul_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     yield Sample((normal(0, 3), normal(3, 2)), name="empty")
     yield Sample((normal(1, 1), normal(1, 1)), name="1 by 1")
     yield Sample((normal(33, 31), normal(31, 37)), name="primes")
-    yield Sample((normal(67, 259), normal(131, 259).T), name="parallel, edge tiles")
+    yield Sample((normal(131, 259), normal(131, 259).T), name="parallel, edge tiles")
+    yield Sample((normal(67, 127), normal(127, 131)), name="shared by rows")
     yield Sample((normal(61, 7, 11), normal(61, 11, 13)), name="many small products")
     yield Sample((normal(127), normal(127, 259)), name="parallel vector @ matrix")
-    yield Sample((normal(20, 600), normal(600, 180)), name="several blocks of the inner size, few rows")
+    yield Sample((normal(20, 600), normal(600, 360)), name="several blocks of the inner size, few rows")
     yield Sample((normal(9, 600), normal(600, 5)), name="few results of many inner places")
     special = normal(9, 8)
     special[1, 2], special[3, 4], special[5, 6] = np.nan, np.inf, -np.inf
@@ -111,7 +112,8 @@ def _linear_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
     yield Sample((normal(3, 2, 4).transpose(1, 0, 2), normal(4, 5).T, normal(10)[::2]), name="strided")
     yield Sample((normal(0, 4), normal(5, 4), normal(5)), name="empty")
     yield Sample((normal(3, 0), normal(5, 0), normal(5)), {"activation": "silu"}, "inner size 0")
-    yield Sample((normal(131, 139), normal(127, 139), normal(127)), {"activation": "gelu"}, "parallel, edge tiles")
+    yield Sample((normal(163, 197), normal(133, 197), normal(133)), {"activation": "gelu"}, "parallel, edge tiles")
+    yield Sample((normal(91, 71), normal(83, 71), normal(83)), {"activation": "gelu"}, "shared by rows")
     yield Sample((normal(33, 700), normal(17, 700), normal(17)), {"activation": "relu"}, "several inner blocks")
     special = normal(9, 8)
     special[1, 2], special[3, 4], special[5, 6] = np.nan, np.inf, -np.inf
