@@ -375,6 +375,7 @@ class _Judge:
             if (
                 before is case
                 and options == known
+                and len(inputs) == len(given)  # some contestants are given more
                 and all(np.array_equal(*each) for each in zip(inputs, given, strict=True))
             ):
                 return found
