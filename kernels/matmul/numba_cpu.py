@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -132,15 +132,40 @@ def _product(a: Array, b: Array, out: Array, bias: Array | None = None, activati
         run(*each)
 
 
-def _tasks(
-    a: Array, b: Array, out: Array, finish: int, shift: int, activation: int, empty: Empty
-) -> tuple[Array, list[Task]]:
-    """A product on several threads as what `run` is given, and the workspace of that."""
-    (m, k), n, dtype = a.shape, b.shape[1], out.dtype
-    size = dtype.itemsize
-    (a_row, a_step), (b_row, b_column) = a.strides, b.strides
-    threads = numba.get_num_threads()
-    block = tuning.matmul(m, n, k, dtype, threads)
+class _Layout(NamedTuple):
+    """What of a product on several threads depends on its sizes alone: fields of `gemm.Product` and of the workspace.
+
+    Attributes:
+        items: of the workspace, and in bytes where its parts begin.
+        blocks: tasks of the result; ``copies`` are panels and strips that are copied before, ``piece`` at a time.
+    """
+
+    items: int
+    edges: int
+    sums: int
+    own_a: int
+    packed_a: int
+    packed_b: int
+    span: int
+    depth: int
+    held: int
+    own: bool
+    whole: int
+    direct: int
+    loose: int
+    once: int
+    grid_rows: int
+    grid_columns: int
+    tall: int
+    blocks: int
+    copies: int
+    piece: int
+
+
+@functools.lru_cache(maxsize=1024)
+def _layout(
+    m: int, n: int, k: int, a_row: int, a_step: int, b_column: int, size: int, threads: int, block: tuning.Blocking
+) -> _Layout:
     span, grid_rows, grid_columns, tall, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
     width = TILE_BYTES // size
     blocks = grid_rows * grid_columns
@@ -154,28 +179,42 @@ def _tasks(
     held = tall * own_panels * ROWS * width if far else 0
     own_a = tall * ROWS * depth if a_step == size and a_row > gemm.FAR and own_panels * width >= gemm.WIDE else 0
     copied = 0 if own_a else copied
-    items = {
-        "edges": blocks * ROWS * width,
-        "sums": blocks * held,
-        "own_a": blocks * own_a,
-        "packed_a": span * copied * ROWS,
-        "packed_b": (blocks * depth if once else span * panels) * width,
-    }
-    workspace = empty((sum(items.values()),), dtype)
-    starts = itertools.accumulate(items.values(), initial=0)
-    at = {name: data(workspace) + start * size for name, start in zip(items, starts, strict=False)}
-    whole = m // ROWS if a_step == size else 0
+    items = (
+        blocks * ROWS * width,
+        blocks * held,
+        blocks * own_a,
+        span * copied * ROWS,
+        (blocks * depth if once else span * panels) * width,
+    )
+    starts = [size * start for start in itertools.accumulate(items, initial=0)]
+    return _Layout(
+        sum(items), *starts[:5], span, depth, held * size, bool(own_a), m // ROWS if a_step == size else 0, int(direct),
+        loose, int(once), grid_rows, grid_columns, tall, blocks, loose + copied, -(-(loose + copied) // (4 * threads)),
+    )  # fmt: skip
+
+
+def _tasks(
+    a: Array, b: Array, out: Array, finish: int, shift: int, activation: int, empty: Empty
+) -> tuple[Array, list[Task]]:
+    """A product on several threads as what `run` is given, and the workspace of that."""
+    (m, k), n, dtype = a.shape, b.shape[1], out.dtype
+    (a_row, a_step), (b_row, b_column) = a.strides, b.strides
+    threads = numba.get_num_threads()
+    block = tuning.matmul(m, n, k, dtype, threads)
+    plan = _layout(m, n, k, a_row, a_step, b_column, dtype.itemsize, threads, block)
+    workspace = empty((plan.items,), dtype)
+    at = data(workspace)
     tasks: list[Task] = []
-    for begin in range(0, k, span):
+    for begin in range(0, k, plan.span):
         arguments = gemm.Product(
-            *_routines(dtype), finish, data(out), m, n, k, data(a), a_row, a_step, whole, at["packed_a"],
-            at["own_a"] if own_a else 0, data(b), b_row, b_column, int(direct), loose, int(once), at["packed_b"],
-            at["edges"], at["sums"], held * size, depth, begin, min(span, k - begin), grid_rows, grid_columns, tall,
-            shift, activation,
+            *_routines(dtype), finish, data(out), m, n, k, data(a), a_row, a_step, plan.whole, at + plan.packed_a,
+            at + plan.own_a if plan.own else 0, data(b), b_row, b_column, plan.direct, plan.loose, plan.once,
+            at + plan.packed_b, at + plan.edges, at + plan.sums, plan.held, plan.depth, begin,
+            min(plan.span, k - begin), plan.grid_rows, plan.grid_columns, plan.tall, shift, activation,
         )  # fmt: skip
-        if loose + copied:
-            tasks.append((gemm.pack[dtype], arguments, loose + copied, -(-(loose + copied) // (4 * threads))))
-        tasks.append((gemm.blocks[dtype], arguments, blocks, 1))
+        if plan.copies:
+            tasks.append((gemm.pack[dtype], arguments, plan.copies, plan.piece))
+        tasks.append((gemm.blocks[dtype], arguments, plan.blocks, 1))
     return workspace, tasks
 
 
