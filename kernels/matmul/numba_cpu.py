@@ -186,10 +186,11 @@ def _layout(
         span * copied * ROWS,
         (blocks * depth if once else span * panels) * width,
     )
-    starts = [size * start for start in itertools.accumulate(items, initial=0)]
+    edges, sums, own_at, packed_a, packed_b, end = (size * at for at in itertools.accumulate(items, initial=0))
     return _Layout(
-        sum(items), *starts[:5], span, depth, held * size, bool(own_a), m // ROWS if a_step == size else 0, int(direct),
-        loose, int(once), grid_rows, grid_columns, tall, blocks, loose + copied, -(-(loose + copied) // (4 * threads)),
+        end // size, edges, sums, own_at, packed_a, packed_b, span, depth, held * size, bool(own_a),
+        m // ROWS if a_step == size else 0, int(direct), loose, int(once), grid_rows, grid_columns, tall, blocks,
+        loose + copied, -(-(loose + copied) // (4 * threads)),
     )  # fmt: skip
 
 

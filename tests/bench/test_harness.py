@@ -61,8 +61,9 @@ def test_the_truth_is_told_the_options_of_a_set() -> None:
     contestants = [harness.Contestant(name, "honest", {}) for name in ("one", "other")]
     case = harness.Case("61 x 47 x 53", 0.0, {"seed": 7})
     harness.race("tests.bench.cheats", contestants, [case], truth, threads=1, rounds=1, round_seconds=0.001, passes=2)
-    assert len(seeds) == 4, "one for both, before and after, and one for each last call"
-    assert seeds[0] == seeds[3] == 7
+    # One for both, before and after; and one for each last call, or for both where they have made as many calls.
+    assert len(seeds) in (3, 4)
+    assert seeds[0] == seeds[-1] == 7
     assert all(7 <= seed < 7 + harness.MOST_SETS for seed in seeds)
 
 
