@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyneural.kernels import backend, tuning
-from pyneural.kernels.matmul import gemm
+from pyneural.kernels.matmul import gemm, numba_cpu
 
 F32 = np.dtype("float32")
 SIZE = 300
@@ -30,6 +30,7 @@ def _blocks(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> tuple[
     asked = []
     plan = gemm.parallel_plan
     monkeypatch.setattr(gemm, "parallel_plan", lambda *arguments: (asked.append(arguments[-1]), plan(*arguments))[1])
+    numba_cpu._layout.cache_clear()  # which has those of a block that was asked for before
     a = rng.standard_normal((SIZE, SIZE), np.float32)
     backend("numba_cpu").matmul(a, a)
     (block,) = asked
