@@ -6,7 +6,6 @@ PyTorch is at its best here: its allocator keeps memory, and its tensors are cha
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import Any
 
@@ -37,19 +36,13 @@ def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     from pyneural.kernels.conv.ladder_cpu import RUNGS
 
     x, weight, grad = bench_conv.arrays(options)
-    rung, out = RUNGS[kind], _out(grad.shape)
+    rung, out = RUNGS[kind], harness.shared_result(grad.shape)
 
     def run() -> np.ndarray:
         rung(x, weight, out)
         return out
 
     return harness.Subject(run, np.asarray, (x, weight), lambda result: result.fill(np.nan))
-
-
-@functools.cache
-def _out(shape: tuple[int, ...]) -> np.ndarray:
-    """Where all results go: one place, as near as what PyTorch hands out again and again."""
-    return np.full(shape, np.nan, np.float32)
 
 
 def describe(kind: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ All of them write into one array for each size.
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import Any
 
@@ -32,17 +31,11 @@ def _contestants(n: int) -> list[harness.Contestant]:
     ]
 
 
-@functools.cache
-def _out(m: int, n: int) -> np.ndarray:
-    """Where all results go: one place, which lies as near as what a library hands out again and again."""
-    return np.full((m, n), np.nan, np.float32)
-
-
 def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
     from pyneural.kernels.matmul.ladder_cpu import RUNGS
 
     a, b = bench_matmul.operands(options)
-    out, product = _out(a.shape[0], b.shape[1]), np.matmul if kind == "numpy" else RUNGS[kind]
+    out, product = harness.shared_result((a.shape[0], b.shape[1])), np.matmul if kind == "numpy" else RUNGS[kind]
 
     def run() -> np.ndarray:
         product(a, b, out)

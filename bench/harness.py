@@ -7,6 +7,7 @@ import json
 import pathlib
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -17,7 +18,8 @@ from pyneural.bench.subjects import MOST_BYTES, MOST_SETS, Server, Subject, serv
 
 __all__ = [
     "MOST_BYTES", "MOST_SETS", "RESULTS", "ROOT", "TOLERANCE", "Case", "Contestant", "Server", "Subject",
-    "last_level_cache", "machine", "race", "relative_error", "serve", "sets", "show", "versions", "write",
+    "last_level_cache", "machine", "race", "relative_error", "serve", "sets", "shared_result", "show", "versions",
+    "write",
 ]  # fmt: skip
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -25,6 +27,12 @@ RESULTS = ROOT / "bench" / "results"
 
 race = functools.partial(_race.race, folder=ROOT)
 """`pyneural.bench.race.race` of contestants that are modules of this checkout."""
+
+
+@functools.cache
+def shared_result(shape: tuple[int, ...]) -> np.ndarray:
+    """Where a contestant that is given an array writes all results: as near as what a library uses again and again."""
+    return np.full(shape, np.nan, np.float32)
 
 
 def write(name: str, reports: list[dict[str, Any]]) -> pathlib.Path:

@@ -257,19 +257,42 @@ def _reduction(pick: Any) -> tuple[Any, Any, Any, Any, Any]:
     )
 
 
+def _exp_parts(kind: Any, pick: Any) -> Any:
+    """``(m, j)`` of ``x``, for functions made by `scalar`: ``scaled(m, j)`` is ``e**x``."""
+    inverse, magic, high, low, polynomial = _reduction(pick)
+    one = kind(1)
+
+    def function(x: Any) -> Any:
+        j = fma(x, inverse, magic)
+        k = j - magic
+        r = fma(k, low, fma(k, high, x))
+        return fma(horner(r, polynomial), r * r, r) + one, j
+
+    return jit(function, inline=True, forceinline=True, fastmath=False, name=f"exp_parts_{kind.__name__}")
+
+
 @scalar
 def exp(kind: Any, pick: Any) -> Any:
     """``e**x``."""
-    inverse, magic, high, low, polynomial = _reduction(pick)
-    most, least, one = pick(89.0, 710.0), pick(-104.0, -746.0), kind(1)
+    parts, most, least = _exp_parts(kind, pick), pick(89.0, 710.0), pick(-104.0, -746.0)
 
     def function(x: Any) -> Any:
         x = select(x > most, most, x)
         x = select(x < least, least, x)
-        j = fma(x, inverse, magic)
-        k = j - magic
-        r = fma(k, low, fma(k, high, x))
-        return scaled(fma(horner(r, polynomial), r * r, r) + one, j)
+        m, j = parts(x)
+        return scaled(m, j)
+
+    return function
+
+
+@scalar
+def exp_normal(kind: Any, pick: Any) -> Any:
+    """``e**x`` where that is a normal number; of a NaN it may make a number (`scaled_normal`)."""
+    parts = _exp_parts(kind, pick)
+
+    def function(x: Any) -> Any:
+        m, j = parts(x)
+        return scaled_normal(m, j)
 
     return function
 
@@ -403,19 +426,14 @@ def erf(kind: Any, pick: Any) -> Any:
 
 def normal_parts(kind: Any, pick: Any) -> Any:
     """``(e**(-x*x/2), Phi(-|x|))`` of ``x``, for functions made by `scalar`."""
-    inverse, magic, high, low, polynomial = _reduction(pick)
     limit, half, root = pick(14.8, 39.5), kind(0.5), kind(math.sqrt(0.5))  # beyond the limit all of it is 0
-    one, quarter = kind(1), kind(0.25)
+    quarter = kind(0.25)
 
     def function(x: Any) -> Any:
         y = absolute(x)
         y = select(y > limit, limit, y)
         square = y * y
-        v = -quarter * square  # of which the exponential is a normal number, unlike its square
-        j = fma(v, inverse, magic)
-        k = j - magic
-        r = fma(k, low, fma(k, high, v))
-        s = scaled_normal(fma(horner(r, polynomial), r * r, r) + one, j)
+        s = exp_normal(-quarter * square)  # whose square may be none
         e = s * s
         # What the square lost to rounding, where the machine can tell; and NaN, if y is.
         e = fma(-half * e, fma(y, y, -square), e)

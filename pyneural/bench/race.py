@@ -213,6 +213,7 @@ def race(
                 heat.run(rounds, last=last)
                 spent = (time.monotonic() - begin) / seconds if seconds else 1.0
                 progress.update(bar, completed=min(done / (passes * len(heats)), spent, 1.0))
+            progress.update(bar, completed=1.0)  # all may have been known before the time was over
         return {
             "threads": threads,
             "contestants": {name: described[name] for name in processes},

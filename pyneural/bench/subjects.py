@@ -90,7 +90,7 @@ class Server:
         self._sets: list[Subject] = []
         self._options: list[dict[str, Any]] = []
         self._kept: dict[str, tuple[list[Subject], list[dict[str, Any]]]] = {}
-        self._turn, self._place = 0, 0.0
+        self._turn = 0
         self._rng = np.random.default_rng(0)
         self._last: tuple[int, Any] | None = None
         self._held: list[tuple[int, Any]] = []
@@ -115,6 +115,9 @@ class Server:
         """Make the inputs, as many sets as fill the caches; ``keep`` them for the next time."""
         self._give_back()
         self._last = None
+        # Where the case before has left off: the sets of all of them lie over the same memory, in order, and what
+        # was read longest ago comes next.
+        place = (self._turn + 1) / len(self._sets) % 1.0 if self._sets else 0.0
         name = json.dumps(options, sort_keys=True)
         if name not in self._kept:
             first = self._prepare(self._kind, {**options, "set": 0})
@@ -125,9 +128,7 @@ class Server:
         self._sets, self._options = self._kept[name]
         if not keep:
             self._kept.clear()
-        # Where the case before has left off: the sets of all of them lie over the same memory, in order, and what
-        # was read longest ago comes next.
-        self._turn = int(self._place * len(self._sets) + 1e-6) - 1
+        self._turn = int(place * len(self._sets) + 1e-6) - 1
 
     def time(self, calls: int, warm: float = 0.0) -> list[float]:
         """The seconds of each of so many calls, after ``warm`` seconds of others."""
@@ -166,7 +167,6 @@ class Server:
 
     def _next(self) -> Subject:
         self._turn = (self._turn + 1) % len(self._sets)
-        self._place = (self._turn + 1) / len(self._sets) % 1.0
         return self._sets[self._turn]
 
     def _stir(self, subject: Subject, rng: np.random.Generator) -> None:

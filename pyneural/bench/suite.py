@@ -126,8 +126,8 @@ def run(
         ArithmeticError: somebody's result is wrong.
     """
     on_card = device == "cuda"
-    # A GPU's memory does not hold the inputs of every case.
     turns = rounds or ROUNDS
+    # A GPU's memory does not hold the inputs of every case.
     passes = 1 if on_card else turns
     before, stamp = machine.clocks(on_card), machine.machine()
     seed = int(np.random.SeedSequence().generate_state(1)[0])
@@ -140,7 +140,7 @@ def run(
         threads=threads,
         rounds=turns // passes,
         passes=passes,
-        seconds=0.0 if rounds else SECONDS,
+        seconds=0.0 if rounds or on_card else SECONDS,
         round_seconds=round_seconds,
     )
     described = report["contestants"][SUBJECT]

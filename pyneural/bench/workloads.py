@@ -18,7 +18,7 @@ import numpy as np
 
 from pyneural import functional
 from pyneural.kernels import OPERATIONS, dtypes
-from pyneural.kernels.memory import aligned
+from pyneural.kernels.memory import ALIGNMENT, aligned
 
 from .machine import last_level_cache
 from .subjects import CACHES, MOST_BYTES, sets
@@ -244,7 +244,7 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
     if options.get("set") is None:
         rng = np.random.default_rng(options["seed"])
         return [_normal(rng, math.prod(shape), dtype).reshape(shape) for shape in shapes]
-    line, page = LINE // dtype.itemsize, PAGE // dtype.itemsize
+    line, page = ALIGNMENT // dtype.itemsize, PAGE // dtype.itemsize
     counts = [-(-math.prod(shape) // line) * line + page for shape in shapes]
     size, number = sum(counts), options["set"]
     # As many as all sets of the case need, for they must not lie in one another, and some more for larger cases.
@@ -253,13 +253,14 @@ def inputs(options: dict[str, Any]) -> list[np.ndarray]:
     few = sets(sum(math.prod(shape) for shape in shapes) * dtype.itemsize)
     found, at = [], number * max(size, most // few // line * line)  # small ones are spread over the same memory
     for i, (shape, count) in enumerate(zip(shapes, counts, strict=True)):
-        begin = at + (number * GOLDEN + i) % (PAGE // LINE) * line
+        begin = at + (number * GOLDEN + i) % (PAGE // ALIGNMENT) * line
         found.append(numbers[begin : begin + math.prod(shape)].reshape(shape))
         at += count
     return found
 
 
-LINE, PAGE = 64, 4096
+PAGE = 4096
+"""Bytes."""
 
 GOLDEN = 39
 """Cache lines from an array's place in a page to that of the next set's array, by the golden section: some loops take

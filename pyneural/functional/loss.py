@@ -222,8 +222,8 @@ def _scale(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: i
     dtype = dtypes.accumulator(input.dtype)
     if reduction == "sum":
         return input.new_ones((), dtype=dtype)  # type: ignore[no-any-return]
-    if weight is None and isinstance(target.array, np.ndarray) and recording.current() is None:
-        # One look at the host's array, in the place of four operations that a plan can repeat.
+    if weight is None and input.device.kernels.name == "numba_cpu" and recording.current() is None:
+        # One look at the array, in the place of four operations, which other backends compute and a plan repeats.
         count = np.count_nonzero(target.array != ignore_index)
         return constant(1.0 / count if count else math.inf, dtype, input.device)
     kept = ne(target, ignore_index)

@@ -156,7 +156,6 @@ def test_who_is_stopped_ends_with_the_race() -> None:
     program = """
 import os
 from bench import harness
-from pyneural.bench import race as _race
 from pyneural.bench.race import _Process
 
 process = _Process("tests.bench.cheats", harness.Contestant("one", "honest", {}), 1, None)
