@@ -13,7 +13,7 @@ class Change(NamedTuple):
 
     Attributes:
         change: 0.1 where the second report's pyneural takes 10 % longer, measured against the contestant.
-        noise: half the quartiles' distance of both ratios together, relative to their medians.
+        noise: half the quartiles' distance of both ratios together, relative to their means.
     """
 
     operation: str
@@ -45,9 +45,7 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
             old = known.get(_key(row), {}).get(name)
             if old is not None:
                 noise = (_spread(old) + _spread(new)) / 2
-                found.append(
-                    Change(*_key(row), name, old["median"], new["median"], old["median"] / new["median"] - 1, noise)
-                )
+                found.append(Change(*_key(row), name, old["mean"], new["mean"], old["mean"] / new["mean"] - 1, noise))
     return found
 
 
@@ -61,4 +59,4 @@ def _key(row: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def _spread(ratio: dict[str, float]) -> float:
-    return (ratio["high"] - ratio["low"]) / ratio["median"]
+    return (ratio["high"] - ratio["low"]) / ratio["mean"]

@@ -31,7 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.progress import Progress
@@ -92,6 +92,36 @@ class Case:
 
 
 Truth = Callable[[dict[str, Any], tuple[np.ndarray, ...]], np.ndarray]
+
+
+class Ratio(NamedTuple):
+    """How many times faster one contestant was than another, over rounds in each of which both were timed.
+
+    Attributes:
+        mean: geometric, of the middle half of the rounds' ratios. Where memory lies gives a computation two or three
+            speeds: a median of the rounds would jump from one to the other.
+        low: the first quartile.
+        high: the third.
+        error: standard error of ``mean``, relative to it: the deviation of all, the outer ones drawn in to the middle
+            half's ends, over that half's share and the root of their number (Tukey and McLaughlin, "Less vulnerable
+            confidence and significance procedures for location", 1963).
+    """
+
+    mean: float
+    low: float
+    high: float
+    error: float
+
+
+def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Ratio:
+    """From the times of two rounds or more."""
+    logs = np.sort(np.log(theirs) - np.log(ours))
+    cut = len(logs) // 4
+    middle = logs[cut : len(logs) - cut]
+    deviation = np.clip(logs, middle[0], middle[-1]).std(ddof=1)
+    error = deviation * math.sqrt(len(logs)) / len(middle)
+    mean, low, high = np.exp((middle.mean(), *np.quantile(logs, (0.25, 0.75))))
+    return Ratio(float(mean), float(low), float(high), float(error))
 
 
 def relative_error(result: np.ndarray, truth: np.ndarray) -> float:
@@ -174,6 +204,7 @@ def race(
     round_seconds: float,
     passes: int = 1,
     seconds: float = 0.0,
+    starts: int = 1,
     folder: pathlib.Path | None = None,
 ) -> dict[str, Any]:
     """Time every contestant on every case with so many threads.
@@ -187,6 +218,8 @@ def race(
             are spread over the whole race meet several. More than one keeps the inputs of all cases in memory.
         seconds: before the last of several passes others begin until so long after the first one's beginning, of the
             half of the cases whose times relative to the first contestant's are `known` least, and not to `KNOWN`.
+        starts: how often the contestants are started anew, for as many passes and seconds each time: a process keeps
+            to the memory that it was given, which may be some per cent slower than another's.
         folder: where the contestants run, from where their ``module`` is found; here without it.
 
     Returns:
@@ -196,29 +229,32 @@ def race(
     Raises:
         ArithmeticError: a contestant's result is wrong.
     """
-    with contextlib.ExitStack() as stack:
-        exchange = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        processes = {}
-        for each in contestants:  # which import their libraries side by side
-            process = _Process(module, each, threads, folder)
-            processes[each.name] = stack.enter_context(contextlib.closing(process))
-        # The first comes last: it measures ceilings, when the others are stopped.
-        described = {name: processes[name].ask(do="describe") for name in reversed(processes)}
-        judge = _Judge(truth, exchange)
+    with tempfile.TemporaryDirectory() as exchange, Progress() as progress:
+        judge = _Judge(truth, pathlib.Path(exchange))
         pause = 0.0 if STOPS else PAUSE
-        heats = [_Heat(processes, case, judge, round_seconds, pause, keep=passes > 1) for case in cases]
-        with Progress() as progress:
-            bar, begin = progress.add_task(f"{module}, {threads} threads", total=1.0), time.monotonic()
-            for done, (heat, last) in enumerate(_turns(heats, passes, seconds), 1):
-                heat.run(rounds, last=last)
-                spent = (time.monotonic() - begin) / seconds if seconds else 1.0
-                progress.update(bar, completed=min(done / (passes * len(heats)), spent, 1.0))
-            progress.update(bar, completed=1.0)  # all may have been known before the time was over
-        return {
-            "threads": threads,
-            "contestants": {name: described[name] for name in processes},
-            "cases": [each.report() for each in heats],
-        }
+        heats = [_Heat(case, judge, round_seconds, pause, keep=passes > 1) for case in cases]
+        bar, described = progress.add_task(f"{module}, {threads} threads", total=float(starts)), {}
+        for start in range(starts):
+            with contextlib.ExitStack() as stack:
+                processes = {}
+                for each in contestants:  # which import their libraries side by side
+                    process = _Process(module, each, threads, folder)
+                    processes[each.name] = stack.enter_context(contextlib.closing(process))
+                if not described:  # the first comes last: it measures ceilings, when the others are stopped
+                    described = {name: processes[name].ask(do="describe") for name in reversed(processes)}
+                for heat in heats:
+                    heat.enter(processes)
+                begin = time.monotonic()
+                for done, (heat, last) in enumerate(_turns(heats, passes, seconds), 1):
+                    heat.run(rounds, last=last)
+                    spent = (time.monotonic() - begin) / seconds if seconds else 1.0
+                    progress.update(bar, completed=start + min(done / (passes * len(heats)), spent, 1.0))
+                progress.update(bar, completed=start + 1)  # all may have been known before the time was over
+    return {
+        "threads": threads,
+        "contestants": {each.name: described[each.name] for each in contestants},
+        "cases": [each.report() for each in heats],
+    }
 
 
 def _turns(heats: Sequence[_Heat], passes: int, seconds: float) -> Iterator[tuple[_Heat, bool]]:
@@ -238,7 +274,8 @@ def race_here(
 ) -> dict[str, Any]:
     """`race` on one case between contestants in this process: for one library with itself, whose threads they share."""
     with tempfile.TemporaryDirectory() as exchange:
-        heat = _Heat(servers, case, _Judge(truth, pathlib.Path(exchange)), round_seconds, PAUSE)
+        heat = _Heat(case, _Judge(truth, pathlib.Path(exchange)), round_seconds, PAUSE)
+        heat.enter(servers)
         heat.run(rounds, last=True)
         return heat.report()
 
@@ -246,23 +283,21 @@ def race_here(
 class _Heat:
     """One case: its contestants, and what was measured of them."""
 
-    def __init__(
-        self,
-        processes: Mapping[str, _Process | Server],
-        case: Case,
-        judge: _Judge,
-        round_seconds: float,
-        pause: float,
-        *,
-        keep: bool = False,
-    ) -> None:
-        if case.contestants is not None:
-            processes = {name: processes[name] for name in case.contestants}
-        self._processes, self._case, self._judge = processes, case, judge
+    def __init__(self, case: Case, judge: _Judge, round_seconds: float, pause: float, *, keep: bool = False) -> None:
+        self._case, self._judge = case, judge
         self._round_seconds, self._pause, self._keep = round_seconds, pause, keep
-        self._turns: dict[str, list[list[float]]] = {name: [] for name in processes}
+        self._processes: Mapping[str, _Process | Server] = {}
+        self._entered = False
+        self._turns: dict[str, list[list[float]]] = {}
         self._errors: dict[str, float] = {}
         self._calls: dict[str, int] = {}
+
+    def enter(self, processes: Mapping[str, _Process | Server]) -> None:
+        """Go on with these, of which nothing is known yet."""
+        names = processes if self._case.contestants is None else self._case.contestants
+        self._processes, self._entered = {name: processes[name] for name in names}, False
+        for name in names:
+            self._turns.setdefault(name, [])
 
     def run(self, rounds: int, *, last: bool) -> None:
         """Turns of every contestant, judged before the first of all and after the ``last``.
@@ -270,10 +305,12 @@ class _Heat:
         The result of a timed call is judged at once: another contestant in this process may share its inputs.
         """
         _ask_all(self._processes, lambda _: {"do": "prepare", "options": self._case.options, "keep": self._keep})
-        if not self._calls:
+        if not self._entered:
+            self._entered = True
             self._judge_fresh()
+        if not self._calls:
             for name, process in self._processes.items():
-                first = statistics.median(process.ask(do="time", calls=3)["times"])
+                first = min(process.ask(do="time", calls=3)["times"])  # the others may wake threads
                 self._calls[name] = max(2, min(200, int(self._round_seconds / first)))
         for turn in range(rounds):
             for name, process in self._processes.items():
@@ -301,18 +338,14 @@ class _Heat:
     def known(self) -> float:
         """The largest standard error of times relative to the first contestant's in the same round.
 
-        Of a median of n normal numbers, whose quartiles tell their deviation: 1.25 / 1.35 * (q3 - q1) / sqrt(n).
         Infinite where two rounds are still to come.
         """
-        first, *others = ([statistics.median(turn) for turn in each] for each in self._turns.values())
-        if len(first) < 2:
-            return math.inf
-        errors = [0.0]
-        for each in others:
-            ratios = [a / b for a, b in zip(each, first, strict=True)]
-            low, middle, high = statistics.quantiles(ratios)
-            errors.append(0.93 * (high - low) / middle / math.sqrt(len(ratios)))
-        return max(errors)
+        first, *others = self._rounds().values()
+        return max((ratio(each, first).error for each in others), default=0.0) if len(first) > 1 else math.inf
+
+    def _rounds(self) -> dict[str, list[float]]:
+        """The median of each contestant's calls in each round."""
+        return {name: [statistics.median(turn) for turn in each] for name, each in self._turns.items()}
 
     def report(self) -> dict[str, Any]:
         """What `race` returns for the case."""
@@ -323,7 +356,7 @@ class _Heat:
             "seconds": {name: statistics.median(each) for name, each in times.items()},
             "best": {name: min(each) for name, each in times.items()},
             "quartiles": {name: statistics.quantiles(each)[::2] for name, each in times.items()},
-            "rounds": {name: [statistics.median(turn) for turn in each] for name, each in self._turns.items()},
+            "rounds": self._rounds(),
             "calls": {name: len(each) for name, each in times.items()},
             "error": self._errors,
         }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import pathlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +23,9 @@ MOST_HELD = 2
 
 GAP = 1 << 16
 """Bytes, up to twice as many, that are taken for the same."""
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""The golden section: its multiples, less their whole parts, lie evenly between 0 and 1 however many they are."""
 
 STIRRED = 16
 """Elements of each input that change between two timed calls."""
@@ -94,6 +99,8 @@ class Server:
         self._rng = np.random.default_rng(0)
         self._last: tuple[int, Any] | None = None
         self._held: list[tuple[int, Any]] = []
+        self._moves: Counter[str] = Counter()
+        self._name = ""
         self._gap = np.empty(0, np.uint8)
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -118,7 +125,7 @@ class Server:
         # Where the case before has left off: the sets of all of them lie over the same memory, in order, and what
         # was read longest ago comes next.
         place = (self._turn + 1) / len(self._sets) % 1.0 if self._sets else 0.0
-        name = json.dumps(options, sort_keys=True)
+        self._name = name = json.dumps(options, sort_keys=True)
         if name not in self._kept:
             first = self._prepare(self._kind, {**options, "set": 0})
             count = sets(sum(each.nbytes for each in first.inputs), self._cache)
@@ -191,13 +198,16 @@ class Server:
         """Let the results of the next calls lie elsewhere than those of the turn before.
 
         Where memory happens to lie makes some per cent of the time, and one process would keep to it (Mytkowicz et
-        al., "Producing wrong data without doing anything obviously wrong", 2009).
+        al., "Producing wrong data without doing anything obviously wrong", 2009). A case's turns go through the places
+        in order, for each of them to have its share of few turns.
         """
         self._poison()
         self._give_back()
         if self._sets[self._turn].poison is not None:
-            self._gap = np.empty(int(self._rng.integers(GAP, 2 * GAP)), np.uint8)
-            for _ in range(self._rng.integers(0, MOST_HELD, endpoint=True)):
+            moves = self._moves[self._name]
+            self._moves[self._name] += 1
+            self._gap = np.empty(GAP + int(GAP * (moves * GOLDEN % 1.0)), np.uint8)
+            for _ in range(moves % (MOST_HELD + 1)):
                 self._held.append((self._turn, self._sets[self._turn].run()))
 
     def _give_back(self) -> None:

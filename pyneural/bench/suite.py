@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import pathlib
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from . import machine, race
 from .contestants import ENVIRONMENT, RIVALS, SUBJECT, Kind
 from .workloads import DEFAULT, TOLERANCES, WORKLOADS, dtype_named, truth
 
-FORMAT = 1
+FORMAT = 2
 """Of the JSON; `load` refuses others."""
 
 ROUNDS = 10
@@ -26,7 +25,8 @@ ROUNDS = 10
 ROUND_SECONDS = 0.01
 
 SECONDS = 40.0
-"""While so many are not over, cases whose ratios are not known well enough have further turns (`race.race`)."""
+"""While so many are not over, cases whose ratios are not known well enough have further turns (`race.race`). Where more
+are allowed, the contestants are started anew after about so many."""
 
 KINDS: dict[str, dict[str, Kind]] = {"cpu": on_host.KINDS, "cuda": on_gpu.KINDS}
 """The contestants, by device."""
@@ -113,11 +113,12 @@ def run(
     replay: bool = False,
     module: str | None = None,
     rounds: int = 0,
+    seconds: float = SECONDS,
     round_seconds: float = ROUND_SECONDS,
 ) -> dict[str, Any]:
     """Race pyneural on a device, "cpu" or "cuda" (there with ``replay`` as a graph), against the contestants.
 
-    ``rounds`` are the turns of each in every case; where that is 0, `ROUNDS` and what `SECONDS` allows.
+    ``rounds`` are the turns of each in every case; where that is 0, `ROUNDS` and what ``seconds`` allow.
 
     Returns:
         The report that is written as JSON: machine, clocks before and after, ceilings, and a row for each case.
@@ -129,6 +130,7 @@ def run(
     turns = rounds or ROUNDS
     # A GPU's memory does not hold the inputs of every case.
     passes = 1 if on_card else turns
+    starts = 1 if rounds or on_card else max(1, round(seconds / SECONDS))
     before, stamp = machine.clocks(on_card), machine.machine()
     seed = int(np.random.SeedSequence().generate_state(1)[0])
     wanted = cases(names, dtypes, asked, against, seed, device, replay=replay)
@@ -140,7 +142,8 @@ def run(
         threads=threads,
         rounds=turns // passes,
         passes=passes,
-        seconds=0.0 if rounds or on_card else SECONDS,
+        seconds=0.0 if rounds or on_card else seconds / starts,
+        starts=starts,
         round_seconds=round_seconds,
     )
     described = report["contestants"][SUBJECT]
@@ -173,16 +176,9 @@ def _row(case: race.Case, timed: dict[str, Any], ceilings: dict[str, Any]) -> di
         "bytes": nbytes,
         "bound": "flops" if computing > moving else "bytes",
         "share": max(computing, moving) / timed["seconds"][SUBJECT] if known else None,
-        "ratio": {name: _ratio(rounds[name], rounds[SUBJECT]) for name in rounds if name != SUBJECT},
+        "ratio": {name: race.ratio(rounds[name], rounds[SUBJECT])._asdict() for name in rounds if name != SUBJECT},
         **{key: timed[key] for key in ("seconds", "quartiles", "rounds", "calls", "error")},
     }
-
-
-def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
-    """How many times faster we are: median and quartiles over the rounds, in each of which both were timed."""
-    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
-    low, _, high = statistics.quantiles(ratios)
-    return {"median": statistics.median(ratios), "low": low, "high": high}
 
 
 def write(path: pathlib.Path, report: dict[str, Any]) -> None:

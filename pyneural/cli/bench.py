@@ -47,6 +47,14 @@ def bench(
         int,
         typer.Option("--rounds", help="Turns of every contestant in every case; without it, as many as ratios need."),
     ] = 0,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--seconds",
+            help="While so many are not over, ratios that are known least have further turns; 40 without it. "
+            "More start the contestants several times, in other memory.",
+        ),
+    ] = 0.0,
     out: Annotated[Path, typer.Option("--out", help="Folder for JSON and pictures.")] = Path("runs/bench"),
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -73,8 +81,12 @@ def bench(
                 at_least(2, rounds=rounds)  # a spread needs two
             if replay and device != "cuda":
                 raise Misuse(f"--replay is of CUDA graphs, and --device is {device}")
+            if seconds and (rounds or device == "cuda"):
+                raise Misuse("--seconds allows further turns on the cpu, and --rounds says how many there are")
+            at_least(0, seconds=seconds)
             cores = threads or os.cpu_count() or 1
-            _run(operations or [], sizes, against, dtype, device, replay, cores, rounds, out)
+            more: dict[str, Any] = {"rounds": rounds} if rounds else {"seconds": seconds} if seconds else {}
+            _run(operations or [], sizes, against, dtype, device, replay, cores, out, more)
 
 
 def _split(text: str) -> list[str]:
@@ -89,8 +101,8 @@ def _run(
     device: str,
     replay: bool,
     threads: int,
-    rounds: int,
     out: Path,
+    more: dict[str, Any],
 ) -> None:
     from pyneural.apps.extras import need
     from pyneural.bench import pictures, suite, workloads
@@ -108,7 +120,6 @@ def _run(
     need("matplotlib", "matplotlib", "bench")  # rather now than after the race
     where = folder(out)
     try:
-        more: dict[str, Any] = {"rounds": rounds} if rounds else {}
         report = suite.run(names, dtypes, asked, rivals, threads, device=device, replay=replay, **more)
     except ArithmeticError as error:
         raise Failure(f"refused, not timed: {error}") from None
@@ -128,8 +139,8 @@ def _table(report: dict[str, Any]) -> Table:
     where = card["name"] if card else f"{report['machine']['processor']}, {report['threads']} threads"
     table = Table(
         title=f"{where}; ceilings measured: {ceilings['bytes'] / 1e9:.1f} GB/s, {peaks}",
-        caption=f"{report['timing']}; times faster than each: median of the rounds' ratios (quartiles); "
-        "share: of what the ceilings allow",
+        caption=f"{report['timing']}; times faster than each: mean of the middle half of the rounds' ratios "
+        "(quartiles); share: of what the ceilings allow",
     )
     rivals = [name for name in report["contestants"] if name != SUBJECT]
     for column in ("operation", "size", "dtype", "us", "rate", "share", *(f"x {name}" for name in rivals)):
@@ -164,8 +175,8 @@ def _peak(ceilings: dict[str, Any], dtype: str) -> str:
 def _ratio(ratio: dict[str, float] | None) -> str:
     if ratio is None:
         return "-"
-    colour = "green" if ratio["median"] >= 1 else "yellow"
-    return f"[{colour}]{ratio['median']:.2f}[/] ({ratio['low']:.2f} to {ratio['high']:.2f})"
+    colour = "green" if ratio["mean"] >= 1 else "yellow"
+    return f"[{colour}]{ratio['mean']:.2f}[/] ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
 def _list(device: str) -> None:

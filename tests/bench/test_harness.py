@@ -14,6 +14,7 @@ import pytest
 
 from bench import harness
 from pyneural.bench import race as _race
+from pyneural.bench import subjects
 from pyneural.bench.race import _Process
 from tests.bench import cheats
 
@@ -48,6 +49,68 @@ def test_passes_have_rounds_of_every_case() -> None:
     for case in race("honest", cases=2, passes=3)["cases"]:
         assert len(case["rounds"]["honest"]) == 6
         assert all(seconds > 0 for seconds in case["rounds"]["honest"])
+
+
+def test_contestants_that_are_started_anew_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of all starts are one case's; each start is another process, judged anew."""
+    processes, fresh = [], []
+    begin, ask_all = _Process.__init__, _race._ask_all
+
+    def counted(self: _Process, *arguments: Any) -> None:
+        begin(self, *arguments)
+        processes.append(self._process.pid)
+
+    def asked(every: Any, request: Any) -> dict[str, dict[str, Any]]:
+        fresh.extend(name for name in every if request(name)["do"] == "fresh")
+        return ask_all(every, request)
+
+    monkeypatch.setattr(_Process, "__init__", counted)
+    monkeypatch.setattr(_race, "_ask_all", asked)
+    contestants = [harness.Contestant(name, "honest", {}) for name in ("one", "other")]
+    case = harness.Case("61 x 47 x 53", 0.0, {"seed": 7})
+    (found,) = harness.race(
+        "tests.bench.cheats", contestants, [case], cheats.truth, threads=1, rounds=1, round_seconds=0.001, passes=2,
+        starts=3,
+    )["cases"]  # fmt: skip
+    assert len(found["rounds"]["one"]) == len(found["rounds"]["other"]) == 6
+    assert len(set(processes)) == 6
+    assert fresh.count("one") == 3 * 2  # before and after the turns of each start
+
+
+def test_a_ratio_of_rounds(rng: np.random.Generator) -> None:
+    """The mean of the middle half, whatever the outer quarters are; its standard error is what draws show."""
+    ours = rng.uniform(1, 2, 8)
+    times = np.array([1e-9, 1.9, 2.0, 2.2, 2.4, 2.5, 1e9, 1e9]) * ours
+    order = rng.permutation(8)
+    found = _race.ratio(list(times[order]), list(ours[order]))
+    assert found.mean == pytest.approx(np.prod([2.0, 2.2, 2.4, 2.5]) ** 0.25)
+    assert found.low == pytest.approx(np.exp(np.quantile(np.log(times / ours), 0.25)))
+    assert found.low < found.mean < found.high
+    same = _race.ratio([3.0, 3.0], [2.0, 2.0])
+    assert (same.mean, same.error) == (pytest.approx(1.5), 0.0)
+    for draw in (rng.normal, lambda _, scale, size: scale * rng.choice([-1.0, 1.0], size)):  # one speed, and two
+        many = [_race.ratio(list(np.exp(draw(0.0, 0.02, 40))), [1.0] * 40) for _ in range(400)]
+        spread = np.std([np.log(each.mean) for each in many])
+        assert 0.8 < np.mean([each.error for each in many]) / spread < 1.25
+
+
+def test_results_go_through_their_places() -> None:
+    """Each number of results that are held comes equally often, and the gaps lie evenly."""
+
+    def prepare(kind: str, options: dict[str, Any]) -> subjects.Subject:
+        x = np.ones(1000)
+        return subjects.Subject(lambda: x + 1, np.asarray, (x,), lambda result: result.fill(np.nan))
+
+    server = subjects.Server(prepare, "honest")
+    server.prepare({"seed": 7}, keep=True)
+    held, gaps = [], []
+    for _ in range(12):
+        server.time(1)
+        held.append(len(server._held))
+        gaps.append(server._gap.size)
+    assert sorted(held) == sorted([*range(subjects.MOST_HELD + 1)] * (12 // (subjects.MOST_HELD + 1)))
+    assert subjects.GAP <= min(gaps) <= max(gaps) < 2 * subjects.GAP
+    assert np.diff(sorted(gaps)).max() < subjects.GAP / 4
 
 
 def test_the_truth_is_told_the_options_of_a_set() -> None:

@@ -47,6 +47,22 @@ def test_a_race_is_printed_written_and_drawn(tmp_path: Path, quick: None) -> Non
     assert {each.name for each in tmp_path.iterdir()} == {"bench.json", "roofline.png", "scaling.png"}
 
 
+@pytest.mark.parametrize(("seconds", "starts"), [(0.2, 1), (100.0, 2), (160.0, 4)])
+def test_more_seconds_start_contestants_anew(seconds: float, starts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race is told so; each start has its share of the seconds."""
+    told = {}
+
+    def race(*arguments: Any, **options: Any) -> Any:
+        told.update(options)
+        raise ArithmeticError("enough")
+
+    monkeypatch.setattr("pyneural.bench.race.race", race)
+    assert "enough" in _run("exp", "--seconds", seconds, "--against", "none").output
+    assert told["starts"] == starts
+    assert told["seconds"] * starts == seconds
+    assert told["passes"] == suite.ROUNDS
+
+
 def test_a_wrong_kernel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANTED", "slightly_wrong")
     planted = functools.partial(suite.run, module="tests.bench.planted", rounds=2, round_seconds=0.001)
@@ -68,6 +84,8 @@ def test_a_wrong_kernel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("exp", "--device", "tpu"), "--device (='tpu') must be one of cpu, cuda"),
         (("exp", "--threads", "-1"), "--threads (=-1) must be at least 0"),
         (("exp", "--rounds", "1"), "--rounds (=1) must be at least 2"),
+        (("exp", "--seconds", "-1"), "--seconds (=-1.0) must be at least 0"),
+        (("exp", "--seconds", "9", "--rounds", "3"), "--rounds says how many there are"),
         (("exp", "--compare", "a.json", "b.json"), "--compare reads two reports and runs no operation"),
         (("--compare", "no-such-a.json", "no-such-b.json"), "there is no file no-such-a.json"),
     ],
@@ -107,7 +125,7 @@ def test_compare_fails_beyond_noise_and_threshold(tmp_path: Path) -> None:
     def report(ratio: float) -> Path:
         row = {
             "operation": "exp", "size": 64, "dtype": "float32",
-            "ratio": {"numpy": {"median": ratio, "low": 0.99 * ratio, "high": 1.01 * ratio}},
+            "ratio": {"numpy": {"mean": ratio, "low": 0.99 * ratio, "high": 1.01 * ratio}},
         }  # fmt: skip
         path = tmp_path / f"{ratio}.json"
         suite.write(path, {"format": suite.FORMAT, "rows": [row]})
