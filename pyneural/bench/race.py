@@ -233,7 +233,8 @@ def race(
         judge = _Judge(truth, pathlib.Path(exchange))
         pause = 0.0 if STOPS else PAUSE
         heats = [_Heat(case, judge, round_seconds, pause, keep=passes > 1) for case in cases]
-        bar, described = progress.add_task(f"{module}, {threads} threads", total=float(starts)), {}
+        bar = progress.add_task(f"{module}, {threads} threads", total=float(starts))
+        described: dict[str, Any] = {}
         for start in range(starts):
             with contextlib.ExitStack() as stack:
                 processes = {}
