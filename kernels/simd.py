@@ -185,8 +185,8 @@ LINE = 64
 @jit(inline=True)  # type: ignore[untyped-decorator]
 def fetch(address: int, size: int) -> None:
     """Ask for ``size`` bytes to come into the second cache; they need not be there at all."""
-    for offset in range(0, size, LINE):
-        _prefetch(address + offset)
+    for line in range(address & -LINE, address + size, LINE):
+        _prefetch(line)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -255,7 +255,8 @@ class Product(NamedTuple):
 
     Rows that are some KiB apart fall into few sets of a first cache and drive the panel of ``b`` out of them. Where
     that is so, a task copies its strips to ``own_a`` (else 0), and what it sums over several depths lies in ``held``
-    bytes of its own at ``sums``, tile after tile, until the last of them.
+    bytes of its own at ``sums``, tile after tile, until the last of them. So it does where rows of the result begin
+    within a cache line, for each vector then lies in two.
     """
 
     pack_b: int

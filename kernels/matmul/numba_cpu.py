@@ -14,7 +14,7 @@ from .. import memory, tuning
 from ..jit import SERIAL
 from ..parallel import Task, prepared_by, repeated, run
 from ..routine import data
-from ..simd import ROWS, TILE_BYTES
+from ..simd import LINE, ROWS, TILE_BYTES
 from . import epilogue, gemm, gemv, small
 
 Array = np.ndarray[Any, Any]
@@ -164,7 +164,16 @@ class _Layout(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def _layout(
-    m: int, n: int, k: int, a_row: int, a_step: int, b_column: int, size: int, threads: int, block: tuning.Blocking
+    m: int,
+    n: int,
+    k: int,
+    a_row: int,
+    a_step: int,
+    b_column: int,
+    size: int,
+    splits: bool,
+    threads: int,
+    block: tuning.Blocking,
 ) -> _Layout:
     span, grid_rows, grid_columns, tall, panels, copied = gemm.parallel_plan(m, n, k, a_step, size, threads, block)
     width = TILE_BYTES // size
@@ -175,7 +184,7 @@ def _layout(
     own_strips, own_panels = -(-m // (ROWS * grid_rows)), -(-panels // grid_columns)
     chunks = -(-own_strips // tall)
     tall, once, depth = -(-own_strips // chunks), not loose and chunks == 1, gemm.even_depth(span)
-    far = span > depth and (n * size >= gemm.PAGE or span > gemm.OFTEN * depth)
+    far = span > depth and (n * size >= gemm.PAGE or span > gemm.OFTEN * depth or splits)
     held = tall * own_panels * ROWS * width if far else 0
     own_a = tall * ROWS * depth if a_step == size and a_row > gemm.FAR and own_panels * width >= gemm.WIDE else 0
     copied = 0 if own_a else copied
@@ -202,7 +211,7 @@ def _tasks(
     (a_row, a_step), (b_row, b_column) = a.strides, b.strides
     threads = numba.get_num_threads()
     block = tuning.matmul(m, n, k, dtype, threads)
-    plan = _layout(m, n, k, a_row, a_step, b_column, dtype.itemsize, threads, block)
+    plan = _layout(m, n, k, a_row, a_step, b_column, dtype.itemsize, (data(out) | out.strides[0]) % LINE != 0, threads, block)
     workspace = empty((plan.items,), dtype)
     at = data(workspace)
     tasks: list[Task] = []
