@@ -211,7 +211,8 @@ def _tasks(
     (a_row, a_step), (b_row, b_column) = a.strides, b.strides
     threads = numba.get_num_threads()
     block = tuning.matmul(m, n, k, dtype, threads)
-    plan = _layout(m, n, k, a_row, a_step, b_column, dtype.itemsize, (data(out) | out.strides[0]) % LINE != 0, threads, block)
+    splits = (data(out) | out.strides[0]) % LINE != 0
+    plan = _layout(m, n, k, a_row, a_step, b_column, dtype.itemsize, splits, threads, block)
     workspace = empty((plan.items,), dtype)
     at = data(workspace)
     tasks: list[Task] = []
