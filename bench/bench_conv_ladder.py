@@ -1,6 +1,5 @@
 """The CPU's ladder of convolutions, each rung against PyTorch: ``python -m bench.bench_conv_ladder``.
 
-All rungs but the last have one thread, and so has the PyTorch they are held against; the last has two, and so has its.
 PyTorch is at its best here: its allocator keeps memory, and its tensors are channels_last.
 """
 
@@ -17,17 +16,6 @@ SHAPES = [((8, 16, 34, 34), 32), ((8, 64, 34, 34), 64), ((8, 128, 18, 18), 128)]
 """x and output channels; filters of 3x3, no border."""
 
 FIXED = {"kernel": 3, "stride": 1, "padding": 0, "groups": 1, "pass": "forward"}
-
-
-def _contestants() -> list[harness.Contestant]:
-    from pyneural.kernels.conv.ladder_cpu import RUNGS
-
-    one = {**bench_conv.TUNED, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return [
-        *(harness.Contestant(name, name, {}) for name in RUNGS),
-        harness.Contestant("PyTorch, 1 thread", "torch_channels_last", one),
-        harness.Contestant("PyTorch, 2 threads", "torch_channels_last", bench_conv.TUNED),
-    ]
 
 
 def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
@@ -55,17 +43,17 @@ def truth(options: dict[str, Any], inputs: tuple[np.ndarray, ...]) -> np.ndarray
 
 
 def main() -> None:
+    from pyneural.kernels.conv.ladder_cpu import RUNGS
+
     seed = int(np.random.SeedSequence().generate_state(1)[0])
     cases = []
     for x, outs in SHAPES:
         work = 2.0 * x[0] * outs * (x[2] - 2) * (x[3] - 2) * x[1] * 9
         name = f"{'x'.join(map(str, x))} to {outs}"
         cases.append(harness.Case(name, work, {"x": x, "outs": outs, **FIXED, "seed": seed}))
-    report = harness.race(
-        "bench.bench_conv_ladder", _contestants(), cases, truth, threads=2, rounds=6, round_seconds=0.1
-    )
-    harness.show("the ladder of convolutions", report, "parallel, no copy")
-    print(harness.write("conv_ladder", [report]))
+    rungs = [harness.Contestant(name, name, {}) for name in RUNGS]
+    rival = harness.Contestant("PyTorch", "torch_channels_last", bench_conv.TUNED)
+    print(harness.write("conv_ladder", harness.climb("bench.bench_conv_ladder", rungs, rival, cases, truth)))
 
 
 if __name__ == "__main__":

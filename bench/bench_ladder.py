@@ -1,6 +1,5 @@
 """The CPU's ladder of matrix products, each rung against NumPy's OpenBLAS: ``python -m bench.bench_ladder``.
 
-All rungs but the last have one thread, and so has the NumPy they are held against; the last has two, and so has its.
 All of them write into one array for each size.
 """
 
@@ -15,20 +14,7 @@ from . import bench_matmul, harness
 
 SIZES = (256, 512, 1024, 2048)
 SLOWEST = 512
-"""Side up to which the rungs without vectors take part: beyond, a call of the first takes seconds."""
-
-
-def _contestants(n: int) -> list[harness.Contestant]:
-    from pyneural.kernels.matmul.ladder_cpu import RUNGS
-
-    one = {**bench_matmul.PLAIN, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    names = list(RUNGS) if n <= SLOWEST else list(RUNGS)[1:]
-    rungs = [harness.Contestant(name, name, bench_matmul.PLAIN) for name in names]
-    return [
-        *rungs,
-        harness.Contestant("NumPy, 1 thread", "numpy", one),
-        harness.Contestant("NumPy, 2 threads", "numpy", bench_matmul.PLAIN),
-    ]
+"""Side up to which the first rung takes part: beyond, a call of it takes seconds."""
 
 
 def prepare(kind: str, options: dict[str, Any]) -> harness.Subject:
@@ -49,23 +35,18 @@ def describe(kind: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    from pyneural.kernels.matmul.ladder_cpu import RUNGS
+
     seed = int(np.random.SeedSequence().generate_state(1)[0])
-    reports = []
+    rungs = [harness.Contestant(name, name, bench_matmul.PLAIN) for name in RUNGS]
+    rival = harness.Contestant("NumPy", "numpy", bench_matmul.PLAIN)
+    cases = []
     for n in SIZES:
-        case = harness.Case(f"{n} x {n} x {n}", 2.0 * n**3, {"shape": (n, n, n), "seed": seed})
-        reports.append(
-            harness.race(
-                "bench.bench_ladder",
-                _contestants(n),
-                [case],
-                bench_matmul.truth,
-                threads=2,
-                rounds=6,
-                round_seconds=0.1,
-            )
+        names = tuple(each.name for each in (*(rungs[:-1] if n <= SLOWEST else rungs[1:-1]), rival))
+        cases.append(
+            harness.Case(f"{n} x {n} x {n}", 2.0 * n**3, {"shape": (n, n, n), "seed": seed}, contestants=names)
         )
-        harness.show("the ladder", reports[-1], "parallel")
-    print(harness.write("ladder", reports))
+    print(harness.write("ladder", harness.climb("bench.bench_ladder", rungs, rival, cases, bench_matmul.truth)))
 
 
 if __name__ == "__main__":

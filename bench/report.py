@@ -66,8 +66,8 @@ def _table(title: str, result: dict[str, Any]) -> str:
     for i, case in enumerate(result["races"][0]["cases"]):
         ratios = []
         for race, name in columns:
-            seconds = race["cases"][i]["seconds"]
-            ratios.append(f"{seconds[name] / seconds[SUBJECT]:.2f}" if name in seconds else "")
+            raced = race["cases"][i]
+            ratios.append(f"{harness.faster(raced, SUBJECT, name):.2f}" if name in raced["rounds"] else "")
         lines.append(f"| {case['case']} | " + " | ".join(ratios) + " |")
     details = sorted(
         {_described(name, race["contestants"][name]) for race in result["races"] for name in race["contestants"]}
@@ -99,21 +99,19 @@ def _where(result: dict[str, Any]) -> str:
 
 def _ladder(title: str, rival: str, result: dict[str, Any]) -> str:
     """A CPU's ladder: a row for each rung, how many times faster than the ``rival`` it is at each size."""
-    cases = [case for race in result["races"] for case in race["cases"]]
-    rungs = [name for name in cases[0]["seconds"] if not name.startswith(rival)]
+    names = [case["case"] for case in result["races"][0]["cases"]]
     lines = [
-        f"{title} on as many threads: one, for the last rung two. {_where(result)}.",
+        f"{title} on as many threads. {_where(result)}.",
         "",
-        "| rung | " + " | ".join(case["case"] for case in cases) + " |",
-        "|---|" + "---:|" * len(cases),
+        "| rung | threads | " + " | ".join(names) + " |",
+        "|---|---:|" + "---:|" * len(names),
     ]
-    for rung in rungs:
-        against = f"{rival}, 2 threads" if rung == rungs[-1] else f"{rival}, 1 thread"
-        shares = (
-            f"{case['seconds'][against] / case['seconds'][rung]:.3f}" if rung in case["seconds"] else ""
-            for case in cases
-        )
-        lines.append(f"| {rung} | " + " | ".join(shares) + " |")
+    for race in result["races"]:
+        for rung in (name for name in race["contestants"] if name != rival):
+            shares = (
+                f"{harness.faster(case, rung, rival):.3f}" if rung in case["rounds"] else "" for case in race["cases"]
+            )
+            lines.append(f"| {rung} | {race['threads']} | " + " | ".join(shares) + " |")
     return "\n".join(lines)
 
 

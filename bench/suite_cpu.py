@@ -100,17 +100,17 @@ def standings(folder: pathlib.Path = harness.RESULTS, kinds: Sequence[Kind] = KI
 def _ratios(kind: Kind, cases: list[dict[str, Any]]) -> Iterator[tuple[str, float]]:
     """How many times faster than the contestant, by row."""
     for case in cases:
-        name, seconds = case["case"], case["seconds"]
+        name = case["case"]
         if (
-            {kind.against, kind.subject} <= seconds.keys()
+            {kind.against, kind.subject} <= case["rounds"].keys()
             and name.startswith(kind.has)
             and not (kind.lacks and name.startswith(kind.lacks))
         ):
-            yield name, seconds[kind.against] / seconds[kind.subject]
+            yield name, harness.faster(case, kind.subject, kind.against)
 
 
 def table(found: Sequence[Standing]) -> Table:
-    result = Table(title="times faster than each contestant, medians of one race; what is aimed at in brackets")
+    result = Table(title="times faster than each contestant in one race; what is aimed at in brackets")
     for column in ("rows", "against", "threads", "count", "geometric mean", "worst row", ""):
         result.add_column(column, justify="right" if column in ("threads", "count") else "left")
     for each in found:

@@ -19,7 +19,7 @@ def test_a_table_gives_ratios(tmp_path: pathlib.Path) -> None:
     race = {
         "threads": 1,
         "contestants": {"pyneural": {"numba": "1"}, "Other": {"version": "2"}},
-        "cases": [{"case": "n = 1", "seconds": {"pyneural": 2e-6, "Other": 5e-6}}],
+        "cases": [{"case": "n = 1", "rounds": {"pyneural": [2e-6, 2e-6], "Other": [5e-6, 5e-6]}}],
     }
     machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
     (tmp_path / "matmul.json").write_text(json.dumps({"machine": machine, "races": [race]}))
@@ -30,13 +30,20 @@ def test_a_table_gives_ratios(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_ladder_is_held_against_as_many_threads(tmp_path: pathlib.Path) -> None:
-    seconds = {"naive": 8.0, "last": 0.5, "NumPy, 1 thread": 2.0, "NumPy, 2 threads": 1.0}
-    races = [{"cases": [{"case": "4 x 4 x 4", "seconds": seconds}]}]
+    def race(threads: int, **seconds: float) -> dict[str, object]:
+        rounds = {name: [each] * 2 for name, each in seconds.items()}
+        return {
+            "threads": threads,
+            "contestants": {name: {} for name in rounds},
+            "cases": [{"case": "4", "rounds": rounds}],
+        }
+
+    races = [race(1, naive=8.0, NumPy=2.0), race(2, last=0.5, NumPy=1.0)]
     machine = {"processor": "P", "cores": 2, "time": "2026-01-02T00:00:00Z", "commit": "abc"}
     (tmp_path / "ladder.json").write_text(json.dumps({"machine": machine, "races": races}))
     text = report.tables(tmp_path)
-    assert "| naive | 0.250 |" in text
-    assert "| last | 2.000 |" in text
+    assert "| naive | 1 | 0.250 |" in text
+    assert "| last | 2 | 2.000 |" in text
 
 
 def test_memory_is_in_mebibytes(tmp_path: pathlib.Path) -> None:

@@ -45,6 +45,20 @@ def test_a_cheat_is_refused(kind: str) -> None:
         race("honest", kind)
 
 
+def test_a_ladder_is_climbed_on_one_thread_and_its_last_rung_on_two() -> None:
+    rungs = [harness.Contestant(name, "honest", {}) for name in ("naive", "better", "last")]
+    rival = harness.Contestant("rival", "honest", {})
+    work = 2.0 * 61 * 47 * 53
+    cases = [
+        harness.Case("all", work, {"seed": 7}),
+        harness.Case("fast", work, {"seed": 8}, contestants=("better", "rival")),
+    ]
+    reports = harness.climb("tests.bench.cheats", rungs, rival, cases, cheats.truth, seconds=0.001)
+    assert [report["threads"] for report in reports] == [1, 2]
+    took_part = [[list(case["rounds"]) for case in report["cases"]] for report in reports]
+    assert took_part == [[["naive", "better", "rival"], ["better", "rival"]], [["last", "rival"]] * 2]
+
+
 def test_passes_have_rounds_of_every_case() -> None:
     for case in race("honest", cases=2, passes=3)["cases"]:
         assert len(case["rounds"]["honest"]) == 6

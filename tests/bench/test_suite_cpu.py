@@ -20,7 +20,7 @@ KINDS = (
 
 def test_means_and_worst_rows(tmp_path: Path) -> None:
     def case(name: str, other: float) -> dict[str, object]:
-        return {"case": name, "seconds": {"pyneural": 2.0, "Other": other}}
+        return {"case": name, "rounds": {"pyneural": [2.0] * 4, "Other": [other] * 4}}
 
     two = {"threads": 2, "cases": [case("sum", 2.0), case("sum and gradient", 8.0), case("matmul", 1.0)]}
     one = {"threads": 1, "cases": [case("sum", 1.0), case("matmul", 6.0)]}
