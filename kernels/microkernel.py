@@ -279,6 +279,61 @@ def stencil(
     return types.void(like, *[types.intp] * 7, like, like), codegen
 
 
+def _make_channel_stencil(vectors: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def channels(
+        typing: Any, like: Any, taps: Any, a: Any, b_taps: Any, b: Any, c: Any, c_row: Any, bias: Any, floor: Any
+    ) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+            _, taps, a, b_taps, b, c, c_row, bias, floor = arguments
+            emit = Emitter(builder, signature.args[0])
+            floor = emit.broadcast(floor)
+            starts = [emit.broadcast(emit.load(emit.offset(bias, i, emit.itemsize), emit.scalar)) for i in range(ROWS)]
+            sums = [start for start in starts for _ in range(vectors)]
+            entry = builder.block
+            loop, done = builder.append_basic_block("tap"), builder.append_basic_block("done")
+            builder.cbranch(builder.icmp_signed(">", taps, constant(0)), loop, done)
+            builder.position_at_end(loop)
+            tap = builder.phi(INDEX)
+            tap.add_incoming(constant(0), entry)
+            running = [builder.phi(emit.vector) for _ in sums]
+            factors = builder.add(a, builder.mul(tap, constant(ROWS * emit.itemsize)))
+            pixels = builder.add(b, emit.load(builder.add(b_taps, builder.mul(tap, constant(8))), INDEX))
+            row = [emit.load(emit.offset(pixels, j, VECTOR_BYTES), emit.vector) for j in range(vectors)]
+            updated = []
+            for i in range(ROWS):
+                factor = emit.broadcast(emit.load(emit.offset(factors, i, emit.itemsize), emit.scalar))
+                updated += [emit.multiply_add(factor, row[j], running[i * vectors + j]) for j in range(vectors)]
+            following = builder.add(tap, constant(1))
+            tap.add_incoming(following, loop)
+            for phi, start, value in zip(running, sums, updated, strict=True):
+                phi.add_incoming(start, entry)
+                phi.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_signed("<", following, taps), loop, done)
+            builder.position_at_end(done)
+            for number, value in enumerate(_merge(emit, entry, sums, loop, updated)):
+                result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+                row_of_c = emit.offset(c, number // vectors, c_row)
+                emit.store(result, emit.offset(row_of_c, number % vectors, VECTOR_BYTES))
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.intp] * 7, like), codegen
+
+    return channels
+
+
+channel_stencil = _make_channel_stencil(VECTORS)
+"""``channel_stencil(like, taps, a, b_taps, b, c, c_row, bias, floor)``
+
+``c[i, :] = max(bias[i] + sum over t < taps of a[t, i] * b[t, :], floor)`` for `ROWS` channels of one tile's row of
+pixels: ``a`` and ``bias`` without gaps, ``b[t, :]`` at ``b + b_taps[t]`` (``b_taps`` the address of an int64 table),
+``c[i, :]`` at ``c + i*c_row``; NaN stays NaN.
+"""
+
+channel_stencil_narrow = _make_channel_stencil(1)
+"""`channel_stencil` of one vector's width, for the last pixels."""
+
+
 DOT_TAPS = 9
 """Taps that `tap_dots` sums side by side."""
 

@@ -94,10 +94,10 @@ def times_plain(kind: str, taps: Any, channels: int, attributes: dict[str, Any])
 # Shapes that every one of the three kernels must get right: (x, weight, attributes).
 _SHAPES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
     ("3x3", (2, 2, 5, 4), (3, 2, 3, 3), {}),
-    ("padding", (1, 2, 4, 5), (2, 2, 3, 3), {"padding": 1}),
+    ("padding", (1, 9, 4, 30), (2, 9, 3, 3), {"padding": 1}),
     ("stride, padding", (1, 1, 7, 6), (2, 1, 3, 2), {"stride": (2, 3), "padding": (1, 0)}),
     ("dilation", (1, 2, 7, 6), (2, 2, 3, 2), {"dilation": (2, 3), "padding": 1}),
-    ("groups", (1, 4, 4, 4), (6, 2, 2, 2), {"groups": 2}),
+    ("groups", (1, 4, 4, 17), (18, 2, 2, 2), {"groups": 2}),
     ("depthwise", (1, 3, 5, 5), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
     ("depthwise, multiplier, stride", (1, 2, 6, 5), (4, 1, 3, 3), {"groups": 2, "stride": 2, "padding": 1}),
     ("1x1", (2, 3, 3, 3), (4, 3, 1, 1), {}),
@@ -127,8 +127,7 @@ def _conv2d_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
             yield Sample((x, weight, _normal(rng, weight_shape[:1], dtype)), attributes, f"{name}, bias")
         else:
             yield Sample((x, weight), attributes, name)
-    bias = _normal(rng, (3,), dtype)
-    x, weight = _normal(rng, (2, 2, 4, 4), dtype), _normal(rng, (3, 2, 3, 3), dtype)
+    x, weight, bias = (_normal(rng, each, dtype) for each in ((2, 3, 4, 37), (11, 3, 3, 3), (11,)))
     yield Sample((x, weight, bias), {"padding": 1, "activation": "relu"}, "bias, relu")
     x = _normal(rng, (2, 5, 4, 3), dtype).transpose(0, 3, 1, 2)
     weight = _normal(rng, (3, 3, 3, 4), dtype).transpose(3, 2, 1, 0)[:, :, ::-1]

@@ -21,7 +21,10 @@ RESIDENT_BYTES = 384 * 1024
 
 
 class Weight(NamedTuple):
-    """Arguments of `pack_weight` and `planes.pack_rows`: the weight, its strides, its sizes, the taps."""
+    """Arguments of `pack_weight` and `planes.pack_rows`: the weight, its strides, its sizes, the taps.
+
+    ``together``: channels of the result side by side in the copy, for `planes.pack_rows`.
+    """
 
     packed: int
     weight: int
@@ -35,6 +38,7 @@ class Weight(NamedTuple):
     outer: int
     taps: int
     tap_count: int
+    together: int
 
 
 @Routine
@@ -128,8 +132,9 @@ class Correlation(NamedTuple):
 
     ``copy``: the routine that copies a window; ``compute`` and ``assist``: here `tile` and `store_strip`.
     ``out``: the result, (N, groups * outer, D', H', W'); ``packed``: the weight as `pack_weight` leaves it;
-    ``bias``: padded with zeros to whole tiles in each group; ``relu``: 0 or 1; each piece of the range has
-    ``scratch_bytes`` of ``scratch`` and ``table_words`` of ``tables``; ``geometry``: address of a `Geometry`.
+    ``bias``: padded with zeros to whole tiles in each group; ``together`` as for `Weight`; ``relu``: 0 or 1; each
+    piece of the range has ``scratch_bytes`` of ``scratch`` and ``table_words`` of ``tables``; ``geometry``: address of
+    a `Geometry`.
     """
 
     copy: int
@@ -142,6 +147,7 @@ class Correlation(NamedTuple):
     table_words: int
     packed: int
     bias: int
+    together: int
     relu: int
     source: int
     taps: int

@@ -9,7 +9,6 @@ import numba
 import numpy as np
 
 from .. import memory
-from ..microkernel import STENCIL_ROWS
 from ..parallel import run
 from ..routine import address, data, table
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
@@ -17,7 +16,7 @@ from . import planes, planes_gradient, windows, winograd, winograd_gradient
 from . import weight_gradient as tiles_gradient
 from .correlate import Correlation, Weight, pack_weight, scratch_items, store_strip, tile
 from .correlate import correlate as correlate_tiles
-from .plan import Five, Phases, Plan, correlation, five
+from .plan import FEW_CHANNELS, Five, Phases, Plan, correlation, five
 from .plan import panels as count_panels
 from .winograd_transforms import PARTS
 
@@ -25,10 +24,35 @@ Array = np.ndarray[Any, Any]
 
 _INT64 = np.dtype(np.int64)
 
+FILLED = 0.75
+"""Share of vectors' lanes that rows of result pixels must fill for pixels to be worth putting there."""
+
 
 def _suits_planes(outer: int, size: int) -> bool:
     """Whether pixels rather than channels belong into the lanes: channels would leave half of a vector empty."""
     return 2 * outer * size <= VECTOR_BYTES
+
+
+def _together(source: Five, out: Five, size: int, groups: int, phases: Phases) -> int:
+    """Channels that are computed side by side where pixels belong into the lanes; 0 where channels do.
+
+    Few source channels leave a tile of channels with too little to do before it is transposed; pixels need no such
+    step, if rows of them are long enough to fill vectors.
+    """
+    inner, outer = source[1] // groups, out[1] // groups
+    if _suits_planes(outer, size):
+        return 1
+    lanes, columns = VECTOR_BYTES // size, out[4]
+    filled = columns / (-(-columns // lanes) * lanes)
+    return ROWS if inner <= FEW_CHANNELS and phases.spread == (1, 1, 1) and filled >= FILLED else 0
+
+
+def _padded(bias: Array | None, groups: int, outer: int, block: int, dtype: np.dtype[Any]) -> Array:
+    """(groups, channels): the bias, or zeros, and zeros behind it up to whole blocks of channels."""
+    padded = np.zeros((groups, -(-outer // block) * block), dtype)
+    if bias is not None:
+        padded[:, :outer] = bias.reshape(groups, outer)
+    return padded
 
 
 def correlate(
@@ -60,23 +84,20 @@ def correlate(
     inner, outer, tasks = geometry.inner, geometry.outer, geometry.tasks
     k, c, d, h, w = _strides(weight)
     strides = (k * outer, k, c, d, h, w) if forward else (k * inner, c, k, d, h, w)
-    taps, in_planes = address(phases.taps), _suits_planes(outer, size)
+    taps, together = address(phases.taps), _together(five(source.shape), five(out.shape), size, groups, phases)
     piece = -(-tasks // threads)
     pieces = -(-tasks // piece)
-    if in_planes:
-        shift = np.zeros(groups * outer, dtype) if bias is None else np.ascontiguousarray(bias)
-        packed = memory.scratch((weight.size,), dtype)
-        pack, items = planes.pack_rows[dtype], groups * outer
+    if together:
+        shift = _padded(bias, groups, outer, together, dtype)
+        packed = memory.scratch((shift.size * phases.count * inner,), dtype)
+        pack, items = planes.pack_rows[dtype], shift.size // together
         copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
-        routines = copy[dtype], planes.rows[dtype], 0
-        main, scratch = planes.correlate[dtype], STENCIL_ROWS * VECTOR_BYTES // size + geometry.window_items
+        routines = copy[dtype], (planes.rows if together == 1 else planes.strips)[dtype], 0
+        main, scratch = planes.correlate[dtype], planes.EDGE_BYTES // size + geometry.window_items
         words, tables = 0, address(plan.offsets)
     else:
         width, panels = TILE_BYTES // size, count_panels(outer, size)
-        padded = np.zeros((groups, panels * width), dtype)
-        if bias is not None:
-            padded[:, :outer] = bias.reshape(groups, outer)
-        shift = padded
+        shift = _padded(bias, groups, outer, width, dtype)
         packed = memory.scratch((groups * panels * phases.count * inner * width,), dtype)
         pack, items = pack_weight[dtype], groups * panels * phases.count
         routines = windows.copy_window[dtype], tile[dtype], store_strip[dtype]
@@ -87,12 +108,12 @@ def correlate(
     scratches = memory.scratch((pieces * scratch,), dtype)
     run(
         pack,
-        Weight(data(packed), data(weight), *strides, inner, outer, taps, phases.count),
+        Weight(data(packed), data(weight), *strides, inner, outer, taps, phases.count, together),
         items,
         -(-items // threads),
     )
     arguments = Correlation(
-        *routines, data(out), data(scratches), scratch * size, tables, words, data(packed), data(shift),
+        *routines, data(out), data(scratches), scratch * size, tables, words, data(packed), data(shift), together,
         int(relu), data(source), taps, phases.count, address(phases.phases), len(phases.phases) // 5,
         geometry.row_blocks, piece, plan.at,
     )  # fmt: skip
@@ -154,7 +175,8 @@ def _in_winograd_tiles(
 
 @functools.lru_cache(maxsize=1024)
 def _plan(source: Five, strides: Five, out: Five, size: int, groups: int, phases: Phases, threads: int) -> Plan:
-    return correlation(source, strides, out, size, groups, phases, threads, _suits_planes(out[1] // groups, size))
+    together = _together(source, out, size, groups, phases)
+    return correlation(source, strides, out, size, groups, phases, threads, together > 0)
 
 
 def _strides(x: Array) -> Five:

@@ -268,7 +268,7 @@ def plane_items(rows: int, columns: int, phases: Phases, size: int) -> int:
     whole = -(-rows // STENCIL_ROWS) * STENCIL_ROWS
     height = depth * ((rows - 1) * phases.step[1] + reach + 1) + (whole - 1) * phases.step[1] + reach + 1
     width = (columns - 1) * phases.step[2] + reach_columns + 1
-    return height * row_items(width, phases.step[2]) + VECTOR_BYTES // size
+    return height * row_items(width, phases.step[2]) + TILE_BYTES // size
 
 
 def row_items(columns: int, step: int) -> int:

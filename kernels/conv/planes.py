@@ -1,7 +1,8 @@
 """Convolution with pixels in the lanes: depthwise, few channels, where a tile of channels would stay empty.
 
-Eight rows of one vector of result pixels of one channel are computed side by side, walking over every
-tap of every source channel. Source pixels come from a copy with a zero border, whose columns are
+Walking over every tap of every source channel, two things are computed side by side: several rows of one vector of
+result pixels of one channel, or one tile's row of pixels of several channels, which have source pixels in common.
+Source pixels come from a copy with a zero border, whose columns are
 sorted by their remainder by the stride, so that the pixels of one tap are contiguous.
 """
 
@@ -11,35 +12,50 @@ from typing import Any
 
 import numpy as np
 
-from ..microkernel import STENCIL_ROWS, stencil
+from ..microkernel import STENCIL_ROWS, channel_stencil, channel_stencil_narrow, stencil
 from ..routine import Routine, call, fields, word
-from ..simd import VECTOR_BYTES, itemsize, load, store
+from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_items, itemsize, load, store
 from .correlate import Correlation, Weight
 from .plan import PHASE, TAP, Geometry
+
+EDGE_BYTES = max(STENCIL_ROWS * VECTOR_BYTES, ROWS * TILE_BYTES)
+"""What is computed side by side and not wanted whole lies here first."""
 
 
 @Routine
 def pack_rows(kind: Any, arguments: int, start: int, stop: int) -> None:
-    """Copy the weight to (groups, outer, taps, inner); the range counts (group, outer)."""
+    """Copy the weight to (groups, blocks, taps, inner, ``together``), zeros behind ``outer``.
+
+    The range counts (group, block).
+    """
     g = fields(Weight, arguments)
     like = kind(0)
     size: int = itemsize(like)
-    for channel in range(start, stop):
-        base = g.weight + channel // g.outer * g.group_stride + channel % g.outer * g.lane_stride
-        target = g.packed + channel * g.tap_count * g.inner * size
+    blocks = (g.outer + g.together - 1) // g.together
+    for block in range(start, stop):
+        channel = block % blocks * g.together
+        base = g.weight + block // blocks * g.group_stride + channel * g.lane_stride
+        lanes = min(g.together, g.outer - channel)
+        target = g.packed + block * g.tap_count * g.inner * g.together * size
         for tap in range(g.tap_count):
             at = g.taps + tap * TAP * 8
             first = base + word(at, 0) * g.depth_stride + word(at, 1) * g.row_stride + word(at, 2) * g.column_stride
             for c in range(g.inner):
-                store(load(like, first + c * g.inner_stride), target + (tap * g.inner + c) * size)
+                place = target + (tap * g.inner + c) * g.together * size
+                for lane in range(lanes):
+                    store(load(like, first + c * g.inner_stride + lane * g.lane_stride), place + lane * size)
+                for lane in range(lanes, g.together):
+                    store(like, place + lane * size)
 
 
 @Routine
 def rows(
     kind: Any,
     out: int,
+    plane: int,
     out_row: int,
     out_column: int,
+    channels: int,
     count: int,
     columns: int,
     taps: int,
@@ -74,20 +90,62 @@ def rows(
 
 
 @Routine
+def strips(
+    kind: Any,
+    out: int,
+    plane: int,
+    out_row: int,
+    out_column: int,
+    channels: int,
+    count: int,
+    columns: int,
+    taps: int,
+    weight: int,
+    offsets: int,
+    source: int,
+    source_row: int,
+    bias: int,
+    relu: int,
+    edge: int,
+) -> None:
+    """`rows` of up to `ROWS` channels, ``plane`` bytes from one to the next, whose pixels are contiguous."""
+    like = kind(0)
+    size: int = itemsize(like)
+    floor = like if relu else kind(-np.inf)
+    width = TILE_BYTES // size
+    for i in range(count):
+        for j in range(0, columns, width):
+            wanted = min(width, columns - j)
+            first, pixels = out + i * out_row + j * size, source + i * source_row + j * size
+            narrow = wanted * size <= VECTOR_BYTES
+            whole = channels == ROWS and wanted * size == (VECTOR_BYTES if narrow else TILE_BYTES)
+            target, target_row = (first, plane) if whole else (edge, TILE_BYTES)
+            if narrow:
+                channel_stencil_narrow(like, taps, weight, offsets, pixels, target, target_row, bias, floor)
+            else:
+                channel_stencil(like, taps, weight, offsets, pixels, target, target_row, bias, floor)
+            if not whole:
+                for channel in range(channels):
+                    copy_items(like, edge + channel * TILE_BYTES, first + channel * plane, wanted)
+
+
+@Routine
 def correlate(kind: Any, arguments: int, start: int, stop: int) -> None:
     """Tasks ``start...``: some rows of every phase, at one depth, of one image of one group.
 
-    ``packed`` is the weight as `pack_rows` leaves it, ``bias`` has one item for each channel; ``copy`` sorts
-    where columns are stepped, ``compute`` is `rows`; ``tables`` is `Plan.offsets`.
+    ``packed`` is the weight as `pack_rows` leaves it, ``bias`` has ``together`` items for each of its blocks; ``copy``
+    sorts where columns are stepped, ``compute`` is `rows` or `strips`; ``tables`` is `Plan.offsets`.
     """
     h = fields(Correlation, arguments)
     g = fields(Geometry, h.geometry)
     size: int = itemsize(kind(0))
     edge = h.scratch + start // h.piece * h.scratch_bytes
-    window = edge + STENCIL_ROWS * VECTOR_BYTES
+    window = edge + EDGE_BYTES
+    blocks = (g.outer + h.together - 1) // h.together
     stride = (g.window_columns + g.step_columns - 1) // g.step_columns * g.step_columns
     slices = (g.out_depth + g.spread_depth - 1) // g.spread_depth
     out_slice = g.out_height * g.out_width
+    plane = g.out_depth * out_slice
     for task in range(start, stop):
         row, rest = task % h.row_blocks * g.task_rows, task // h.row_blocks
         slice, rest = rest % slices, rest // slices
@@ -110,12 +168,14 @@ def correlate(kind: Any, arguments: int, start: int, stop: int) -> None:
             count = min((g.out_height - first_h + g.spread_rows - 1) // g.spread_rows - row, g.task_rows)
             columns = (g.out_width - first_w + g.spread_columns - 1) // g.spread_columns
             corner = first_d * out_slice + (first_h + row * g.spread_rows) * g.out_width + first_w
-            for lane in range(g.outer):
-                channel = group * g.outer + lane
-                place = (image * g.groups * g.outer + channel) * g.out_depth * out_slice + corner
+            for block in range(blocks):
+                channel, packed = block * h.together, group * blocks + block
+                place = ((image * g.groups + group) * g.outer + channel) * plane + corner
                 call(
-                    kind, h.compute, h.out + place * size, g.spread_rows * g.out_width * size, g.spread_columns * size,
-                    count, columns, (end - begin) * g.inner,
-                    h.packed + (channel * h.tap_count + begin) * g.inner * size, h.tables + begin * g.inner * 8, window,
-                    g.step_rows * stride * size, h.bias + channel * size, h.relu, edge,
+                    kind, h.compute, h.out + place * size, plane * size, g.spread_rows * g.out_width * size,
+                    g.spread_columns * size, min(h.together, g.outer - channel), count, columns,
+                    (end - begin) * g.inner,
+                    h.packed + (packed * h.tap_count + begin) * g.inner * h.together * size,
+                    h.tables + begin * g.inner * 8, window, g.step_rows * stride * size,
+                    h.bias + packed * h.together * size, h.relu, edge,
                 )  # fmt: skip

@@ -19,6 +19,7 @@ from ..jit import SERIAL, jit
 from ..near import bring, step
 from ..parallel import spread
 from ..pointwise import Pointwise
+from ..simd import CHOSEN
 from ..vector import absolute, maxnum
 
 Array = Any
@@ -125,13 +126,18 @@ SPAN = 512
 
 
 def unary_entries_within(name: str, f: Scalar, beyond: Scalar, most: float) -> Entries:
-    """As `unary_entries`; neighbours of elements larger than ``most`` by magnitude are computed by ``beyond``."""
-    f, beyond = inlined(f, f"{name}_scalar"), inlined(beyond, f"{name}_beyond")
+    """As `unary_entries`; neighbours of elements larger than ``most`` by magnitude are computed by ``beyond``.
+
+    ``f`` may depend on what the processor has (`angle`).
+    """
+    f, beyond = inlined(f, f"{name}_{CHOSEN.name}_scalar"), inlined(beyond, f"{name}_beyond")
 
     def span(arguments: Any, start: int, stop: int) -> None:
         x, out = arguments
-        for first in range(start, stop, SPAN):
-            last = min(first + SPAN, stop)
+        taken = min(step(out.size), SPAN)
+        for first in range(start, stop, taken):
+            last = min(first + taken, stop)
+            bring(x, last + taken, taken, taken)  # as in `unary_entries`
             some, results = x[first:last], out[first:last]
             largest = some.dtype.type(0)
             for i in range(some.size):
@@ -143,7 +149,7 @@ def unary_entries_within(name: str, f: Scalar, beyond: Scalar, most: float) -> E
                 for i in range(some.size):
                     results[i] = beyond(some[i])
 
-    return _unary_entries(name, span)
+    return _unary_entries(f"{name}_{CHOSEN.name}", span)
 
 
 def unary_entries_with(name: str, f: Scalar) -> Entries:

@@ -29,6 +29,16 @@ def test_large_angles(backend: str, name: str, rng: np.random.Generator) -> None
     np.testing.assert_allclose(result, getattr(np, name)(x), rtol=4 * np.finfo(float).eps, atol=0)
 
 
+@pytest.mark.parametrize("backend", ["numba_cpu", "cuda"])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_singles_next_to_multiples(backend: str, name: str, rng: np.random.Generator) -> None:
+    """Most of the angle cancels, and so does all that a reduction to a single number loses."""
+    x = (np.round(rng.uniform(-600_000, 600_000, 5_000)) * (np.pi / 2)).astype(np.float32)
+    result, expected = getattr(kernels.backend(backend), name)(x), getattr(np, name)(x.astype(float))
+    assert result.dtype == np.float32
+    np.testing.assert_array_less(np.abs(result - expected) / np.spacing(np.abs(expected.astype(np.float32))), 2.0)
+
+
 def test_the_double_closest_to_a_multiple() -> None:
     """Its cosine to 17 digits is Kahan's example, computed with 1,500 bits; NumPy's own is 8 units off."""
     x = np.array([np.ldexp(6381956970095103.0, 797)])
