@@ -361,7 +361,7 @@ def tap_dots(
         _, rows, columns, a, a_row, b, b_row, b_taps, sums = arguments
         emit = Emitter(builder, signature.args[0])
         zero = ir.Constant(emit.vector, None)
-        index = ir.VectorType(INDEX, emit.lanes)
+        index = ir.VectorType(ir.IntType(32), emit.lanes)
         lane = ir.Constant(index, list(range(emit.lanes)))
         offsets = [emit.load(emit.offset(b_taps, t, 8), INDEX) for t in range(DOT_TAPS)]
         addresses = [emit.offset(sums, t, VECTOR_BYTES) for t in range(DOT_TAPS)]
@@ -381,7 +381,9 @@ def tap_dots(
         running = [builder.phi(emit.vector) for _ in starts]
         shift = builder.mul(column, constant(emit.itemsize))
         left = builder.insert_element(
-            ir.Constant(index, ir.Undefined), builder.sub(columns, column), ir.Constant(ir.IntType(32), 0)
+            ir.Constant(index, ir.Undefined),
+            builder.trunc(builder.sub(columns, column), index.element),
+            ir.Constant(ir.IntType(32), 0),
         )
         inside = builder.icmp_signed("<", lane, emit.shuffle(left, left, [0] * emit.lanes))
         factor = emit.load(builder.add(a_line, shift), emit.vector)

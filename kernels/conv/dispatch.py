@@ -267,10 +267,10 @@ def _gradient_in_planes(grad: Array, x: Array, groups: int, phases: Phases, out:
     )
     geometry = source.geometry
     terms = len(source.offsets)
-    tasks = work.parts * groups
+    tasks = work.parts * work.slices
     piece = -(-tasks // threads)
     scratch = geometry.window_items + grads.geometry.window_items
-    sums = memory.scratch((tasks * geometry.outer * terms * VECTOR_BYTES // size,), dtype)
+    sums = memory.scratch((work.parts * groups * geometry.outer * terms * VECTOR_BYTES // size,), dtype)
     scratches = memory.scratch((-(-tasks // piece) * scratch,), dtype)
     copy = windows.copy_window if geometry.step_columns == 1 else windows.copy_sorted
     arguments = planes_gradient.PlaneGradient(

@@ -10,19 +10,26 @@ from typing import Any, NamedTuple
 
 from ..microkernel import DOT_TAPS, tap_dots
 from ..routine import Routine, call, clear, fields, span
-from ..simd import VECTOR_BYTES, itemsize
+from ..simd import VECTOR_BYTES, fetch, itemsize
 from .plan import WINDOW_BYTES, Five, Geometry, Phases, Plan, plane_items, plane_offsets
 
 PARTS = 8
 """Sums kept apart, at most: as many threads can work on one group."""
 
+PART_BYTES = 16 << 20
+"""Bytes that all these sums may take."""
+
 
 class PlaneWork(NamedTuple):
-    """``rows``: result rows of a block, ``blocks`` of them in a slice of an image; ``parts`` of all blocks."""
+    """``rows``: result rows of a block, ``blocks`` of them in a slice of an image; ``parts`` of all blocks.
+
+    The groups are divided into ``slices``: planes of neighbouring groups are neighbours in memory.
+    """
 
     rows: int
     blocks: int
     parts: int
+    slices: int
 
 
 def divide_planes(
@@ -51,15 +58,16 @@ def divide_planes(
         images, groups, 1, outer, out_depth, out_height, out_width, *grad_strides, 1, 1, 1, 1, 1, 1, out_depth,
         out_height, out_width, 0, 0, 0, 1, rows, 1, rows, padded, rows * padded, rows * padded, 1,
     )  # fmt: skip
-    work = PlaneWork(rows, blocks, max(1, min(images * out_depth * blocks, PARTS // groups)))
     terms = -(-phases.count * inner // DOT_TAPS) * DOT_TAPS
+    parts = max(1, min(images * out_depth * blocks, PARTS, PART_BYTES // (outs * terms * VECTOR_BYTES)))
+    work = PlaneWork(rows, blocks, parts, min(groups, -(-PARTS // parts)))
     return Plan.of(windows, plane_offsets(windows, phases, size, terms)), Plan.of(grads), work
 
 
 class PlaneGradient(NamedTuple):
     """Arguments of `gradient` and `merge`.
 
-    ``sums``: ``terms`` vectors for each channel of a group, for each part of each group; ``table``:
+    ``sums``: ``terms`` vectors for each channel of a group, for each group of each part; ``table``:
     `Plan.offsets`, as many, whole `DOT_TAPS`; each piece of the
     range of `gradient` has ``scratch_bytes`` of ``scratch``; ``windows`` and ``grads``: addresses of a
     `Geometry`; then `PlaneWork`.
@@ -82,11 +90,12 @@ class PlaneGradient(NamedTuple):
     rows: int
     blocks: int
     parts: int
+    slices: int
 
 
 @Routine
 def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
-    """The sums of tasks ``start...``, one part of the blocks for one group: (outer, terms, lanes)."""
+    """The sums of tasks ``start...``, one part of the blocks for one slice of groups: (groups, outer, terms, lanes)."""
     h = fields(PlaneGradient, arguments)
     w, g = fields(Geometry, h.windows), fields(Geometry, h.grads)
     like = kind(0)
@@ -96,34 +105,44 @@ def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
     stride = (w.window_columns + w.step_columns - 1) // w.step_columns * w.step_columns
     in_image = w.out_depth * h.blocks
     blocks = w.images * in_image
+    near = max(w.inner * w.channel_stride, w.outer * g.channel_stride) <= 16384
     for task in range(start, stop):
-        part, group = task % h.parts, task // h.parts
-        sums = h.sums + task * w.outer * h.terms * VECTOR_BYTES
-        clear(sums, w.outer * h.terms * VECTOR_BYTES)
+        part, slice = task // h.slices, task % h.slices
+        first, last = slice * w.groups // h.slices, (slice + 1) * w.groups // h.slices
+        sums = h.sums + part * w.groups * w.outer * h.terms * VECTOR_BYTES
+        clear(sums + first * w.outer * h.terms * VECTOR_BYTES, (last - first) * w.outer * h.terms * VECTOR_BYTES)
         for block in range(part * blocks // h.parts, (part + 1) * blocks // h.parts):
             image, depth, top = block // in_image, block // h.blocks % w.out_depth, block % h.blocks * h.rows
             rows = min(h.rows, w.out_height - top)
-            source = h.source + image * w.image_stride + group * w.inner * w.channel_stride
             front, row = depth * w.step_depth + w.low_depth, top * w.step_rows + w.low_row
-            if w.step_columns == 1:
-                call(
-                    kind, h.copy, window, source, front, row, w.low_column, w.window_rows, w.window_columns, w.inner,
-                    h.windows,
-                )  # fmt: skip
-            else:
-                call(kind, h.copy, window, source, front, row, stride, h.windows)
-            for lane in range(w.outer):
-                grad = h.grad + image * g.image_stride + (group * w.outer + lane) * g.channel_stride
-                if g.column_stride == size and w.out_width == g.window_columns:  # whole vectors, read where they lie
-                    given, given_row = grad + depth * g.depth_stride + top * g.row_stride, g.row_stride
-                else:
-                    call(kind, h.copy_grad, plane, grad, depth, top, 0, h.rows, g.window_columns, 1, h.grads)
-                    given, given_row = plane, g.window_columns * size
-                for term in range(0, h.terms, DOT_TAPS):
-                    tap_dots(
-                        like, rows, w.out_width, given, given_row, window, w.step_rows * stride * size,
-                        h.table + term * 8, sums + (lane * h.terms + term) * VECTOR_BYTES,
+            for group in range(first, last):
+                source = h.source + image * w.image_stride + group * w.inner * w.channel_stride
+                if near:  # the next group's planes come nearer
+                    fetch(source + 2 * w.inner * w.channel_stride, w.inner * w.channel_stride)
+                    fetch(
+                        h.grad + image * g.image_stride + (group + 2) * w.outer * g.channel_stride,
+                        w.outer * g.channel_stride,
+                    )
+                if w.step_columns == 1:
+                    call(
+                        kind, h.copy, window, source, front, row, w.low_column, w.window_rows, w.window_columns,
+                        w.inner, h.windows,
                     )  # fmt: skip
+                else:
+                    call(kind, h.copy, window, source, front, row, stride, h.windows)
+                for lane in range(w.outer):
+                    channel = group * w.outer + lane
+                    grad = h.grad + image * g.image_stride + channel * g.channel_stride
+                    if g.column_stride == size and w.out_width == g.window_columns:  # whole vectors, where they lie
+                        given, given_row = grad + depth * g.depth_stride + top * g.row_stride, g.row_stride
+                    else:
+                        call(kind, h.copy_grad, plane, grad, depth, top, 0, h.rows, g.window_columns, 1, h.grads)
+                        given, given_row = plane, g.window_columns * size
+                    for term in range(0, h.terms, DOT_TAPS):
+                        tap_dots(
+                            like, rows, w.out_width, given, given_row, window, w.step_rows * stride * size,
+                            h.table + term * 8, sums + (channel * h.terms + term) * VECTOR_BYTES,
+                        )  # fmt: skip
 
 
 @Routine
@@ -134,11 +153,10 @@ def merge(kind: Any, arguments: int, start: int, stop: int) -> None:
     lanes = VECTOR_BYTES // itemsize(kind(0))
     out = span(kind, h.out, w.groups * w.outer * w.inner * h.tap_count)
     for channel in range(start, stop):
-        group, lane = channel // w.outer, channel % w.outer
         for term in range(h.tap_count * w.inner):
             total = kind(0)
             for part in range(h.parts):
-                place = ((group * h.parts + part) * w.outer + lane) * h.terms + term
+                place = (part * w.groups * w.outer + channel) * h.terms + term
                 sums = span(kind, h.sums + place * VECTOR_BYTES, lanes)
                 for i in range(lanes):
                     total += sums[i]
