@@ -80,7 +80,7 @@ def _emit_store(
     builder.position_at_end(end)
 
 
-def _merge(
+def merge(
     emit: Emitter, entry: ir.Block, zeros: list[ir.Value], last: ir.Block, sums: list[ir.Value]
 ) -> list[ir.Value]:
     """The sums where two ways meet: zeros if the loop was passed over, else the loop's."""
@@ -121,7 +121,7 @@ def _make_panel_tile(vectors: int) -> Any:
             last = builder.block
             builder.branch(done)
             builder.position_at_end(done)
-            _emit_store(emit, vectors, _merge(emit, entry, zeros, last, sums), c, c_row, accumulate)
+            _emit_store(emit, vectors, merge(emit, entry, zeros, last, sums), c, c_row, accumulate)
             return context.get_dummy_value()
 
         return types.void(like, *[types.intp] * 9), codegen
@@ -178,7 +178,7 @@ def _make_tap_tile(vectors: int) -> Any:
                 phi.add_incoming(value, last)
             builder.cbranch(builder.icmp_signed("<", following, taps), outer, done)
             builder.position_at_end(done)
-            _emit_store(emit, vectors, _merge(emit, entry, zeros, last, sums), c, c_row, accumulate)
+            _emit_store(emit, vectors, merge(emit, entry, zeros, last, sums), c, c_row, accumulate)
             return context.get_dummy_value()
 
         return types.void(like, *[types.intp] * 12), codegen
@@ -220,195 +220,3 @@ def put_tile(typing: Any, like: Any, tile: Any, c: Any, c_row: Any, accumulate: 
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 4), codegen
-
-
-STENCIL_ROWS = 8
-"""Rows of one vector that `stencil` computes side by side."""
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def stencil(
-    typing: Any,
-    like: Any,
-    taps: Any,
-    a: Any,
-    b_taps: Any,
-    b: Any,
-    b_row: Any,
-    c: Any,
-    c_row: Any,
-    bias: Any,
-    floor: Any,
-) -> Any:
-    """``c[i, :] = max(bias + sum over t < taps of a[t] * b[i, t, :], floor)`` for `STENCIL_ROWS` rows of one vector.
-
-    ``a[t]`` lies at ``a + t*itemsize``, ``b[i, t, :]`` at ``b + i*b_row + b_taps[t]`` (``b_taps`` the address
-    of an int64 table), ``c[i, :]`` at ``c + i*c_row``; NaN stays NaN.
-    """
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        _, taps, a, b_taps, b, b_row, c, c_row, bias, floor = arguments
-        emit = Emitter(builder, signature.args[0])
-        start, floor = emit.broadcast(bias), emit.broadcast(floor)
-        rows = [emit.offset(b, i, b_row) for i in range(STENCIL_ROWS)]
-        entry = builder.block
-        loop, done = builder.append_basic_block("tap"), builder.append_basic_block("done")
-        builder.cbranch(builder.icmp_signed(">", taps, constant(0)), loop, done)
-        builder.position_at_end(loop)
-        tap = builder.phi(INDEX)
-        tap.add_incoming(constant(0), entry)
-        running = [builder.phi(emit.vector) for _ in rows]
-        factor = emit.broadcast(emit.load(builder.add(a, builder.mul(tap, constant(emit.itemsize))), emit.scalar))
-        where = emit.load(builder.add(b_taps, builder.mul(tap, constant(8))), INDEX)
-        updated = [
-            emit.multiply_add(factor, emit.load(builder.add(row, where), emit.vector), total)
-            for row, total in zip(rows, running, strict=True)
-        ]
-        following = builder.add(tap, constant(1))
-        tap.add_incoming(following, loop)
-        for phi, value in zip(running, updated, strict=True):
-            phi.add_incoming(start, entry)
-            phi.add_incoming(value, loop)
-        builder.cbranch(builder.icmp_signed("<", following, taps), loop, done)
-        builder.position_at_end(done)
-        for i, value in enumerate(_merge(emit, entry, [start] * STENCIL_ROWS, loop, updated)):
-            result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
-            emit.store(result, emit.offset(c, i, c_row))
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.intp] * 7, like, like), codegen
-
-
-def _make_channel_stencil(vectors: int) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
-    def channels(
-        typing: Any, like: Any, taps: Any, a: Any, b_taps: Any, b: Any, c: Any, c_row: Any, bias: Any, floor: Any
-    ) -> Any:
-        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-            _, taps, a, b_taps, b, c, c_row, bias, floor = arguments
-            emit = Emitter(builder, signature.args[0])
-            floor = emit.broadcast(floor)
-            starts = [emit.broadcast(emit.load(emit.offset(bias, i, emit.itemsize), emit.scalar)) for i in range(ROWS)]
-            sums = [start for start in starts for _ in range(vectors)]
-            entry = builder.block
-            loop, done = builder.append_basic_block("tap"), builder.append_basic_block("done")
-            builder.cbranch(builder.icmp_signed(">", taps, constant(0)), loop, done)
-            builder.position_at_end(loop)
-            tap = builder.phi(INDEX)
-            tap.add_incoming(constant(0), entry)
-            running = [builder.phi(emit.vector) for _ in sums]
-            factors = builder.add(a, builder.mul(tap, constant(ROWS * emit.itemsize)))
-            pixels = builder.add(b, emit.load(builder.add(b_taps, builder.mul(tap, constant(8))), INDEX))
-            row = [emit.load(emit.offset(pixels, j, VECTOR_BYTES), emit.vector) for j in range(vectors)]
-            updated = []
-            for i in range(ROWS):
-                factor = emit.broadcast(emit.load(emit.offset(factors, i, emit.itemsize), emit.scalar))
-                updated += [emit.multiply_add(factor, row[j], running[i * vectors + j]) for j in range(vectors)]
-            following = builder.add(tap, constant(1))
-            tap.add_incoming(following, loop)
-            for phi, start, value in zip(running, sums, updated, strict=True):
-                phi.add_incoming(start, entry)
-                phi.add_incoming(value, loop)
-            builder.cbranch(builder.icmp_signed("<", following, taps), loop, done)
-            builder.position_at_end(done)
-            for number, value in enumerate(_merge(emit, entry, sums, loop, updated)):
-                result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
-                row_of_c = emit.offset(c, number // vectors, c_row)
-                emit.store(result, emit.offset(row_of_c, number % vectors, VECTOR_BYTES))
-            return context.get_dummy_value()
-
-        return types.void(like, *[types.intp] * 7, like), codegen
-
-    return channels
-
-
-channel_stencil = _make_channel_stencil(VECTORS)
-"""``channel_stencil(like, taps, a, b_taps, b, c, c_row, bias, floor)``
-
-``c[i, :] = max(bias[i] + sum over t < taps of a[t, i] * b[t, :], floor)`` for `ROWS` channels of one tile's row of
-pixels: ``a`` and ``bias`` without gaps, ``b[t, :]`` at ``b + b_taps[t]`` (``b_taps`` the address of an int64 table),
-``c[i, :]`` at ``c + i*c_row``; NaN stays NaN.
-"""
-
-channel_stencil_narrow = _make_channel_stencil(1)
-"""`channel_stencil` of one vector's width, for the last pixels."""
-
-
-DOT_TAPS = 9
-"""Taps that `tap_dots` sums side by side."""
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def tap_dots(
-    typing: Any,
-    like: Any,
-    rows: Any,
-    columns: Any,
-    a: Any,
-    a_row: Any,
-    b: Any,
-    b_row: Any,
-    b_taps: Any,
-    sums: Any,
-) -> Any:
-    """``sums[t] += sum over rows and columns of a[i, j] * b[i, j + tap t]`` for `DOT_TAPS` taps, lane by lane.
-
-    Each of ``sums`` is a vector. Whole vectors are read; lanes of ``b`` behind ``columns`` count as zero,
-    and those of ``a`` must be zero.
-    """
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        _, rows, columns, a, a_row, b, b_row, b_taps, sums = arguments
-        emit = Emitter(builder, signature.args[0])
-        zero = ir.Constant(emit.vector, None)
-        index = ir.VectorType(ir.IntType(32), emit.lanes)
-        lane = ir.Constant(index, list(range(emit.lanes)))
-        offsets = [emit.load(emit.offset(b_taps, t, 8), INDEX) for t in range(DOT_TAPS)]
-        addresses = [emit.offset(sums, t, VECTOR_BYTES) for t in range(DOT_TAPS)]
-        starts = [emit.load(address, emit.vector) for address in addresses]
-        entry = builder.block
-        outer, loop, latch, done = (builder.append_basic_block(name) for name in ("row", "vector", "row.end", "done"))
-        some = builder.and_(builder.icmp_signed(">", rows, constant(0)), builder.icmp_signed(">", columns, constant(0)))
-        builder.cbranch(some, outer, done)
-        builder.position_at_end(outer)
-        row = builder.phi(INDEX)
-        carried = [builder.phi(emit.vector) for _ in starts]
-        a_line = builder.add(a, builder.mul(row, a_row))
-        b_line = builder.add(b, builder.mul(row, b_row))
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        column = builder.phi(INDEX)
-        running = [builder.phi(emit.vector) for _ in starts]
-        shift = builder.mul(column, constant(emit.itemsize))
-        left = builder.insert_element(
-            ir.Constant(index, ir.Undefined),
-            builder.trunc(builder.sub(columns, column), index.element),
-            ir.Constant(ir.IntType(32), 0),
-        )
-        inside = builder.icmp_signed("<", lane, emit.shuffle(left, left, [0] * emit.lanes))
-        factor = emit.load(builder.add(a_line, shift), emit.vector)
-        b_here = builder.add(b_line, shift)
-        updated = []
-        for offset, total in zip(offsets, running, strict=True):
-            value = emit.load(builder.add(b_here, offset), emit.vector)
-            updated.append(emit.multiply_add(factor, builder.select(inside, value, zero), total))
-        next_column = builder.add(column, constant(emit.lanes))
-        builder.cbranch(builder.icmp_signed("<", next_column, columns), loop, latch)
-        builder.position_at_end(latch)
-        next_row = builder.add(row, constant(1))
-        builder.cbranch(builder.icmp_signed("<", next_row, rows), outer, done)
-        row.add_incoming(constant(0), entry)
-        row.add_incoming(next_row, latch)
-        column.add_incoming(constant(0), outer)
-        column.add_incoming(next_column, loop)
-        for i, start in enumerate(starts):
-            carried[i].add_incoming(start, entry)
-            carried[i].add_incoming(updated[i], latch)
-            running[i].add_incoming(carried[i], outer)
-            running[i].add_incoming(updated[i], loop)
-        builder.position_at_end(done)
-        for address, value in zip(addresses, _merge(emit, entry, starts, latch, updated), strict=True):
-            emit.store(value, address)
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.intp] * 8), codegen

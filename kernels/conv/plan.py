@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..microkernel import STENCIL_ROWS
 from ..routine import address, table
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES
+from .stencils import STENCIL_ROWS
 
 Array = np.ndarray[Any, Any]
 Three = tuple[int, int, int]

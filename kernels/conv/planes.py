@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..microkernel import STENCIL_ROWS, channel_stencil, channel_stencil_narrow, stencil
+from ..jit import jit
 from ..routine import Routine, call, fields, word
 from ..simd import ROWS, TILE_BYTES, VECTOR_BYTES, copy_items, itemsize, load, store
 from .correlate import Correlation, Weight
 from .plan import PHASE, TAP, Geometry
+from .stencils import SQUARE, STENCIL_ROWS, channel_stencil, channel_stencil_narrow, stencil, stencil_3x3
 
 EDGE_BYTES = max(STENCIL_ROWS * VECTOR_BYTES, ROWS * TILE_BYTES)
 """What is computed side by side and not wanted whole lies here first."""
@@ -48,6 +49,15 @@ def pack_rows(kind: Any, arguments: int, start: int, stop: int) -> None:
                     store(like, place + lane * size)
 
 
+@jit(inline=True)  # type: ignore[untyped-decorator]
+def rows_follow(offsets: int, row: int) -> bool:
+    """Whether of `SQUARE` taps each three lie ``row`` bytes behind the three before."""
+    follow = True
+    for tap in range(3, SQUARE):
+        follow &= word(offsets, tap) == word(offsets, tap - 3) + row
+    return follow
+
+
 @Routine
 def rows(
     kind: Any,
@@ -72,16 +82,18 @@ def rows(
     size: int = itemsize(like)
     shift, floor = load(like, bias), like if relu else kind(-np.inf)
     vector = VECTOR_BYTES // size
+    square = taps == SQUARE and rows_follow(offsets, source_row)
     for i in range(0, count, STENCIL_ROWS):
         for j in range(0, columns, vector):
             first = out + i * out_row + j * out_column
             target, target_row = edge, VECTOR_BYTES
             if i + STENCIL_ROWS <= count and j + vector <= columns and out_column == size:
                 target, target_row = first, out_row
-            stencil(
-                like, taps, weight, offsets, source + i * source_row + j * size, source_row, target, target_row, shift,
-                floor,
-            )  # fmt: skip
+            pixels = source + i * source_row + j * size
+            if square:
+                stencil_3x3(like, weight, offsets, pixels, source_row, target, target_row, shift, floor)
+            else:
+                stencil(like, taps, weight, offsets, pixels, source_row, target, target_row, shift, floor)
             if target == edge:
                 for m in range(min(STENCIL_ROWS, count - i)):
                     for lane in range(min(vector, columns - j)):

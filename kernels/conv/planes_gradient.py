@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..microkernel import DOT_TAPS, tap_dots
 from ..routine import Routine, call, clear, fields, span
 from ..simd import VECTOR_BYTES, fetch, itemsize
 from .plan import WINDOW_BYTES, Five, Geometry, Phases, Plan, plane_items, plane_offsets
+from .planes import rows_follow
+from .stencils import DOT_TAPS, SQUARE, tap_dots, tap_dots_3x3
 
 PARTS = 8
 """Sums kept apart, at most: as many threads can work on one group."""
@@ -103,6 +104,8 @@ def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
     window = h.scratch + start // h.piece * h.scratch_bytes
     plane = window + w.window_items * size
     stride = (w.window_columns + w.step_columns - 1) // w.step_columns * w.step_columns
+    row_bytes = w.step_rows * stride * size
+    square = h.tap_count * w.inner == SQUARE and rows_follow(h.table, row_bytes)
     in_image = w.out_depth * h.blocks
     blocks = w.images * in_image
     near = max(w.inner * w.channel_stride, w.outer * g.channel_stride) <= 16384
@@ -139,10 +142,11 @@ def gradient(kind: Any, arguments: int, start: int, stop: int) -> None:
                         call(kind, h.copy_grad, plane, grad, depth, top, 0, h.rows, g.window_columns, 1, h.grads)
                         given, given_row = plane, g.window_columns * size
                     for term in range(0, h.terms, DOT_TAPS):
-                        tap_dots(
-                            like, rows, w.out_width, given, given_row, window, w.step_rows * stride * size,
-                            h.table + term * 8, sums + (channel * h.terms + term) * VECTOR_BYTES,
-                        )  # fmt: skip
+                        table, place = h.table + term * 8, sums + (channel * h.terms + term) * VECTOR_BYTES
+                        if square:
+                            tap_dots_3x3(like, rows, w.out_width, given, given_row, window, row_bytes, table, place)
+                        else:
+                            tap_dots(like, rows, w.out_width, given, given_row, window, row_bytes, table, place)
 
 
 @Routine
