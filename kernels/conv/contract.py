@@ -96,8 +96,8 @@ _SHAPES: tuple[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]], ...
     ("3x3", (2, 2, 5, 4), (3, 2, 3, 3), {}),
     ("padding", (1, 9, 4, 30), (2, 9, 3, 3), {"padding": 1}),
     ("stride, padding", (1, 1, 7, 6), (2, 1, 3, 2), {"stride": (2, 3), "padding": (1, 0)}),
-    ("dilation", (1, 2, 7, 6), (2, 2, 3, 2), {"dilation": (2, 3), "padding": 1}),
     ("groups", (1, 4, 4, 17), (18, 2, 2, 2), {"groups": 2}),
+    ("dilation", (1, 2, 7, 6), (2, 2, 3, 2), {"dilation": (2, 3), "padding": 1}),
     ("depthwise", (1, 3, 5, 5), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
     ("depthwise, multiplier, stride", (1, 2, 6, 5), (4, 1, 3, 3), {"groups": 2, "stride": 2, "padding": 1}),
     ("1x1", (2, 3, 3, 3), (4, 3, 1, 1), {}),
@@ -127,14 +127,15 @@ def _conv2d_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterator[
             yield Sample((x, weight, _normal(rng, weight_shape[:1], dtype)), attributes, f"{name}, bias")
         else:
             yield Sample((x, weight), attributes, name)
-    x, weight, bias = (_normal(rng, each, dtype) for each in ((2, 3, 4, 37), (11, 3, 3, 3), (11,)))
+    bias = _normal(rng, (3,), dtype)
+    x, weight = _normal(rng, (2, 2, 4, 4), dtype), _normal(rng, (3, 2, 3, 3), dtype)
     yield Sample((x, weight, bias), {"padding": 1, "activation": "relu"}, "bias, relu")
     x = _normal(rng, (2, 5, 4, 3), dtype).transpose(0, 3, 1, 2)
     weight = _normal(rng, (3, 3, 3, 4), dtype).transpose(3, 2, 1, 0)[:, :, ::-1]
     yield Sample((x, weight, _normal(rng, (8,), dtype)[::-2]), {}, "channels last, strided")
-    x = _normal(rng, (1, 2, 6, 6), dtype)
-    x[0, 0, 1, 1], x[0, 1, 5, 5] = np.nan, np.inf
-    yield Sample((x, _normal(rng, (3, 2, 3, 3), dtype)), {"activation": "relu"}, "nan, inf")
+    x = _normal(rng, (1, 2, 6, 39), dtype)
+    x[0, 0, 1, 1], x[0, 1, 5, 38] = np.nan, np.inf
+    yield Sample((x, _normal(rng, (11, 2, 3, 3), dtype)), {"activation": "relu"}, "nan, inf")
     x, weight, bias = (_normal(rng, each, dtype) for each in ((2, 16, 14, 11), (8, 16, 3, 3), (8,)))
     yield Sample((x, weight, bias), {"padding": 1, "activation": "relu"}, "many channels, bias, relu")
     x = x.copy()
@@ -302,6 +303,10 @@ def _conv2d_wgrad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Ite
     grad = _normal(rng, (2, 3, 2, 4), dtype).transpose(0, 3, 1, 2)
     x = _normal(rng, (2, 4, 5, 6), dtype).transpose(0, 3, 2, 1)[:, ::-2]
     yield Sample((grad, x), {"kernel_size": (3, 3), **_full({})}, "channels last, strided")
+    for rows in (1, 2, 5):
+        grad, x = _normal(rng, (2, 3, rows, 19), dtype), _normal(rng, (2, 3, rows + 2, 21), dtype)
+        x[0, 0, 0, 3], x[1, 2, rows + 1, 20] = np.nan, np.inf
+        yield Sample((grad, x), {"kernel_size": (3, 3), **_full({"groups": 3})}, f"depthwise, {rows} rows, nan, inf")
 
 
 def _conv2d_wgrad_wrong() -> Iterator[Wrong]:

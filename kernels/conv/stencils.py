@@ -253,11 +253,13 @@ def tap_dots_3x3(
         addresses = [emit.offset(sums, t, VECTOR_BYTES) for t in range(SQUARE)]
         offsets = [emit.load(emit.offset(b_taps, t, 8), INDEX) for t in range(3)]
         starts = [emit.load(address, emit.vector) for address in addresses]
-        entry = builder.block
-        outer, loop, latch, done = (builder.append_basic_block(name) for name in ("vector", "row", "row.end", "done"))
+        names = ("vector", "second", "row", "below", "done")
+        entry, (outer, second, loop, below, done) = builder.block, map(builder.append_basic_block, names)
         some = builder.and_(builder.icmp_signed(">", rows, constant(0)), builder.icmp_signed(">", columns, constant(0)))
         builder.cbranch(some, outer, done)
 
+        # Of a row of b, the rows of a that it is 0, 1 and 2 rows below. At both ends some are not there: they must not
+        # be zeros, which would make NaN of what is not finite.
         builder.position_at_end(outer)
         column = builder.phi(INDEX)
         carried = [builder.phi(emit.vector) for _ in starts]
@@ -265,49 +267,68 @@ def tap_dots_3x3(
         inside = _inside(emit, builder.sub(columns, column))
         a_here = builder.add(a, shift)
         b_here = [builder.add(builder.add(b, shift), offset) for offset in offsets]
-        builder.branch(loop)
+
+        def row_of_a(row: ir.Value) -> ir.Value:
+            return emit.load(builder.add(a_here, builder.mul(row, a_row)), emit.vector)
 
         def row_of_b(row: ir.Value) -> list[ir.Value]:
             line = builder.mul(row, b_row)
             loaded = (emit.load(builder.add(address, line), emit.vector) for address in b_here)
             return [builder.select(inside, value, zero) for value in loaded]
 
-        def added(totals: list[ir.Value], factors: list[ir.Value | None], pixels: list[ir.Value]) -> list[ir.Value]:
-            """``factors``: of the rows of ``a`` that this row of ``b`` is 0, 1 and 2 rows below; None is zero."""
+        def added(totals: list[ir.Value], pixels: list[ir.Value], factors: dict[int, ir.Value]) -> list[ir.Value]:
             result = list(totals)
-            for below, factor in enumerate(factors):
-                for t, value in enumerate(pixels):
-                    if factor is not None:
-                        place = 3 * below + t
-                        result[place] = emit.multiply_add(factor, value, result[place])
+            for place, factor in factors.items():
+                for t, value in enumerate(pixels, 3 * place):
+                    result[t] = emit.multiply_add(factor, value, result[t])
             return result
+
+        at_0 = row_of_a(constant(0))
+        after_0 = added(carried, row_of_b(constant(0)), {0: at_0})
+        builder.cbranch(builder.icmp_signed(">", rows, constant(1)), second, below)
+
+        builder.position_at_end(second)
+        at_1 = row_of_a(constant(1))
+        after_1 = added(after_0, row_of_b(constant(1)), {0: at_1, 1: at_0})
+        builder.cbranch(builder.icmp_signed(">", rows, constant(2)), loop, below)
 
         builder.position_at_end(loop)
         row, last, before = builder.phi(INDEX), builder.phi(emit.vector), builder.phi(emit.vector)
         running = [builder.phi(emit.vector) for _ in starts]
-        factor = emit.load(builder.add(a_here, builder.mul(row, a_row)), emit.vector)
-        updated = added(running, [factor, last, before], row_of_b(row))
+        here = row_of_a(row)
+        updated = added(running, row_of_b(row), {0: here, 1: last, 2: before})
         following = builder.add(row, constant(1))
-        builder.cbranch(builder.icmp_signed("<", following, rows), loop, latch)
-        for phi, first, value in ((row, constant(0), following), (last, zero, factor), (before, zero, last)):
-            phi.add_incoming(first, outer)
+        for phi, first, value in zip(
+            (row, last, before, *running), (constant(2), at_1, at_0, *after_1), (following, here, last, *updated),
+            strict=True,
+        ):  # fmt: skip
+            phi.add_incoming(first, second)
             phi.add_incoming(value, loop)
+        builder.cbranch(builder.icmp_signed("<", following, rows), loop, below)
 
-        builder.position_at_end(latch)
-        totals = added(updated, [None, factor, last], row_of_b(rows))
-        totals = added(totals, [None, None, factor], row_of_b(builder.add(rows, constant(1))))
-        following = builder.add(column, constant(emit.lanes))
-        builder.cbranch(builder.icmp_signed("<", following, columns), outer, done)
+        builder.position_at_end(below)
+        ends = [builder.phi(emit.vector) for _ in range(2 + len(starts))]
+        for block, values in (
+            (outer, (at_0, zero, *after_0)), (second, (at_1, at_0, *after_1)), (loop, (here, last, *updated)),
+        ):  # fmt: skip
+            for phi, value in zip(ends, values, strict=True):
+                phi.add_incoming(value, block)
+        last, before, *totals = ends
+        pixels = row_of_b(rows)
+        totals = added(totals, pixels, {1: last})
+        several = builder.icmp_signed(">", rows, constant(1))
+        totals = added(totals, [builder.select(several, value, zero) for value in pixels], {2: before})
+        totals = added(totals, row_of_b(builder.add(rows, constant(1))), {2: last})
+        next_column = builder.add(column, constant(emit.lanes))
+        builder.cbranch(builder.icmp_signed("<", next_column, columns), outer, done)
         column.add_incoming(constant(0), entry)
-        column.add_incoming(following, latch)
-        for i, start in enumerate(starts):
-            carried[i].add_incoming(start, entry)
-            carried[i].add_incoming(totals[i], latch)
-            running[i].add_incoming(carried[i], outer)
-            running[i].add_incoming(updated[i], loop)
+        column.add_incoming(next_column, below)
+        for phi, start, value in zip(carried, starts, totals, strict=True):
+            phi.add_incoming(start, entry)
+            phi.add_incoming(value, below)
 
         builder.position_at_end(done)
-        for address, value in zip(addresses, merge(emit, entry, starts, latch, totals), strict=True):
+        for address, value in zip(addresses, merge(emit, entry, starts, below, totals), strict=True):
             emit.store(value, address)
         return context.get_dummy_value()
 
