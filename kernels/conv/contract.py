@@ -304,9 +304,10 @@ def _conv2d_wgrad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Ite
     x = _normal(rng, (2, 4, 5, 6), dtype).transpose(0, 3, 2, 1)[:, ::-2]
     yield Sample((grad, x), {"kernel_size": (3, 3), **_full({})}, "channels last, strided")
     for rows in (1, 2, 5):
-        grad, x = _normal(rng, (2, 3, rows, 19), dtype), _normal(rng, (2, 3, rows + 2, 21), dtype)
-        x[0, 0, 0, 3], x[1, 2, rows + 1, 20] = np.nan, np.inf
-        yield Sample((grad, x), {"kernel_size": (3, 3), **_full({"groups": 3})}, f"depthwise, {rows} rows, nan, inf")
+        grad, image = _normal(rng, (2, 3, rows, 19), dtype), _normal(rng, (2, 3, rows + 2, 21), dtype)
+        image[0, 0, 0, 3], image[1, 2, rows + 1, 20] = np.nan, np.inf
+        name = f"depthwise, {rows} rows, nan, inf"
+        yield Sample((grad, image), {"kernel_size": (3, 3), **_full({"groups": 3})}, name)
 
 
 def _conv2d_wgrad_wrong() -> Iterator[Wrong]:

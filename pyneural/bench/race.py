@@ -290,6 +290,7 @@ class _Heat:
         self._processes: Mapping[str, _Process | Server] = {}
         self._entered = False
         self._turns: dict[str, list[list[float]]] = {}
+        self._rounds: dict[str, list[float]] = {}  # the median of each contestant's calls in each
         self._errors: dict[str, float] = {}
         self._calls: dict[str, int] = {}
 
@@ -299,6 +300,7 @@ class _Heat:
         self._processes, self._entered = {name: processes[name] for name in names}, False
         for name in names:
             self._turns.setdefault(name, [])
+            self._rounds.setdefault(name, [])
 
     def run(self, rounds: int, *, last: bool) -> None:
         """Turns of every contestant, judged before the first of all and after the ``last``.
@@ -316,7 +318,9 @@ class _Heat:
         for turn in range(rounds):
             for name, process in self._processes.items():
                 time.sleep(self._pause)
-                self._turns[name].append(process.ask(do="time", calls=self._calls[name], warm=WARM)["times"])
+                times = process.ask(do="time", calls=self._calls[name], warm=WARM)["times"]
+                self._turns[name].append(times)
+                self._rounds[name].append(statistics.median(times))
                 if last and turn == rounds - 1:
                     answer = process.ask(do="last", folder=self._judge.folder(name))
                     self._judged(name, answer["options"], answer["options"]["seed"])
@@ -341,12 +345,8 @@ class _Heat:
 
         Infinite where two rounds are still to come.
         """
-        first, *others = self._rounds().values()
+        first, *others = self._rounds.values()
         return max((ratio(each, first).error for each in others), default=0.0) if len(first) > 1 else math.inf
-
-    def _rounds(self) -> dict[str, list[float]]:
-        """The median of each contestant's calls in each round."""
-        return {name: [statistics.median(turn) for turn in each] for name, each in self._turns.items()}
 
     def report(self) -> dict[str, Any]:
         """What `race` returns for the case."""
@@ -357,7 +357,7 @@ class _Heat:
             "seconds": {name: statistics.median(each) for name, each in times.items()},
             "best": {name: min(each) for name, each in times.items()},
             "quartiles": {name: statistics.quantiles(each)[::2] for name, each in times.items()},
-            "rounds": self._rounds(),
+            "rounds": self._rounds,
             "calls": {name: len(each) for name, each in times.items()},
             "error": self._errors,
         }
