@@ -30,7 +30,7 @@ def test_no_token_sees_a_later_one(rng: np.random.Generator):
     changed = given.copy()
     changed[:, 8:] = rng.integers(0, VOCABULARY, (2, 4))
     ours, theirs = (model(Tensor(each, device="reference")).numpy() for each in (given, changed))
-    np.testing.assert_allclose(ours[:, :8], theirs[:, :8], rtol=1e-9)
+    np.testing.assert_allclose(ours[:, :8], theirs[:, :8], rtol=1e-9, atol=1e-12)
     assert abs(ours[:, 8:] - theirs[:, 8:]).max() > 0.01
 
 
@@ -38,10 +38,10 @@ def test_with_kept_keys_the_logits_are_the_same(rng: np.random.Generator):
     model, given = _model(), Tensor(rng.integers(0, VOCABULARY, (2, 9)), device="reference")
     whole = model(given).numpy()
     told, kept = model.grown(given[:, :4])
-    np.testing.assert_allclose(told.numpy(), whole[:, :4], rtol=1e-9)
+    np.testing.assert_allclose(told.numpy(), whole[:, :4], rtol=1e-9, atol=1e-12)
     for place in range(4, 9):
         told, kept = model.grown(given[:, place : place + 1], kept)
-        np.testing.assert_allclose(told.numpy()[:, 0], whole[:, place], rtol=1e-9)
+        np.testing.assert_allclose(told.numpy()[:, 0], whole[:, place], rtol=1e-9, atol=1e-12)
     with pytest.raises(ValueError, match=f"there are {language.LENGTH + 1} tokens, more than {language.LENGTH}"):
         model(Tensor(np.zeros((1, language.LENGTH + 1), np.int64), device="reference"))
 
