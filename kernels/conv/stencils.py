@@ -19,6 +19,11 @@ STENCIL_ROWS = 8
 """Rows of one vector that `stencil` computes side by side."""
 
 
+def _put(emit: Emitter, value: ir.Value, floor: ir.Value, address: ir.Value) -> None:
+    """Store the value, or the floor where that is larger; NaN stays NaN."""
+    emit.store(emit.builder.select(emit.builder.fcmp_ordered("<", value, floor), floor, value), address)
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def stencil(
     typing: Any,
@@ -65,8 +70,7 @@ def stencil(
         builder.cbranch(builder.icmp_signed("<", following, taps), loop, done)
         builder.position_at_end(done)
         for i, value in enumerate(merge(emit, entry, [start] * STENCIL_ROWS, loop, updated)):
-            result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
-            emit.store(result, emit.offset(c, i, c_row))
+            _put(emit, value, floor, emit.offset(c, i, c_row))
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 7, like, like), codegen
@@ -96,8 +100,7 @@ def stencil_3x3(
                     for t, value in enumerate(pixels):
                         sums[row - above] = emit.multiply_add(factors[3 * above + t], value, sums[row - above])
         for i, value in enumerate(sums):
-            result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
-            emit.store(result, emit.offset(c, i, c_row))
+            _put(emit, value, floor, emit.offset(c, i, c_row))
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 6, like, like), codegen
@@ -136,9 +139,8 @@ def _make_channel_stencil(vectors: int) -> Any:
             builder.cbranch(builder.icmp_signed("<", following, taps), loop, done)
             builder.position_at_end(done)
             for number, value in enumerate(merge(emit, entry, sums, loop, updated)):
-                result = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
                 row_of_c = emit.offset(c, number // vectors, c_row)
-                emit.store(result, emit.offset(row_of_c, number % vectors, VECTOR_BYTES))
+                _put(emit, value, floor, emit.offset(row_of_c, number % vectors, VECTOR_BYTES))
             return context.get_dummy_value()
 
         return types.void(like, *[types.intp] * 7, like), codegen
